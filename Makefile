@@ -1,0 +1,58 @@
+# `make demo` and `make test` set everything up by themselves. VENV says where the environment is; by default it is
+# outside the checkout and keyed by the lock file, so that several checkouts share one.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench sync-to-dvc sync-to-snakemake clean lock
+
+PYTHON ?= python3
+DIGEST := $(shell $(PYTHON) -c "import hashlib; print(hashlib.sha256(open('requirements.lock', 'rb').read()).hexdigest()[:12])")
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
+VENV ?= $(CACHE)/ttame/venv-$(DIGEST)
+export PATH := $(VENV)/bin:$(PATH)
+export PYTHONUNBUFFERED := 1
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.complete: requirements.lock
+	@$(PYTHON) -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))" || \
+	  { echo "ttame needs Python 3.11 to 3.13; name one: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Installing the pinned packages into $(VENV) (about 6 GB, once)"
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	touch $@
+
+demo: $(VENV)/.complete ## the whole pipeline on the embedded data, at most 10 minutes on 2 cores
+	snakemake --cores all
+	@python -m ttame show-results
+
+test: $(VENV)/.complete ## lint, types, workflow lint and all tests
+	$(MAKE) lint
+	pytest
+
+lint: $(VENV)/.complete ## ruff, mypy, snakemake --lint
+	ruff check .
+	ruff format --check .
+	mypy
+	snakemake --lint
+
+bench: $(VENV)/.complete ## the benchmarks, as a Markdown table
+	python -m benchmarks
+
+sync-to-dvc: $(VENV)/.complete ## after Snakemake: let DVC know what was built
+	@snakemake --dry-run 2>&1 | grep -q "Nothing to be done" || \
+	  { echo "Snakemake still has work to do (see snakemake -n); run it first" >&2; exit 1; }
+	dvc commit --force --no-relink
+
+sync-to-snakemake: $(VENV)/.complete ## after dvc repro or dvc pull: let Snakemake know what was built
+	@dvc status --quiet || { echo "DVC is not up to date (see dvc status); run dvc repro first" >&2; exit 1; }
+	snakemake --touch --forceall --quiet all
+
+lock: ## pin the newest versions (needs uv)
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --upgrade -o requirements.lock
+
+clean: ## delete results, work in progress and logs (not the environment, not DVC's cache)
+	rm -rf .scratch .snakemake logs
+	git clean -fdXq results

@@ -1,0 +1,1 @@
+"""The trainable attention mechanisms: network, loss, training, checkpoints."""

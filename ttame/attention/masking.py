@@ -1,0 +1,55 @@
+"""Which maps enter the loss, and how a map masks an image during training."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ttame.backbones.backbone import Backbone
+
+MaskingMode = Literal["random", "diagonal", "max"]
+InputPolicy = Literal["raw_normalize", "new", "renormalize"]
+
+
+def classes_of_masks(logits: Tensor, mode: MaskingMode) -> Tensor:
+    """The classes whose maps enter the area and variation terms, for `AttentionMechanism.forward`.
+
+    Args:
+        logits: (B, K) of the clean images.
+        mode: `random`, (B,): the model truths of the whole batch, for every image; `diagonal`, (B, 1): the own one;
+            `max`, (B, min(B, K)): the most probable ones of each image, in descending order.
+    """
+    labels = logits.argmax(1)
+    if mode == "random":
+        return labels
+    if mode == "diagonal":
+        return labels[:, None]
+    return logits.topk(min(logits.shape), dim=1).indices
+
+
+def own_masks(masks: Tensor, mode: MaskingMode) -> Tensor:
+    """(B, 1, h, w): of the masks of a mode, the one of each image's own model truth."""
+    if mode == "random":
+        images = torch.arange(len(masks), device=masks.device)
+        return masks[images, images][:, None]
+    return masks[:, :1]
+
+
+def mask_images(images: Tensor, masks: Tensor, backbone: Backbone, policy: InputPolicy) -> Tensor:
+    """What the frozen classifier sees in the second pass.
+
+    Args:
+        images: (B, 3, H, W) in [0, 1].
+        masks: (B, 1, h, w) in [0, 1], resized bilinearly to the image.
+        policy: `raw_normalize` n(m x), towards black; `new` m n(x), towards the mean colour; `renormalize` is
+            n(m x) of a batch that arrives normalised, the same thing up to rounding.
+    """
+    masks = functional.interpolate(masks, images.shape[2:], mode="bilinear", align_corners=False)
+    if policy == "new":
+        return masks * backbone.normalise(images)
+    if policy == "renormalize":
+        images = backbone.unnormalise(backbone.normalise(images))
+    return backbone.normalise(masks * images)

@@ -1,0 +1,1 @@
+"""Frozen classifiers with named feature layers."""

@@ -1,0 +1,170 @@
+"""A frozen classifier with named feature layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ttame.backbones.layers import choose_layers, find_layer
+from ttame.backbones.tokens import read_token_layout
+from ttame.data.transforms import Preprocessing
+from ttame.errors import TTameError
+
+
+@dataclass
+class PassCount:
+    """Images that went through a classifier, forwards and backwards."""
+
+    forward: int = 0
+    backward: int = 0
+
+
+class Backbone(nn.Module):
+    """A classifier that is explained: always in eval mode, its parameters always frozen.
+
+    Attributes:
+        name: key of `models` in the params.
+        preprocessing: input size, mean and std.
+        layers: the feature layers that attention mechanisms read, in execution order.
+        target_layer: the layer that gradient methods read.
+        tokens: layout of the tokens, or None for a CNN.
+        num_classes: K.
+        class_names: K names, or None.
+        passes: running count of what it was asked to compute; a method's cost is counted here, never quoted.
+    """
+
+    _mean: Tensor
+    _std: Tensor
+
+    def __init__(
+        self,
+        name: str,
+        model: nn.Module,
+        preprocessing: Preprocessing,
+        layers: Sequence[str] | None = None,
+        target_layer: str | None = None,
+        class_names: Sequence[str] | None = None,
+    ) -> None:
+        """Freeze `model`; layers that are not named are chosen by the rule of `ttame.backbones.layers`.
+
+        Raises:
+            TTameError: when a layer does not exist, no layer is found, or the model returns no logits.
+        """
+        super().__init__()
+        self.name = name
+        self.model = model
+        self.passes = PassCount()
+        self.preprocessing = preprocessing
+        self.class_names = tuple(class_names) if class_names else None
+        for module in model.modules():
+            # An in-place ReLU would overwrite the feature map that a layer before it has just handed out.
+            if hasattr(module, "inplace"):
+                setattr(module, "inplace", False)  # noqa: B010, no class declares it
+        self.requires_grad_(False)
+        self.train(False)
+        # Kept in double precision and rounded once, at use: then a double precision run has exact constants.
+        mean = torch.tensor(preprocessing.mean, dtype=torch.float64)
+        std = torch.tensor(preprocessing.std, dtype=torch.float64)
+        self.register_buffer("_mean", mean.view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("_std", std.view(1, 3, 1, 1), persistent=False)
+        self.num_classes = self._count_classes()
+        self.tokens = read_token_layout(model)
+        if layers is None or target_layer is None:
+            chosen, last = choose_layers(model, preprocessing.input_size, self.tokens, name)
+            layers, target_layer = layers or chosen, target_layer or last
+        for layer in (*layers, target_layer):
+            find_layer(model, layer, name)
+        self.layers = tuple(layers)
+        self.target_layer = target_layer
+
+    @property
+    def is_transformer(self) -> bool:
+        """Whether feature maps are token sequences."""
+        return self.tokens is not None
+
+    def train(self, mode: bool = True) -> Backbone:
+        """Stay in eval mode whatever is asked: batch statistics of a frozen classifier must not drift."""
+        return super().train(False)
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """n(x): (B, 3, H, W) pixels in [0, 1] to the classifier's range."""
+        return (images - self._mean.to(images.dtype)) / self._std.to(images.dtype)
+
+    def unnormalise(self, images: Tensor) -> Tensor:
+        """The inverse of `normalise`."""
+        return images * self._std.to(images.dtype) + self._mean.to(images.dtype)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, K) logits of (B, 3, H, W) normalised images."""
+        self.passes.forward += len(images)
+        logits = self.model(images)
+        if not isinstance(logits, Tensor):
+            raise TTameError(
+                f"models.{self.name}: its forward returns a {type(logits).__name__}, not logits; "
+                "wrap it in a module that returns one (images, classes) tensor"
+            )
+        return logits
+
+    def features(self, images: Tensor, layers: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Logits, and the outputs of the named layers in the same pass.
+
+        Args:
+            images: (B, 3, H, W), normalised.
+            layers: names of modules of the classifier.
+
+        Returns:
+            (B, K) logits, and for each layer its output: (B, C, h, w), or (B, N, C) for a transformer's tokens.
+        """
+        with self._recording(layers) as outputs:
+            logits = self(images)
+        return logits, {layer: outputs[layer] for layer in layers}
+
+    def activation_and_gradient(self, images: Tensor, targets: Tensor, layer: str) -> tuple[Tensor, Tensor]:
+        """Output of a layer, and the gradient of each image's target logit with respect to it.
+
+        The graph starts at the layer: what comes before it runs without gradients.
+
+        Args:
+            images: (B, 3, H, W), normalised.
+            targets: (B,) classes.
+            layer: name of a module.
+
+        Returns:
+            Two tensors of the layer's output shape.
+        """
+        with torch.enable_grad(), self._recording([layer], cut=True) as outputs:
+            logits = self(images)
+            scores = logits.gather(1, targets[:, None]).sum()
+            (gradient,) = torch.autograd.grad(scores, outputs[layer])
+        self.passes.backward += len(images)
+        return outputs[layer].detach(), gradient
+
+    @contextmanager
+    def _recording(self, layers: Sequence[str], cut: bool = False) -> Iterator[dict[str, Tensor]]:
+        """Record outputs of layers; with `cut` they become the leaves of the graph."""
+        outputs: dict[str, Tensor] = {}
+        hooks = []
+
+        def record(layer: str) -> torch.utils.hooks.RemovableHandle:
+            def hook(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+                outputs[layer] = output.detach().requires_grad_() if cut else output
+                # The rest of the network gets a copy: a residual `+=` would change what was recorded.
+                return outputs[layer].clone()
+
+            return find_layer(self.model, layer, self.name).register_forward_hook(hook)
+
+        try:
+            hooks = [record(layer) for layer in layers]
+            yield outputs
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    @torch.no_grad()
+    def _count_classes(self) -> int:
+        rows, columns = self.preprocessing.input_size
+        return int(self(torch.zeros(1, 3, rows, columns)).shape[1])

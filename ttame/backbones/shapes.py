@@ -1,0 +1,73 @@
+"""The two classifiers of the embedded data set: a small residual CNN and a small vision transformer.
+
+As in the paper they are *already trained*: `scripts/train_shapes_classifiers.py` made the weights beside this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock
+
+from ttame.data.shapes import CLASS_NAMES, IMAGE_SIZE
+
+MEAN = (0.5, 0.5, 0.5)
+STD = (0.25, 0.25, 0.25)
+
+
+def _stage(width_in: int, width: int, stride: int, blocks: int) -> nn.Sequential:
+    shortcut = None
+    if stride != 1 or width_in != width:
+        shortcut = nn.Sequential(nn.Conv2d(width_in, width, 1, stride, bias=False), nn.BatchNorm2d(width))
+    first = BasicBlock(width_in, width, stride, shortcut)
+    return nn.Sequential(first, *(BasicBlock(width, width) for _ in range(blocks - 1)))
+
+
+class ShapesCNN(nn.Module):
+    """Residual CNN, (B, 3, 64, 64) normalised images -> (B, 10) logits; feature maps of 32, 16 and 8 pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(inplace=True))
+        self.layer1 = _stage(32, 32, stride=1, blocks=1)
+        self.layer2 = _stage(32, 64, stride=2, blocks=1)
+        self.layer3 = _stage(64, 128, stride=2, blocks=2)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(128, len(CLASS_NAMES))
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = self.layer3(self.layer2(self.layer1(self.stem(images))))
+        return self.fc(torch.flatten(self.pool(features), 1))
+
+
+def shapes_cnn() -> nn.Module:
+    """The CNN with random weights."""
+    return ShapesCNN()
+
+
+def shapes_vit() -> nn.Module:
+    """The transformer with random weights: timm's ViT, 6 blocks of width 96, 8x8 tokens from a convolutional stem."""
+    # Imported here because timm costs two seconds that the CNN's stages need not pay.
+    from timm.layers import HybridEmbed
+    from timm.models.vision_transformer import VisionTransformer
+    from timm.models.vision_transformer_hybrid import ConvStem
+
+    width = 96
+    stem = ConvStem(channels=(32, 64, width), depth=3, stride=(2, 2, 2))
+    return VisionTransformer(
+        img_size=IMAGE_SIZE,
+        patch_size=1,
+        num_classes=len(CLASS_NAMES),
+        embed_dim=width,
+        depth=6,
+        num_heads=4,
+        embed_layer=partial(HybridEmbed, backbone=stem, proj=False),
+    )
+
+
+WEIGHTS = Path(__file__).with_name("weights")
+CLASSIFIERS: dict[str, Callable[[], nn.Module]] = {"shapes_cnn": shapes_cnn, "shapes_vit": shapes_vit}

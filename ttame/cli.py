@@ -1,0 +1,87 @@
+"""The command line: one subcommand per stage of the DAG, and `use`."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ttame import __version__
+from ttame.errors import TTameError, suggestion
+from ttame.settings import PARAMS_FILE, Settings, load_settings
+
+STAGES = {
+    "datalists": ("draw or check the lists of images", ()),
+    "train": ("train the attention mechanism of METHOD for BACKBONE", ("backbone", "method")),
+    "maps": ("saliency maps of METHOD on BACKBONE", ("backbone", "method")),
+    "scores": ("score the maps of METHOD on BACKBONE", ("backbone", "method")),
+    "figure": ("a picture of the maps of every method on BACKBONE", ("backbone",)),
+    "tables": ("the comparison tables", ()),
+    "cost": ("the table of measured seconds and memory", ()),
+}
+"""Help text and arguments of each stage; the module `ttame.stages.<name>` runs it."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0 when it succeeded. Bad input ends in one line on standard error, without a traceback."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.command == "use":
+            from ttame.stages import use
+
+            print(use.run(options.experiment))
+        else:
+            _run_stage(options)
+    except TTameError as error:
+        return _fail(str(error), 1)
+    except KeyboardInterrupt:
+        return _fail("interrupted; what is finished is kept, run the same command to go on", 130)
+    except OSError as error:
+        return _fail(_describe(error), 1)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ttame", description="Where does an image classifier look?")
+    parser.add_argument("--version", action="version", version=f"ttame {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (summary, wildcards) in STAGES.items():
+        command = commands.add_parser(name, help=summary, description=summary)
+        for wildcard in wildcards:
+            command.add_argument(wildcard)
+        command.add_argument("--params", type=Path, default=PARAMS_FILE, help="params file (default: params.yaml)")
+    command = commands.add_parser("use", help="make an experiment of experiments/ the active one")
+    command.add_argument("experiment")
+    return parser
+
+
+def _run_stage(options: argparse.Namespace) -> None:
+    settings = load_settings(options.params)
+    wildcards = {name: getattr(options, name) for name in STAGES[options.command][1]}
+    _check_wildcards(settings, options.params, wildcards, trained=options.command == "train")
+    stage: Callable[..., None] = importlib.import_module(f"ttame.stages.{options.command}").run
+    stage(settings, *wildcards.values())
+
+
+def _check_wildcards(settings: Settings, params: Path, wildcards: dict[str, str], trained: bool) -> None:
+    methods = settings.methods.trained if trained else settings.methods.all
+    for name, known in (("backbone", settings.backbones), ("method", methods)):
+        value = wildcards.get(name)
+        if value is not None and value not in known:
+            hint = suggestion(value, known) or f"; it has {', '.join(known)}"
+            raise TTameError(f"{params}: no {name} {value!r} in this experiment{hint}")
+
+
+def _describe(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{where}no space left on the disk; free some and run the same command, what is finished is kept"
+    return f"{where}{error.strerror or error}"
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"ttame: {message}", file=sys.stderr)
+    return code

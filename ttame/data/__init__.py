@@ -1,0 +1,1 @@
+"""Datalists, image sources, the embedded shapes data, transforms."""

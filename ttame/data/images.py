@@ -1,0 +1,55 @@
+"""Image files to RGB, whatever was in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ttame.errors import TTameError
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"})
+
+
+def open_rgb(path: Path) -> Image.Image:
+    """Decode a file to an RGB image of 8 bits a channel.
+
+    Grey, palette, CMYK and 16-bit images are converted, transparency is laid on white, and the orientation that a
+    camera noted is applied.
+
+    Raises:
+        TTameError: naming the file, when it is missing, empty, truncated, no image, or cannot be converted.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return _to_rgb(ImageOps.exif_transpose(image))
+    except FileNotFoundError:
+        raise TTameError(f"{path}: no such image; mend the datalist or put the file there") from None
+    except UnidentifiedImageError:
+        size = path.stat().st_size
+        kind = "an empty file" if size == 0 else "not an image that Pillow can read"
+        raise TTameError(f"{path}: {kind}; replace it or take it out of the folder or datalist") from None
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        reason = " ".join(str(error).split())
+        raise TTameError(
+            f"{path}: cannot be decoded ({reason}); replace it or take it out of the folder or datalist"
+        ) from None
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        return image
+    if image.mode.startswith("I"):
+        grey = np.asarray(image).astype(np.float64)
+        if grey.max(initial=0) > 65535 or grey.min(initial=0) < 0:
+            raise ValueError("32-bit grey values outside 0..65535")
+        return Image.fromarray(np.round(grey / 257.0).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise ValueError("floating-point pixels have no agreed range")
+    if "A" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        canvas = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(canvas, image).convert("RGB")
+    return image.convert("RGB")

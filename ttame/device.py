@@ -1,0 +1,49 @@
+"""Where and how the work is done: device, threads, precision, memory format. None of it is part of a result."""
+
+from __future__ import annotations
+
+import sys
+
+import torch
+
+from ttame.errors import TTameError
+from ttame.settings import ExecutionSettings
+
+
+def select_device(execution: ExecutionSettings) -> torch.device:
+    """The device to compute on, with the threads and the arithmetic set up for reproducible numbers.
+
+    Float32 everywhere: TF32 is switched off, since its 10-bit mantissa moves scores beyond the stated tolerance, and
+    the convolution algorithms are the deterministic ones. The number of threads is fixed by the parameters and not by
+    the engine, because a different split of a sum changes its last bit.
+
+    Raises:
+        TTameError: if CUDA is asked for and there is none.
+    """
+    torch.set_num_threads(execution.threads)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+    if execution.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if execution.device == "cuda" and not torch.cuda.is_available():
+        raise TTameError("params.yaml: execution.device is 'cuda' but no CUDA device is visible; use 'auto' or 'cpu'")
+    return torch.device(execution.device)
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """Peak memory: allocated on the device for CUDA, resident set of the process for the CPU."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    import resource
+
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(kilobytes if sys.platform == "darwin" else kilobytes * 1024)
+
+
+def device_name(device: torch.device) -> str:
+    """A name for the cost table: the GPU's, or the processor's with the number of threads used."""
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    return f"CPU, {torch.get_num_threads()} thread{'s' if torch.get_num_threads() != 1 else ''}"

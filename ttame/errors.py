@@ -1,0 +1,16 @@
+"""The one exception that users see: a line that says what is wrong and how to mend it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class TTameError(Exception):
+    """Bad input. The message names the file or the key, what was expected, and how to mend it."""
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """`"; did you mean 'x'?"` when a known name is near, else `""`."""
+    near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.6)
+    return f"; did you mean {' or '.join(repr(match) for match in near)}?" if near else ""

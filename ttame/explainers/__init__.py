@@ -1,0 +1,1 @@
+"""One file per method or family, one registry, one interface."""

@@ -1,0 +1,34 @@
+"""The other end of the scale: the object's own mask, where the data has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ttame.backbones.backbone import Backbone
+from ttame.data.sample import Sample
+from ttame.errors import TTameError
+from ttame.explainers.explainer import Explainer
+
+
+class GroundTruth(Explainer):
+    """1 on the object, 0 elsewhere. Not an explanation of the classifier: what a perfect one would come close to."""
+
+    def __init__(self, backbone: Backbone, options: Mapping[str, Any], checkpoint: Path | None) -> None:
+        pass
+
+    def __call__(self, images: Tensor, targets: Tensor, samples: Sequence[Sample] = ()) -> Tensor:
+        """(B, H, W) zeros and ones.
+
+        Raises:
+            TTameError: when an image has no ground truth.
+        """
+        masks = [sample.object_mask for sample in samples]
+        if any(mask is None for mask in masks):
+            raise TTameError("ground_truth: these images have no object masks; take it out of methods.training_free")
+        return torch.from_numpy(np.stack([mask for mask in masks if mask is not None])).float().to(images.device)

@@ -1,0 +1,32 @@
+"""Control: uniform noise. A method that does not beat it explains nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ttame.backbones.backbone import Backbone
+from ttame.data.sample import Sample
+from ttame.explainers.explainer import Explainer
+from ttame.seeding import image_seed
+
+
+class Random(Explainer):
+    """Independent uniform values in [0, 1) on a coarse grid, seeded by the image's name."""
+
+    def __init__(self, backbone: Backbone, options: Mapping[str, Any], checkpoint: Path | None) -> None:
+        self._cells = int(options["cells"])
+        self._seed = int(options["seed"])
+
+    def __call__(self, images: Tensor, targets: Tensor, samples: Sequence[Sample] = ()) -> Tensor:
+        """(B, cells, cells) in [0, 1)."""
+        maps = [
+            np.random.default_rng(image_seed(self._seed, sample.name)).random((self._cells, self._cells), np.float32)
+            for sample in samples
+        ]
+        return torch.from_numpy(np.stack(maps)).to(images.device)

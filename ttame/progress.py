@@ -1,0 +1,22 @@
+"""Progress of long work on standard error: how many, how fast, how long still."""
+
+from __future__ import annotations
+
+import sys
+
+from tqdm import tqdm
+
+
+def progress(total: int, description: str, unit: str) -> tqdm[None]:
+    """A bar that shows rate and time left; on a log file it writes a line every ten seconds instead of redrawing."""
+    interactive = sys.stderr.isatty()
+    return tqdm(
+        total=total,
+        desc=description,
+        unit=f" {unit}",
+        file=sys.stderr,
+        mininterval=0.5 if interactive else 10.0,
+        maxinterval=10.0,
+        dynamic_ncols=interactive,
+        ascii=not interactive,
+    )

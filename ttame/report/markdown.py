@@ -1,0 +1,67 @@
+"""Tables as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from ttame.explainers.registry import EXPLAINERS
+from ttame.settings import MetricSettings
+
+MISSING = "–"
+Column = tuple[str, str, int]
+"""Key in the comparison, heading, decimals."""
+
+
+def comparison_columns(settings: MetricSettings) -> list[Column]:
+    """AD and IC at each share, mean ROAD, localisation, passes; arrows point to the better end."""
+    columns: list[Column] = []
+    for share in settings.shares:
+        columns += [(f"ad_{share}", f"AD({share}) ↓", 1), (f"ic_{share}", f"IC({share}) ↑", 1)]
+    return [
+        *columns,
+        ("road_morf", "ROAD MoRF ↓", 1),
+        ("road_lerf", "ROAD LeRF ↑", 1),
+        ("pointing_game", "Pointing game ↑", 1),
+        ("mass_inside", "Mass inside ↑", 1),
+        ("forward_passes", "Forward", 0),
+        ("backward_passes", "Backward", 0),
+        ("untrained", "Untrained %", 1),
+    ]
+
+
+def road_columns(settings: MetricSettings) -> list[Column]:
+    """ROAD at every share, both orders."""
+    orders = (("morf", "MoRF", "↓"), ("lerf", "LeRF", "↑"))
+    return [
+        (f"road_{order}_{share}", f"{title} {share} {arrow}", 1)
+        for order, title, arrow in orders
+        for share in settings.road.shares
+    ]
+
+
+def methods_table(comparison: pd.DataFrame, columns: Sequence[Column]) -> str:
+    """Rows methods; a column that no method has is left out."""
+    present = [column for column in columns if column[0] in comparison and comparison[column[0]].notna().any()]
+    rows = [
+        [EXPLAINERS[str(method)].title, *(_number(row[key], decimals) for key, _, decimals in present)]
+        for method, row in comparison.iterrows()
+    ]
+    return markdown_table(["Method", *(heading for _, heading, _ in present)], rows)
+
+
+def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table with the first column to the left and numbers to the right, padded to be read as plain text too."""
+    widths = [max(len(row[index]) for row in [headings, *rows]) for index in range(len(headings))]
+
+    def line(cells: Sequence[str]) -> str:
+        first = cells[0].ljust(widths[0])
+        return "| " + " | ".join([first, *(c.rjust(w) for c, w in zip(cells[1:], widths[1:], strict=True))]) + " |"
+
+    rule = "|" + "|".join(["-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:])]) + "|"
+    return "\n".join([line(headings), rule, *(line(row) for row in rows)]) + "\n"
+
+
+def _number(value: float, decimals: int) -> str:
+    return MISSING if pd.isna(value) else f"{value:.{decimals}f}"

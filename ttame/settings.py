@@ -1,0 +1,229 @@
+"""`params.yaml` as typed, validated objects: the only reader of the file.
+
+Importing this module costs no torch, so that Snakemake can validate before it plans.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import jsonschema
+import yaml
+
+from ttame.errors import TTameError, suggestion
+from ttame.explainers.registry import EXPLAINERS
+
+PARAMS_FILE = Path("params.yaml")
+SCHEMA_FILE = Path(__file__).with_name("params.schema.yaml")
+
+Split = Literal["train", "validation", "evaluation"]
+SPLITS: tuple[Split, ...] = typing.get_args(Split)
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    source: Literal["shapes", "folder", "ilsvrc"]
+    seed: int
+    roots: dict[str, str | None]
+    lists: dict[str, str | None]
+    counts: dict[str, int | None]
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    model: str
+    weights: str
+    layers: Literal["auto"] | list[str]
+    target_layer: str
+
+
+@dataclass(frozen=True)
+class MethodSettings:
+    training_free: list[str]
+    trained: list[str]
+
+    @property
+    def all(self) -> list[str]:
+        """Every method of the experiment, in the order of the tables."""
+        return [*self.training_free, *self.trained]
+
+
+@dataclass(frozen=True)
+class MechanismSettings:
+    version: Literal["TAME", "TTAME"]
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    cross_entropy: float
+    area: float
+    variation: float
+    masking: Literal["random", "diagonal", "max"]
+    input_policy: Literal["auto", "raw_normalize", "new", "renormalize"]
+
+
+@dataclass(frozen=True)
+class RecipeSettings:
+    epochs: int
+    batch_size: int
+    momentum: float
+    weight_decay: float
+    augment: bool
+    seed: int
+
+
+@dataclass(frozen=True)
+class AttentionSettings:
+    mechanism: MechanismSettings
+    loss: LossSettings
+    recipe: RecipeSettings
+    learning_rate: dict[str, float]
+
+
+@dataclass(frozen=True)
+class RoadSettings:
+    shares: list[int]
+    noise: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class MetricSettings:
+    shares: list[int]
+    road: RoadSettings
+
+
+@dataclass(frozen=True)
+class ExecutionSettings:
+    device: Literal["auto", "cpu", "cuda"]
+    threads: int
+    batch_size: int
+    workers: int
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The active experiment. The schema beside this file describes every key."""
+
+    experiment: str
+    data: DataSettings
+    backbones: list[str]
+    models: dict[str, ModelSettings]
+    methods: MethodSettings
+    attention: dict[str, AttentionSettings]
+    explainers: dict[str, dict[str, Any]]
+    metrics: MetricSettings
+    execution: ExecutionSettings
+
+    @property
+    def results(self) -> Path:
+        """Folder of the experiment's results."""
+        return Path("results") / self.experiment
+
+
+def load_settings(path: Path = PARAMS_FILE) -> Settings:
+    """Read and check a params file.
+
+    Raises:
+        TTameError: naming the file and the key, when the file is missing, is no YAML, or breaks the schema.
+    """
+    return parse_settings(_read_yaml(path), str(path))
+
+
+def parse_settings(params: Any, source: str = "params") -> Settings:
+    """Settings from an already read mapping; `source` is the name used in error messages.
+
+    Raises:
+        TTameError: as `load_settings`.
+    """
+    validator = jsonschema.Draft202012Validator(_schema())
+    error = jsonschema.exceptions.best_match(validator.iter_errors(params))
+    if error is not None:
+        raise TTameError(f"{source}: {_explain(error)}")
+    settings: Settings = _build(Settings, params)
+    _check_references(settings, source)
+    return settings
+
+
+def _read_yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise TTameError(f"{path}: no such file; run from the folder that holds it, or give --params FILE") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise TTameError(f"{path}: not valid YAML{where}; mend the syntax there") from None
+
+
+@cache
+def _schema() -> Any:
+    return yaml.safe_load(SCHEMA_FILE.read_text(encoding="utf-8"))
+
+
+def _explain(error: jsonschema.ValidationError) -> str:
+    """One line for a broken rule of the schema: the key, what was expected, the nearest known key."""
+    key = ".".join(str(part) for part in error.absolute_path) or "the file"
+    rule: Any = error.schema
+    if error.validator == "additionalProperties":
+        known = rule.get("properties", {})
+        unknown = next(name for name in _mapping(error.instance) if name not in known)
+        expected = f"; expected one of {', '.join(known)}" if known else "; expected no option"
+        return f"{key}: unknown key {unknown!r}{suggestion(str(unknown), known) or expected}"
+    if error.validator == "required":
+        missing = next(name for name in rule["required"] if name not in _mapping(error.instance))
+        return f"{key}: the key {missing!r} is missing; add it"
+    description = rule.get("description")
+    meaning = f" ({' '.join(description.split())})" if description else ""
+    return f"{key}: {' '.join(error.message.split())}{meaning}"
+
+
+def _mapping(instance: Any) -> Mapping[str, Any]:
+    return dict(instance)
+
+
+def _build(kind: Any, value: Any) -> Any:
+    """A validated value as the annotated type: mappings become dataclasses, all the way down."""
+    if isinstance(kind, type) and is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        return kind(**{field.name: _build(hints[field.name], value[field.name]) for field in fields(kind)})
+    if typing.get_origin(kind) is dict:
+        return {key: _build(typing.get_args(kind)[1], item) for key, item in value.items()}
+    if kind is float:
+        return float(value)
+    return dict(value) if isinstance(value, Mapping) and not isinstance(kind, types.UnionType) else value
+
+
+def _check_references(settings: Settings, source: str) -> None:
+    """Names that point to other keys, which a schema cannot check."""
+
+    def known(names: Iterable[str], key: str, allowed: Iterable[str], where: str) -> None:
+        for name in names:
+            if name not in (allowed := list(allowed)):
+                hint = suggestion(name, allowed) or f"; expected one of {', '.join(sorted(allowed)) or 'none'}"
+                raise TTameError(f"{source}: {key}: {name!r} is not {where}{hint}")
+
+    known(settings.backbones, "backbones", settings.models, "a key of models")
+    trained = [name for name, entry in EXPLAINERS.items() if entry.needs_training]
+    free = [name for name in EXPLAINERS if name not in trained]
+    known(settings.methods.training_free, "methods.training_free", free, "a method that needs no training")
+    known(settings.methods.trained, "methods.trained", trained, "a method that is trained")
+    known(settings.methods.training_free, "methods.training_free", settings.explainers, "a key of explainers")
+    known(settings.methods.trained, "methods.trained", settings.attention, "a key of attention")
+    for method in settings.methods.trained:
+        rates = settings.attention[method].learning_rate
+        known(settings.backbones, f"attention.{method}.learning_rate", rates, "given a learning rate")
+    if not settings.methods.all:
+        raise TTameError(f"{source}: methods: no method is listed; add at least one")
+    if "ground_truth" in settings.methods.training_free and settings.data.source != "shapes":
+        raise TTameError(f"{source}: methods.training_free: ground_truth needs data.source: shapes; remove it")
+    if settings.data.source != "shapes":
+        for split in SPLITS:
+            if settings.data.roots[split] is None:
+                raise TTameError(f"{source}: data.roots.{split}: the folder of the images is missing; give its path")

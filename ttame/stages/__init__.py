@@ -1,0 +1,1 @@
+"""One module per stage of the DAG: files in, files out."""

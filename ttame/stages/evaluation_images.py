@@ -1,0 +1,66 @@
+"""The images that methods are compared on, as maps and scores both read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ttame.backbones.backbone import Backbone
+from ttame.data.datalists import read_names
+from ttame.data.dataset import ImageDataset, in_order, load_batches
+from ttame.data.sample import Sample
+from ttame.data.sources import ImageSource, open_source
+from ttame.data.transforms import center_crop, resize_shorter_side, to_unit_range
+from ttame.settings import Settings
+from ttame.stages.paths import list_file
+
+
+@dataclass(frozen=True)
+class EvaluationBatch:
+    """(B, 3, H, W) images in [0, 1] on the device, and what is known of each."""
+
+    number: int
+    images: Tensor
+    samples: list[Sample]
+
+
+class EvaluationImages:
+    """Batches of the evaluation list."""
+
+    def __init__(self, settings: Settings, backbone: Backbone, device: torch.device) -> None:
+        self.list_file: Path = list_file(settings, "evaluation")
+        self.names: list[str] = read_names(self.list_file)
+        self._source: ImageSource = open_source(settings.data, "evaluation")
+        self._backbone = backbone
+        self._device = device
+        self._workers = settings.execution.workers
+        self._batches = in_order(len(self.names), settings.execution.batch_size)
+
+    def batches(self, skip: Sequence[int] = ()) -> Iterator[EvaluationBatch]:
+        """Every batch but those whose number is in `skip`, which are not even decoded."""
+        wanted = [number for number in range(len(self._batches)) if number not in set(skip)]
+        dataset = ImageDataset(self._source, self.names, self._backbone.preprocessing)
+        loaded = load_batches(dataset, [self._batches[number] for number in wanted], self._workers)
+        for number, pixels in zip(wanted, loaded, strict=True):
+            samples = [self._sample(self.names[index]) for index in self._batches[number]]
+            images = to_unit_range(pixels.to(self._device)).contiguous(memory_format=torch.channels_last)
+            yield EvaluationBatch(number, images, samples)
+
+    def sizes(self) -> list[int]:
+        """Number of images in each batch."""
+        return [len(batch) for batch in self._batches]
+
+    def _sample(self, name: str) -> Sample:
+        mask = self._source.object_mask(name)
+        if mask is None:
+            return Sample(name)
+        preprocessing = self._backbone.preprocessing
+        image = Image.fromarray(mask.astype(np.uint8) * 255)
+        fitted = center_crop(resize_shorter_side(image, preprocessing), preprocessing)
+        return Sample(name, np.asarray(fitted) > 127)

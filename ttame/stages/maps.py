@@ -1,0 +1,116 @@
+"""Stage: the saliency maps of one method on one backbone, and what they cost."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ttame.artifacts import write_text
+from ttame.backbones.backbone import Backbone
+from ttame.backbones.loading import describe, load_backbone
+from ttame.device import device_name, peak_memory_bytes, select_device
+from ttame.explainers.explainer import Explainer, make_explainer
+from ttame.explainers.registry import EXPLAINERS
+from ttame.progress import progress
+from ttame.scratch import Scratch, file_digest
+from ttame.settings import Settings
+from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages
+from ttame.stages.maps_file import Maps, write_maps
+from ttame.stages.paths import checkpoint_file, contents_file, cost_file, maps_file
+
+
+def run(settings: Settings, backbone_name: str, method: str) -> None:
+    """Write the maps of the evaluation list and their cost.
+
+    Finished batches survive a kill; the next run goes on after them.
+    """
+    device = select_device(settings.execution)
+    backbone = load_backbone(backbone_name, settings.models[backbone_name]).to(device)
+    describe(backbone)
+    checkpoint = checkpoint_file(settings, backbone_name, method) if EXPLAINERS[method].needs_training else None
+    explainer = make_explainer(method, backbone, settings.explainers.get(method), checkpoint)
+    images = EvaluationImages(settings, backbone, device)
+    target = maps_file(settings, backbone_name, method)
+    scratch = Scratch(target, _identity(settings, backbone_name, method, checkpoint))
+    pieces = {number: piece for number in range(len(images.sizes())) if (piece := scratch.load(number)) is not None}
+    with progress(len(images.names), f"maps {backbone_name} {method}", "images") as bar:
+        bar.update(sum(images.sizes()[number] for number in pieces))
+        for batch in images.batches(skip=list(pieces)):
+            pieces[batch.number] = _explain(explainer, backbone, batch)
+            scratch.save(batch.number, pieces[batch.number])
+            bar.update(len(batch.samples))
+    _write(target, images.names, [pieces[number] for number in sorted(pieces)])
+    _write_cost(settings, backbone_name, method, list(pieces.values()), device)
+    scratch.clear()
+
+
+def _identity(settings: Settings, backbone: str, method: str, checkpoint: Path | None) -> dict[str, object]:
+    """What decides the maps; the batch size too, since it decides which images a piece holds."""
+    return {
+        "model": asdict(settings.models[backbone]),
+        "options": settings.explainers.get(method),
+        "images": file_digest(contents_file(settings, "evaluation")),
+        "checkpoint": file_digest(checkpoint) if checkpoint and checkpoint.exists() else None,
+        "batch_size": settings.execution.batch_size,
+    }
+
+
+def _explain(explainer: Explainer, backbone: Backbone, batch: EvaluationBatch) -> dict[str, Tensor]:
+    """Maps of one batch, with its passes and seconds."""
+    images = backbone.normalise(batch.images)
+    with torch.no_grad():
+        targets = backbone(images).argmax(1)
+    backbone.passes.forward = backbone.passes.backward = 0
+    _finish(images.device)
+    started = time.perf_counter()
+    maps = explainer(images, targets, batch.samples)
+    _finish(images.device)
+    seconds = time.perf_counter() - started
+    piece = {
+        "maps": maps.detach().float().cpu(),
+        "targets": targets.cpu(),
+        "passes": torch.tensor([backbone.passes.forward, backbone.passes.backward]),
+        "seconds_per_image": torch.tensor([seconds / len(images)], dtype=torch.float64),
+    }
+    counts = explainer.training_counts(targets)
+    return piece if counts is None else piece | {"training_counts": counts}
+
+
+def _finish(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _write(target: Path, names: list[str], pieces: list[dict[str, Tensor]]) -> None:
+    maps = torch.cat([piece["maps"] for piece in pieces])
+    broken = int((~maps.isfinite()).flatten(1).any(1).sum())
+    constant = int((maps.flatten(1).amax(1) == maps.flatten(1).amin(1)).sum())
+    if broken or constant:
+        print(f"{target}: {constant} constant maps and {broken} with values that are not finite", file=sys.stderr)
+    counts = [piece["training_counts"] for piece in pieces if "training_counts" in piece]
+    forward, backward = torch.stack([piece["passes"] for piece in pieces]).sum(0).tolist()
+    targets = torch.cat([piece["targets"] for piece in pieces])
+    passes = (forward / len(names), backward / len(names))
+    write_maps(target, Maps(names, maps, targets, torch.cat(counts) if counts else None, *passes))
+
+
+def _write_cost(
+    settings: Settings, backbone: str, method: str, pieces: list[dict[str, Tensor]], device: torch.device
+) -> None:
+    """Seconds and memory are measurements, not results: a file of their own keeps the maps the same bytes."""
+    cost = {
+        "backbone": backbone,
+        "method": method,
+        "seconds_per_image": statistics.median(piece["seconds_per_image"].item() for piece in pieces),
+        "peak_memory_bytes": peak_memory_bytes(device),
+        "batch_size": settings.execution.batch_size,
+        "device": device_name(device),
+    }
+    write_text(cost_file(settings, backbone, method), json.dumps(cost, indent=2) + "\n")

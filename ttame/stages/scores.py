@@ -1,0 +1,135 @@
+"""Stage: score the maps of one method on one backbone, one row per image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from ttame.artifacts import atomic_path
+from ttame.backbones.backbone import Backbone
+from ttame.backbones.loading import load_backbone
+from ttame.device import select_device
+from ttame.errors import TTameError
+from ttame.metrics.localisation import mass_inside, pointing_game
+from ttame.metrics.masking import keep_most_salient, normalise_map, resize_map
+from ttame.metrics.road import ORDERS, perturbed_images
+from ttame.progress import progress
+from ttame.scratch import Scratch, file_digest
+from ttame.settings import MetricSettings, Settings
+from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages
+from ttame.stages.maps_file import Maps, read_maps
+from ttame.stages.paths import contents_file, maps_file, scores_file
+
+
+def run(settings: Settings, backbone_name: str, method: str) -> None:
+    """Write the Parquet file. Columns:
+
+    name, target, training_count (missing for a method without training), forward_passes, backward_passes,
+    probability (of the target on the clean image), probability_<share> (on the masked image),
+    road_morf_<share> and road_lerf_<share> (whether the target is still the top class), and, where there is ground
+    truth, pointing_game and mass_inside.
+    """
+    device = select_device(settings.execution)
+    backbone = load_backbone(backbone_name, settings.models[backbone_name]).to(device)
+    images = EvaluationImages(settings, backbone, device)
+    source = maps_file(settings, backbone_name, method)
+    maps = read_maps(source)
+    _refuse_other_images(source, maps, images)
+    target = scores_file(settings, backbone_name, method)
+    scratch = Scratch(target, _identity(settings, backbone_name, source))
+    starts = np.cumsum([0, *images.sizes()])
+    pieces = {number: piece for number in range(len(images.sizes())) if (piece := scratch.load(number)) is not None}
+    with progress(len(images.names), f"scores {backbone_name} {method}", "images") as bar:
+        bar.update(sum(images.sizes()[number] for number in pieces))
+        for batch in images.batches(skip=list(pieces)):
+            rows = slice(starts[batch.number], starts[batch.number + 1])
+            with torch.no_grad():
+                piece = score_batch(
+                    backbone, batch, maps.maps[rows].to(device), maps.targets[rows].to(device), settings.metrics
+                )
+            pieces[batch.number] = piece
+            scratch.save(batch.number, piece)
+            bar.update(len(batch.samples))
+    _write(target, maps, [pieces[number] for number in sorted(pieces)], settings.metrics)
+    scratch.clear()
+
+
+def _refuse_other_images(source: Path, maps: Maps, images: EvaluationImages) -> None:
+    if list(maps.names) != images.names:
+        raise TTameError(
+            f"{source}: maps of {len(maps.names)} images, but {images.list_file} lists {len(images.names)} or others; "
+            "run `ttame maps` again"
+        )
+
+
+def _identity(settings: Settings, backbone: str, maps: Path) -> dict[str, object]:
+    return {
+        "model": asdict(settings.models[backbone]),
+        "metrics": asdict(settings.metrics),
+        "maps": file_digest(maps),
+        "images": file_digest(contents_file(settings, "evaluation")),
+        "batch_size": settings.execution.batch_size,
+    }
+
+
+def score_batch(
+    backbone: Backbone, batch: EvaluationBatch, maps: Tensor, targets: Tensor, settings: MetricSettings
+) -> dict[str, Tensor]:
+    """All scores of one batch.
+
+    Args:
+        backbone: the frozen classifier.
+        batch: (B, 3, H, W) images in [0, 1] and their samples.
+        maps: (B, h, w) raw maps.
+        targets: (B,) model truths.
+        settings: shares and the settings of ROAD.
+
+    Returns:
+        A (B,) tensor on the CPU for every column, see `run`.
+    """
+    saliency = resize_map(normalise_map(maps), backbone.preprocessing.input_size)
+    clean = backbone.normalise(batch.images)
+    columns = {"probability": _probability(backbone, clean, targets)}
+    for share in settings.shares:
+        masked = backbone.normalise(keep_most_salient(saliency, share)[:, None] * batch.images)
+        columns[f"probability_{share}"] = _probability(backbone, masked, targets)
+    names = [sample.name for sample in batch.samples]
+    for order in ORDERS:
+        for share in settings.road.shares:
+            filled = perturbed_images(clean, saliency, names, order, share, settings.road)
+            columns[f"road_{order}_{share}"] = backbone(filled).argmax(1) == targets
+    truths = [sample.object_mask for sample in batch.samples if sample.object_mask is not None]
+    if len(truths) == len(batch.samples):
+        object_masks = torch.from_numpy(np.stack(truths)).to(saliency.device)
+        columns["pointing_game"] = pointing_game(saliency, object_masks)
+        columns["mass_inside"] = mass_inside(saliency, object_masks)
+    return {name: values.cpu() for name, values in columns.items()}
+
+
+def _probability(backbone: Backbone, images: Tensor, targets: Tensor) -> Tensor:
+    """(B,) softmax probability of the targets; in double precision, so that 1 - 1e-9 is not rounded to 1."""
+    return backbone(images).double().softmax(1).gather(1, targets[:, None])[:, 0]
+
+
+def _columns(settings: MetricSettings, piece: Mapping[str, Tensor]) -> list[str]:
+    """The columns of a piece in one order, whether it was just computed or read back."""
+    confidences = ["probability", *(f"probability_{share}" for share in settings.shares)]
+    road = [f"road_{order}_{share}" for order in ORDERS for share in settings.road.shares]
+    return confidences + road + [name for name in ("pointing_game", "mass_inside") if name in piece]
+
+
+def _write(target: Path, maps: Maps, pieces: list[dict[str, Tensor]], settings: MetricSettings) -> None:
+    table = pd.DataFrame({"name": list(maps.names), "target": maps.targets.numpy()})
+    counts = maps.training_counts
+    table["training_count"] = pd.array([pd.NA] * len(table) if counts is None else counts.tolist(), dtype="Int64")
+    table["forward_passes"], table["backward_passes"] = maps.forward_passes, maps.backward_passes
+    for column in _columns(settings, pieces[0]):
+        table[column] = torch.cat([piece[column] for piece in pieces]).numpy()
+    with atomic_path(target) as temporary:
+        table.to_parquet(temporary, index=False)

@@ -1,0 +1,111 @@
+"""dvc.yaml as Snakemake sees it: `${item.backbone}` becomes the wildcard `{backbone}`, the rest is looked up in params.
+
+A rule adds only what DVC has no word for: threads, memory, time, a log. DVC's axes come from the params, so the
+outputs of every stage are known before anything runs.
+"""
+
+import itertools
+import json
+import re
+import sys
+from functools import reduce
+from pathlib import Path
+
+import yaml
+
+sys.path.insert(0, str(Path(workflow.basedir)))
+
+from ttame.errors import TTameError
+from ttame.settings import parse_settings
+
+try:
+    parse_settings(config, "params.yaml")
+except TTameError as error:
+    raise WorkflowError(str(error))
+
+STAGES = yaml.safe_load(Path(workflow.basedir, "dvc.yaml").read_text())["stages"]
+
+
+def look_up(key):
+    """The value of a dotted key of the params."""
+    return reduce(lambda section, name: section[name], key.split("."), config)
+
+
+def to_wildcards(text):
+    """DVC's `${item.x}` as Snakemake's `{x}`."""
+    return re.sub(r"\$\{item\.(\w+)\}", r"{\1}", text)
+
+
+def paths(stage, kind):
+    """Path patterns of a stage's deps or outs."""
+    return [to_wildcards(entry if isinstance(entry, str) else next(iter(entry))) for entry in STAGES[stage][kind]]
+
+
+def axis_values(values):
+    """The values of one axis of a matrix: a list of names, or `${key}` for a list of the params."""
+    if isinstance(values, str):
+        return look_up(values.strip("${}"))
+    return [look_up(value.strip("${}")) if value.startswith("${") else value for value in values]
+
+
+def combinations(stage):
+    """Every combination of the stage's axes, as a dictionary of wildcards."""
+    axes = {name: axis_values(values) for name, values in STAGES[stage]["matrix"].items()}
+    return [dict(zip(axes, values)) for values in itertools.product(*axes.values())]
+
+
+def outputs_of(stage):
+    """Every file that a stage writes in this experiment."""
+    return [pattern.format(**wildcards) for wildcards in combinations(stage) for pattern in paths(stage, "outs")]
+
+
+def every_output():
+    """Every file of the experiment: with the tables alone, a clone that tracks them would have nothing to do."""
+    return [path for stage in STAGES for path in outputs_of(stage)]
+
+
+def dependencies(stage):
+    """Input function: files of other stages, and the code; a folder stands for the files in it."""
+
+    def files(wildcards):
+        produced = every_output()
+        found = []
+        for pattern in paths(stage, "deps"):
+            path = pattern.format(**wildcards)
+            below = [output for output in produced if output.startswith(f"{path}/")]
+            if not below and Path(path).is_dir():
+                below = [str(file) for file in sorted(Path(path).rglob("*")) if is_source(file)]
+            found += below or [path]
+        return found
+
+    return files
+
+
+def is_source(file):
+    return file.is_file() and "__pycache__" not in file.parts
+
+
+def parameters(stage):
+    """Params function: the values of the keys that the stage depends on, so that a change of one reruns it."""
+
+    def values(wildcards):
+        keys = [to_wildcards(key).format(**wildcards) for key in STAGES[stage]["params"]]
+        return json.dumps({key: look_up(key) for key in keys}, sort_keys=True)
+
+    return values
+
+
+def axes(stage):
+    """Wildcard constraints: no value but those of the experiment."""
+    found = {}
+    for wildcards in combinations(stage):
+        for name, value in wildcards.items():
+            found.setdefault(name, set()).add(re.escape(value))
+    return {name: "|".join(sorted(values)) for name, values in found.items()}
+
+
+def command(stage):
+    """DVC's command, its messages shown and kept in the log."""
+    return f"({to_wildcards(STAGES[stage]['cmd'])}) 2>&1 | tee {{log}}".replace("{backbone}", "{wildcards.backbone}").replace(
+        "{method}", "{wildcards.method}"
+    )

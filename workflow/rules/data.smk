@@ -1,0 +1,17 @@
+rule datalists:
+    input:
+        dependencies("datalists"),
+    output:
+        paths("datalists", "outs"),
+    params:
+        parameters("datalists"),
+    wildcard_constraints:
+        **axes("datalists"),
+    log:
+        "logs/{experiment}/datalists.log",
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    shell:
+        command("datalists")

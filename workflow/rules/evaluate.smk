@@ -1,0 +1,38 @@
+rule scores:
+    input:
+        dependencies("scores"),
+    output:
+        paths("scores", "outs"),
+    params:
+        parameters("scores"),
+    wildcard_constraints:
+        **axes("scores"),
+    log:
+        "logs/{experiment}/scores/{backbone}.{method}.log",
+    threads: config["execution"]["threads"]
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=720,
+    shell:
+        command("scores")
+
+
+rule scores_trained:
+    input:
+        dependencies("scores_trained"),
+    output:
+        paths("scores_trained", "outs"),
+    params:
+        parameters("scores_trained"),
+    wildcard_constraints:
+        **axes("scores_trained"),
+    log:
+        "logs/{experiment}/scores/{backbone}.{method}.log",
+    threads: config["execution"]["threads"]
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=720,
+    shell:
+        command("scores_trained")

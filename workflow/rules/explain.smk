@@ -1,0 +1,38 @@
+rule maps:
+    input:
+        dependencies("maps"),
+    output:
+        paths("maps", "outs"),
+    params:
+        parameters("maps"),
+    wildcard_constraints:
+        **axes("maps"),
+    log:
+        "logs/{experiment}/maps/{backbone}.{method}.log",
+    threads: config["execution"]["threads"]
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=720,
+    shell:
+        command("maps")
+
+
+rule maps_trained:
+    input:
+        dependencies("maps_trained"),
+    output:
+        paths("maps_trained", "outs"),
+    params:
+        parameters("maps_trained"),
+    wildcard_constraints:
+        **axes("maps_trained"),
+    log:
+        "logs/{experiment}/maps/{backbone}.{method}.log",
+    threads: config["execution"]["threads"]
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=120,
+    shell:
+        command("maps_trained")

@@ -1,0 +1,55 @@
+rule figure:
+    input:
+        dependencies("figure"),
+    output:
+        paths("figure", "outs"),
+    params:
+        parameters("figure"),
+    wildcard_constraints:
+        **axes("figure"),
+    log:
+        "logs/{experiment}/figure/{backbone}.log",
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    shell:
+        command("figure")
+
+
+rule tables:
+    input:
+        dependencies("tables"),
+    output:
+        paths("tables", "outs"),
+    params:
+        parameters("tables"),
+    wildcard_constraints:
+        **axes("tables"),
+    log:
+        "logs/{experiment}/tables.log",
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    shell:
+        command("tables")
+
+
+rule cost:
+    input:
+        dependencies("cost"),
+    output:
+        paths("cost", "outs"),
+    params:
+        parameters("cost"),
+    wildcard_constraints:
+        **axes("cost"),
+    log:
+        "logs/{experiment}/cost.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    shell:
+        command("cost")
