@@ -15,7 +15,9 @@ export PYTHONUNBUFFERED := 1
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/.complete: requirements.lock
+READY := $(VENV)/.complete-$(DIGEST)
+
+$(READY):
 	@$(PYTHON) -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))" || \
 	  { echo "ttame needs Python 3.11 to 3.13; name one: make PYTHON=python3.12" >&2; exit 1; }
 	@echo "Installing the pinned packages into $(VENV) (about 6 GB, once)"
@@ -23,29 +25,29 @@ $(VENV)/.complete: requirements.lock
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	touch $@
 
-demo: $(VENV)/.complete ## the whole pipeline on the embedded data, at most 10 minutes on 2 cores
+demo: $(READY) ## the whole pipeline on the embedded data, at most 10 minutes on 2 cores
 	snakemake --cores all
-	@python -m ttame show-results
+	@python -m ttame results
 
-test: $(VENV)/.complete ## lint, types, workflow lint and all tests
+test: $(READY) ## lint, types, workflow lint and all tests
 	$(MAKE) lint
 	pytest
 
-lint: $(VENV)/.complete ## ruff, mypy, snakemake --lint
+lint: $(READY) ## ruff, mypy, snakemake --lint
 	ruff check .
 	ruff format --check .
 	mypy
 	snakemake --lint
 
-bench: $(VENV)/.complete ## the benchmarks, as a Markdown table
+bench: $(READY) ## the benchmarks, as a Markdown table
 	python -m benchmarks
 
-sync-to-dvc: $(VENV)/.complete ## after Snakemake: let DVC know what was built
+sync-to-dvc: $(READY) ## after Snakemake: let DVC know what was built
 	@snakemake --dry-run 2>&1 | grep -q "Nothing to be done" || \
 	  { echo "Snakemake still has work to do (see snakemake -n); run it first" >&2; exit 1; }
 	dvc commit --force --no-relink
 
-sync-to-snakemake: $(VENV)/.complete ## after dvc repro or dvc pull: let Snakemake know what was built
+sync-to-snakemake: $(READY) ## after dvc repro or dvc pull: let Snakemake know what was built
 	@dvc status --quiet || { echo "DVC is not up to date (see dvc status); run dvc repro first" >&2; exit 1; }
 	snakemake --touch --forceall --quiet all
 

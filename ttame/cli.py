@@ -12,6 +12,7 @@ from pathlib import Path
 from ttame import __version__
 from ttame.errors import TTameError, suggestion
 from ttame.settings import PARAMS_FILE, Settings, load_settings
+from ttame.stages.paths import results_file
 
 STAGES = {
     "datalists": ("draw or check the lists of images", ()),
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from ttame.stages import use
 
             print(use.run(options.experiment))
+        elif options.command == "results":
+            _print_results(load_settings(options.params))
         else:
             _run_stage(options)
     except TTameError as error:
@@ -53,9 +56,20 @@ def _parser() -> argparse.ArgumentParser:
         for wildcard in wildcards:
             command.add_argument(wildcard)
         command.add_argument("--params", type=Path, default=PARAMS_FILE, help="params file (default: params.yaml)")
+    command = commands.add_parser("results", help="print the tables of the active experiment and where they are")
+    command.add_argument("--params", type=Path, default=PARAMS_FILE, help="params file (default: params.yaml)")
     command = commands.add_parser("use", help="make an experiment of experiments/ the active one")
     command.add_argument("experiment")
     return parser
+
+
+def _print_results(settings: Settings) -> None:
+    pages = [results_file(settings), results_file(settings).with_name("cost.md")]
+    for page in pages:
+        if not page.exists():
+            raise TTameError(f"{page}: no such table yet; run `snakemake --cores all` or `dvc repro` first")
+        print(page.read_text(encoding="utf-8"))
+    print(f"Results page: {pages[0].resolve()}")
 
 
 def _run_stage(options: argparse.Namespace) -> None:

@@ -12,5 +12,5 @@ class TTameError(Exception):
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """`"; did you mean 'x'?"` when a known name is near, else `""`."""
-    near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.6)
+    near = difflib.get_close_matches(name, sorted(set(known)), n=3, cutoff=0.6)
     return f"; did you mean {' or '.join(repr(match) for match in near)}?" if near else ""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 from tqdm import tqdm
 
 
-def progress(total: int, description: str, unit: str) -> tqdm[None]:
+def progress(total: int, description: str, unit: str) -> tqdm[NoReturn]:
     """A bar that shows rate and time left; on a log file it writes a line every ten seconds instead of redrawing."""
     interactive = sys.stderr.isatty()
     return tqdm(

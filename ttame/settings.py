@@ -57,6 +57,7 @@ class MethodSettings:
 @dataclass(frozen=True)
 class MechanismSettings:
     version: Literal["TAME", "TTAME"]
+    initial_bias: float | None
 
 
 @dataclass(frozen=True)

@@ -28,17 +28,19 @@ def mask_area(masks: Tensor) -> Tensor:
 
 
 def mask_variation(masks: Tensor) -> Tensor:
-    """Roughness of (B, M, h, w) masks (TAME, equation 6); a scalar, 0 for masks that are 0 everywhere.
+    """Roughness of (B, M, h, w) masks, or of masks with more spatial axes (TAME, equation 6); a scalar.
 
-    Squared differences of vertical and horizontal neighbours plus 0.3 times the squares on the four borders, summed
-    over everything, over 2 B. The published code divides by the images B alone, so the term grows with the number of
-    masks and of pixels.
+    Squared differences of neighbours along every spatial axis plus 0.3 times the squares on the borders of each,
+    summed over everything, over 2 B. The published code divides by the images B alone, so the term grows with the
+    number of masks and of pixels.
     """
-    vertical = (masks[:, :, 1:] - masks[:, :, :-1]).square().sum()
-    horizontal = (masks[:, :, :, 1:] - masks[:, :, :, :-1]).square().sum()
-    rows = masks[:, :, (0, -1), :].square().sum()
-    columns = masks[:, :, :, (0, -1)].square().sum()
-    return (vertical + horizontal + BORDER_WEIGHT * (rows + columns)) / (2 * len(masks))
+    total = masks.new_zeros(())
+    for axis in range(2, masks.ndim):
+        last = masks.shape[axis] - 1
+        differences = masks.diff(dim=axis).square().sum()
+        borders = masks.select(axis, 0).square().sum() + masks.select(axis, last).square().sum()
+        total = total + differences + BORDER_WEIGHT * borders
+    return total / (2 * len(masks))
 
 
 def attention_loss(masks: Tensor, logits: Tensor, labels: Tensor, weights: LossSettings) -> Loss:

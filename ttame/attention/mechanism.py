@@ -38,6 +38,11 @@ class AttentionMechanism(nn.Module):
         self.bns = nn.ModuleList(nn.BatchNorm2d(width) for width in channels)
         self.fuser = nn.Conv2d(sum(channels), num_classes, 1)
 
+    def start_at(self, bias: float) -> None:
+        """Set the bias of every raw map: before any training the maps lie around this value."""
+        assert self.fuser.bias is not None
+        nn.init.constant_(self.fuser.bias, bias)
+
     def forward(self, features: Sequence[Tensor], classes: Tensor | None = None) -> Tensor:
         """Raw maps `c`; the sigmoid of them is `a`.
 

@@ -46,6 +46,8 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
     network = AttentionMechanism(
         feature_channels(backbone), backbone.num_classes, backbone.tokens, attention.mechanism.version
     ).to(device)
+    if attention.mechanism.initial_bias is not None:
+        network.start_at(attention.mechanism.initial_bias)
     steps = recipe.epochs * (len(images) // recipe.batch_size)
     rate = attention.learning_rate[backbone_name]
     training = AttentionTraining(backbone, network, attention.loss, recipe, rate, steps)

@@ -1,7 +1,8 @@
-"""dvc.yaml as Snakemake sees it: `${item.backbone}` becomes the wildcard `{backbone}`, the rest is looked up in params.
+"""dvc.yaml as Snakemake sees it.
 
-A rule adds only what DVC has no word for: threads, memory, time, a log. DVC's axes come from the params, so the
-outputs of every stage are known before anything runs.
+`${item.backbone}` becomes the wildcard `{backbone}` and the rest is looked up in the params. The rules add only what
+DVC has no word for, such as threads, memory, time and a log. DVC's axes come from the params, so the outputs of every
+stage are known before anything runs.
 """
 
 import itertools

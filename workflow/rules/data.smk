@@ -13,5 +13,7 @@ rule datalists:
     resources:
         mem_mb=4000,
         runtime=240,
+    conda:
+        "../envs/ttame.yaml"
     shell:
         command("datalists")

@@ -14,11 +14,13 @@ rule scores:
         gpu=1,
         mem_mb=8000,
         runtime=720,
+    conda:
+        "../envs/ttame.yaml"
     shell:
         command("scores")
 
 
-rule scores_trained:
+use rule scores as scores_trained with:
     input:
         dependencies("scores_trained"),
     output:
@@ -27,12 +29,3 @@ rule scores_trained:
         parameters("scores_trained"),
     wildcard_constraints:
         **axes("scores_trained"),
-    log:
-        "logs/{experiment}/scores/{backbone}.{method}.log",
-    threads: config["execution"]["threads"]
-    resources:
-        gpu=1,
-        mem_mb=8000,
-        runtime=720,
-    shell:
-        command("scores_trained")

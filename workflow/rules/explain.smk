@@ -14,11 +14,13 @@ rule maps:
         gpu=1,
         mem_mb=8000,
         runtime=720,
+    conda:
+        "../envs/ttame.yaml"
     shell:
         command("maps")
 
 
-rule maps_trained:
+use rule maps as maps_trained with:
     input:
         dependencies("maps_trained"),
     output:
@@ -27,12 +29,3 @@ rule maps_trained:
         parameters("maps_trained"),
     wildcard_constraints:
         **axes("maps_trained"),
-    log:
-        "logs/{experiment}/maps/{backbone}.{method}.log",
-    threads: config["execution"]["threads"]
-    resources:
-        gpu=1,
-        mem_mb=8000,
-        runtime=120,
-    shell:
-        command("maps_trained")

@@ -13,6 +13,8 @@ rule figure:
     resources:
         mem_mb=4000,
         runtime=30,
+    conda:
+        "../envs/ttame.yaml"
     shell:
         command("figure")
 
@@ -32,6 +34,8 @@ rule tables:
     resources:
         mem_mb=4000,
         runtime=30,
+    conda:
+        "../envs/ttame.yaml"
     shell:
         command("tables")
 
@@ -51,5 +55,7 @@ rule cost:
     resources:
         mem_mb=1000,
         runtime=10,
+    conda:
+        "../envs/ttame.yaml"
     shell:
         command("cost")

@@ -14,5 +14,7 @@ rule train:
         gpu=1,
         mem_mb=16000,
         runtime=1440,
+    conda:
+        "../envs/ttame.yaml"
     shell:
         command("train")

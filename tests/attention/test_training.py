@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from ttame.attention.mechanism import AttentionMechanism
+from ttame.attention.training import AttentionTraining, train
+from ttame.backbones.backbone import Backbone
+from ttame.data.dataset import ImageDataset
+from ttame.data.sources import FolderSource
+from ttame.data.transforms import Preprocessing
+from ttame.errors import TTameError
+from ttame.settings import LossSettings, RecipeSettings
+
+from ..conftest import IMAGENET
+
+LOSS = LossSettings(1.5, 2.0, 0.01, "random", "auto")
+RECIPE = RecipeSettings(epochs=3, batch_size=4, momentum=0.9, weight_decay=5e-4, augment=True, seed=3)
+
+
+class GoldenBody(nn.Module):
+    """The network of golden section 10."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.l1 = nn.Sequential(nn.Conv2d(3, 6, 7, 4, 3), nn.BatchNorm2d(6), nn.ReLU())
+        self.l2 = nn.Sequential(nn.Conv2d(6, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU())
+        self.l3 = nn.Sequential(nn.Conv2d(8, 10, 3, 2, 1), nn.ReLU())
+        self.fc = nn.Linear(10, 5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.fc(self.l3(self.l2(self.l1(images))).mean((2, 3)))
+
+
+@pytest.mark.parametrize("policy", ["raw_normalize", "new"])
+def test_golden_three_steps(golden, policy) -> None:
+    arrays = golden("generic_step")
+
+    def part(prefix: str) -> dict[str, Tensor]:
+        return {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
+
+    body = GoldenBody()
+    body.load_state_dict(part("body."))
+    preprocessing = Preprocessing((224, 224), 224, "bilinear", *IMAGENET)
+    backbone = Backbone("golden", body, preprocessing, ["l1", "l2", "l3"], "l3").double()
+    network = AttentionMechanism((6, 8, 10), 5)
+    network.load_state_dict(part("am."))
+    loss = LossSettings(1.5, 2.0, 0.01, "random", policy)
+    training = AttentionTraining(backbone, network.double().train(), loss, RECIPE, 0.1, total_steps=10)
+    images = arrays["lowres_images"].double().repeat_interleave(16, 2).repeat_interleave(16, 3)
+    case = f"{policy}.train.bodyeval"
+    for step in range(3):
+        rate, momentum = (training.optimiser.param_groups[0][key] for key in ("lr", "momentum"))
+        assert rate == pytest.approx(arrays[f"{case}.lr"][step].item(), rel=1e-8)
+        assert momentum == pytest.approx(arrays[f"{case}.momentum"][step].item(), rel=1e-8)
+        result = training.step(images)
+        assert torch.equal(result.labels, arrays[f"{policy}.eval.labels"])
+        losses = torch.stack([term.detach() for term in result.loss])
+        torch.testing.assert_close(losses, arrays[f"{case}.losses"][step], rtol=1e-8, atol=0)
+        if step == 0:
+            for name, parameter in network.named_parameters():
+                expected = arrays[f"{case}.step0.grad.{name}"]
+                torch.testing.assert_close(parameter.grad, expected, rtol=1e-8, atol=1e-10)
+    for name, value in part(f"{case}.after3.am.").items():
+        torch.testing.assert_close(network.state_dict()[name], value, rtol=1e-8, atol=1e-10)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Callable[[int | None], ImageDataset]:
+    random = np.random.default_rng(0)
+    for index in range(18):
+        pixels = random.integers(0, 256, (40, 36, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{index:02d}.png")
+    names = [f"{index:02d}.png" for index in range(18)]
+    preprocessing = Preprocessing((32, 32), 36, "bilinear", *IMAGENET)
+    return lambda seed: ImageDataset(FolderSource(tmp_path), names, preprocessing, seed)
+
+
+def _training(backbone: Backbone, rate: float = 0.05) -> AttentionTraining:
+    torch.manual_seed(1)
+    network = AttentionMechanism((8, 12, 16), 5)
+    return AttentionTraining(backbone, network, LOSS, RECIPE, rate, total_steps=3 * 4)
+
+
+def test_backbone_is_bit_identical_after_training(tiny_cnn, dataset, tmp_path) -> None:
+    before = {name: tensor.clone() for name, tensor in tiny_cnn.state_dict().items()}
+    training = _training(tiny_cnn)
+    untrained = {name: tensor.clone() for name, tensor in training.network.state_dict().items()}
+    train(training, dataset(3), dataset(None), RECIPE, 0, tmp_path / "state.pt")
+    assert all(torch.equal(tensor, before[name]) for name, tensor in tiny_cnn.state_dict().items())
+    assert not torch.equal(training.network.state_dict()["fuser.weight"], untrained["fuser.weight"])
+    assert training.counts.sum() == 3 * 16  # whole batches of 4 out of 18 images, three times
+    assert [row["epoch"] for row in training.history] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_resumed_training_ends_with_the_weights_of_an_unbroken_one(tiny_cnn, dataset, tmp_path, workers) -> None:
+    unbroken = _training(tiny_cnn)
+    train(unbroken, dataset(3), dataset(None), RECIPE, 0, tmp_path / "unbroken.pt")
+
+    killed = _training(tiny_cnn)
+    saved = 0
+
+    def die_in_the_second_epoch(images: Tensor) -> object:
+        nonlocal saved
+        saved += 1
+        if saved == 6:
+            raise KeyboardInterrupt
+        return AttentionTraining.step(killed, images)
+
+    killed.step = die_in_the_second_epoch  # type: ignore[method-assign, assignment]
+    with pytest.raises(KeyboardInterrupt):
+        train(killed, dataset(3), dataset(None), RECIPE, 0, tmp_path / "killed.pt")
+
+    resumed = _training(tiny_cnn)
+    train(resumed, dataset(3), dataset(None), RECIPE, workers, tmp_path / "killed.pt")
+    for name, tensor in unbroken.network.state_dict().items():
+        assert torch.equal(tensor, resumed.network.state_dict()[name]), name
+    assert torch.equal(unbroken.counts, resumed.counts)
+
+
+def test_broken_state_file_is_ignored(tiny_cnn, tmp_path) -> None:
+    path = tmp_path / "state.pt"
+    path.write_bytes(b"not a state")
+    training = _training(tiny_cnn)
+    training.resume(path)
+    assert training.epoch == 0
+
+
+def test_loss_that_is_not_finite_stops_with_one_line(tiny_cnn) -> None:
+    training = _training(tiny_cnn)
+    training.network.start_at(float("nan"))
+    with pytest.raises(TTameError, match="lower the learning_rate"):
+        training.step(torch.rand(4, 3, 32, 32))

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from ttame.backbones.backbone import Backbone
+from ttame.backbones.loading import load_backbone
+from ttame.backbones.tokens import TokenLayout, tokens_to_maps
+from ttame.data.transforms import Preprocessing
+from ttame.errors import TTameError
+from ttame.settings import ModelSettings
+
+from ..conftest import IMAGENET
+
+
+def _load(model: str) -> Backbone:
+    return load_backbone(model, ModelSettings(model, "none", "auto", "auto"))
+
+
+@pytest.mark.parametrize(
+    ("model", "layers", "target"),
+    [
+        ("tf_efficientnet_lite0", ("blocks.2", "blocks.4", "bn2"), "bn2"),
+        ("resnet18", ("layer2", "layer3", "layer4"), "layer4"),
+        ("vgg16", ("features.16", "features.23", "features.30"), "features.29"),
+        ("deit_tiny_distilled_patch16_224", tuple(f"blocks.{i}.norm1" for i in (9, 10, 11)), "blocks.11.norm1"),
+    ],
+)
+def test_layers_chosen_by_rule_and_by_paper(model: str, layers: tuple[str, ...], target: str) -> None:
+    backbone = _load(model)
+    assert (backbone.layers, backbone.target_layer) == (layers, target)
+
+
+def test_resolutions_of_a_small_network(tiny_cnn: Backbone) -> None:
+    assert tiny_cnn.layers == ("stem", "relu", "stage2"), "the last map of each resolution"
+    _, features = tiny_cnn.features(torch.zeros(1, 3, 32, 32), tiny_cnn.layers)
+    assert [feature.shape[-1] for feature in features.values()] == [16, 8, 4]
+
+
+def test_prefix_tokens_and_grid_are_read_from_the_model(tiny_vit: Backbone) -> None:
+    assert tiny_vit.tokens == TokenLayout(prefix_tokens=3, grid=(4, 6))
+    assert _load("deit_tiny_distilled_patch16_224").tokens == TokenLayout(2, (14, 14))
+
+
+def test_network_without_maps_asks_for_layers() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 4))
+    with pytest.raises(TTameError, match=r"name some in models\.flat\.layers"):
+        Backbone("flat", model, Preprocessing((32, 32), 32, "bilinear", *IMAGENET))
+
+
+@pytest.mark.parametrize("version", ["TAME", "TTAME"])
+def test_golden_tokens(golden, version) -> None:
+    arrays = golden("attention_ttame")
+    for index in range(3):
+        tokens = arrays[f"vit.in.{index}"].double()
+        maps = tokens_to_maps(tokens, TokenLayout(1, (14, 14)), version)
+        torch.testing.assert_close(maps, arrays[f"vit.{version}.pre.{index}"], atol=1e-12, rtol=0)
+
+
+def test_golden_layout_of_a_sequence(golden) -> None:
+    """The published flattening of a CNN's map into tokens; ours is its inverse."""
+    arrays = golden("attention_ttame")
+    assert torch.equal(tokens_to_maps(arrays["seq.out"], TokenLayout(0, (4, 5)), "TAME"), arrays["seq.in"])
+
+
+def test_sequence_of_another_length_is_refused() -> None:
+    with pytest.raises(TTameError, match=r"expected \(B, 1 \+ 2 \* 3, C\)"):
+        tokens_to_maps(torch.zeros(1, 9, 4), TokenLayout(1, (2, 3)), "TAME")
+    with pytest.raises(TTameError, match="needs a class token"):
+        tokens_to_maps(torch.zeros(1, 6, 4), TokenLayout(0, (2, 3)), "TTAME")

@@ -1,0 +1,88 @@
+"""What the tests share: the golden arrays when they are there, and tiny networks."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from torch import Tensor, nn
+
+from ttame.backbones.backbone import Backbone
+from ttame.data.transforms import Preprocessing
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("TTAME_SHARED", REPOSITORY.parent / "shared"))
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def golden() -> Callable[[str], dict[str, Tensor]]:
+    """Load `golden/<name>.npz` as tensors; the test is skipped where the arrays are not."""
+
+    def load(name: str) -> dict[str, Tensor]:
+        path = SHARED / "golden" / f"{name}.npz"
+        if not path.exists():
+            pytest.skip(f"{path} is not here")
+        with np.load(path) as arrays:
+            return {key: torch.from_numpy(np.asarray(arrays[key])) for key in arrays.files}
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def photos() -> Path:
+    path = SHARED / "photos"
+    if not path.exists():
+        pytest.skip(f"{path} is not here")
+    return path
+
+
+@pytest.fixture
+def params() -> dict[str, Any]:
+    """The params of the repository, to be changed by a test."""
+    return copy.deepcopy(yaml.safe_load((REPOSITORY / "params.yaml").read_text()))
+
+
+class TinyCNN(nn.Module):
+    """Three resolutions in a few thousand parameters, with an in-place ReLU and a residual `+=` as traps."""
+
+    def __init__(self, classes: int = 5) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(inplace=True))
+        self.stage1 = nn.Sequential(nn.Conv2d(8, 12, 3, 2, 1), nn.BatchNorm2d(12))
+        self.stage2 = nn.Sequential(nn.Conv2d(12, 16, 3, 2, 1), nn.ReLU(inplace=True))
+        self.relu = nn.ReLU(inplace=True)
+        self.head = nn.Linear(16, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.stage1(self.stem(images))
+        maps += 1.0
+        maps = self.stage2(self.relu(maps))
+        return self.head(maps.mean((2, 3)))
+
+
+@pytest.fixture
+def tiny_cnn() -> Backbone:
+    torch.manual_seed(0)
+    return Backbone("tiny_cnn", TinyCNN(), Preprocessing((32, 32), 32, "bilinear", *IMAGENET))
+
+
+@pytest.fixture
+def tiny_vit() -> Backbone:
+    """A transformer with a grid that is not square and with register tokens."""
+    from timm.models.vision_transformer import VisionTransformer
+
+    torch.manual_seed(0)
+    model = VisionTransformer(
+        img_size=(32, 48), patch_size=8, embed_dim=24, depth=4, num_heads=2, num_classes=5, reg_tokens=2
+    )
+    return Backbone("tiny_vit", model, Preprocessing((32, 48), 32, "bilinear", *IMAGENET))

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from ttame.data.datalists import make_datalists, read_datalist, write_datalist
+from ttame.data.sources import FolderSource, open_source
+from ttame.errors import TTameError
+from ttame.settings import SPLITS, DataSettings
+
+from ..conftest import SHARED
+
+NONE: dict[str, Any] = dict.fromkeys(SPLITS)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for index in range(20):
+        path = tmp_path / "images" / f"class {index % 3}" / f"photo {index:02d}.{'JPG' if index % 2 else 'png'}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 4), (index, 0, 0)).save(path)
+    (tmp_path / "images" / "notes.txt").write_text("not an image")
+    return tmp_path / "images"
+
+
+def _settings(folder: Path, **counts: int | None) -> DataSettings:
+    return DataSettings("folder", 1, dict.fromkeys(SPLITS, str(folder)), NONE, {**NONE, **counts})
+
+
+def test_splits_of_one_folder_are_disjoint_and_complete(folder: Path) -> None:
+    lists = make_datalists(_settings(folder, validation=3, evaluation=5))
+    assert [len(lists[split]) for split in SPLITS] == [12, 3, 5]
+    assert len({name for entries in lists.values() for name, _ in entries}) == 20
+
+
+def test_draw_does_not_depend_on_the_order_of_the_folder(folder: Path, monkeypatch) -> None:
+    settings = _settings(folder, train=8, validation=3, evaluation=5)
+    expected = make_datalists(settings)
+    available = FolderSource.available
+    monkeypatch.setattr(FolderSource, "available", lambda self: list(reversed(available(self))))
+    assert make_datalists(settings) == expected
+    assert make_datalists(replace(settings, seed=2)) != expected
+
+
+def test_more_training_images_leave_the_evaluation_list_alone(folder: Path) -> None:
+    few = make_datalists(_settings(folder, train=2, validation=3, evaluation=5))
+    many = make_datalists(_settings(folder, train=9, validation=3, evaluation=5))
+    assert few["evaluation"] == many["evaluation"]
+    assert few["train"] == many["train"][:2]
+
+
+def test_too_few_images_is_said_with_both_counts(folder: Path) -> None:
+    with pytest.raises(TTameError, match=r"data\.counts\.train asks for 30 images but 12 are left"):
+        make_datalists(_settings(folder, train=30, validation=3, evaluation=5))
+
+
+def test_empty_and_missing_folders_are_named(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(TTameError, match="no image in this folder"):
+        make_datalists(_settings(tmp_path / "empty"))
+    with pytest.raises(TTameError, match="no such folder"):
+        make_datalists(_settings(tmp_path / "missing"))
+
+
+def test_given_lists_that_overlap_are_refused(folder: Path, tmp_path: Path) -> None:
+    write_datalist(tmp_path / "one.txt", [("a.jpg", 1), ("b.jpg", 2)])
+    write_datalist(tmp_path / "other.txt", [("b.jpg", 2), ("c.jpg", 3)])
+    lists = {"train": str(tmp_path / "one.txt"), "validation": None, "evaluation": str(tmp_path / "other.txt")}
+    with pytest.raises(TTameError, match=r"1 images are in both the train and the evaluation list, b\.jpg"):
+        make_datalists(replace(_settings(folder, validation=2), lists=lists))
+
+
+def test_round_trip_with_spaces_and_missing_labels(tmp_path: Path) -> None:
+    entries = [("a b/c 7.jpg", 3), ("d.png", -1)]
+    write_datalist(tmp_path / "list.txt", entries)
+    assert read_datalist(tmp_path / "list.txt") == entries
+    (tmp_path / "bare.txt").write_text("x.jpg\n\ny.jpg 4 \n")
+    assert read_datalist(tmp_path / "bare.txt") == [("x.jpg", -1), ("y.jpg", 4)]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a.jpg 1\nb.jpg cat\n", r"list\.txt:2: malformed line 'b.jpg cat'"),
+        ("a.jpg 1\na.jpg 2\n", r"list\.txt:2: a.jpg is listed twice"),
+        ("\n", "the datalist is empty"),
+    ],
+)
+def test_bad_list_names_file_and_line(tmp_path: Path, text: str, reason: str) -> None:
+    (tmp_path / "list.txt").write_text(text)
+    with pytest.raises(TTameError, match=reason):
+        read_datalist(tmp_path / "list.txt")
+
+
+def test_missing_list(tmp_path: Path) -> None:
+    with pytest.raises(TTameError, match="no such datalist"):
+        read_datalist(tmp_path / "list.txt")
+
+
+def test_name_without_ending_means_jpg(folder: Path) -> None:
+    Image.new("RGB", (3, 3)).save(folder / "bare.jpg")
+    assert FolderSource(folder).load("bare").size == (3, 3)
+
+
+def test_ilsvrc_layout(tmp_path: Path) -> None:
+    counts = {**NONE, "validation": 2, "evaluation": 1}
+    settings = DataSettings("ilsvrc", 1, dict.fromkeys(SPLITS, str(tmp_path)), NONE, counts)
+    with pytest.raises(TTameError, match="ILSVRC2012_img_train"):
+        open_source(settings, "train")
+    for name in ("ILSVRC2012_img_train/n01440764/n01440764_18.JPEG", *(f"ILSVRC2012_img_val/v{i}.JPEG" for i in "abc")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (5, 5)).save(tmp_path / name)
+    lists = make_datalists(settings)
+    assert lists["train"] == [("n01440764/n01440764_18.JPEG", -1)]
+    assert {name for name, _ in lists["validation"] + lists["evaluation"]} == {f"v{i}.JPEG" for i in "abc"}
+
+
+def test_published_lists_read(tmp_path: Path) -> None:
+    path = SHARED / "datalists" / "Evaluation_2000.txt"
+    if not path.exists():
+        pytest.skip(f"{path} is not here")
+    entries = read_datalist(path)
+    assert len(entries) == 2000
+    assert entries[0] == ("ILSVRC2012_val_00010011.JPEG", 248)

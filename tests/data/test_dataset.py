@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ttame.data.dataset import ImageDataset, epoch_order, in_order, load_batches
+from ttame.data.sources import FolderSource
+from ttame.data.transforms import Preprocessing, center_crop, resize_shorter_side
+from ttame.errors import TTameError
+
+from ..conftest import IMAGENET
+
+PREPROCESSING = Preprocessing((24, 24), 28, "bicubic", *IMAGENET)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    random = np.random.default_rng(0)
+    for index in range(6):
+        size = (40, 50, 3) if index else (1, 1, 3)
+        Image.fromarray(random.integers(0, 256, size, dtype=np.uint8)).save(tmp_path / f"{index}.png")
+    return tmp_path
+
+
+def _dataset(folder: Path, seed: int | None) -> ImageDataset:
+    return ImageDataset(FolderSource(folder), [f"{index}.png" for index in range(6)], PREPROCESSING, seed)
+
+
+@pytest.mark.parametrize("seed", [None, 5])
+def test_workers_and_batches_do_not_change_a_pixel(folder: Path, seed: int | None) -> None:
+    one = torch.cat(list(load_batches(_dataset(folder, seed), in_order(6, 6), 0)))
+    other = torch.cat(list(load_batches(_dataset(folder, seed), in_order(6, 4), 2)))
+    assert one.shape == (6, 3, 24, 24)
+    assert torch.equal(one, other)
+
+
+def test_crops_change_with_the_epoch(folder: Path) -> None:
+    dataset = _dataset(folder, 5)
+    first = dataset[3]
+    dataset.epoch = 1
+    assert not torch.equal(first, dataset[3])
+
+
+def test_bad_image_in_a_worker_is_one_line(folder: Path) -> None:
+    (folder / "3.png").write_bytes(b"")
+    for workers in (0, 2):
+        with pytest.raises(TTameError, match="an empty file") as caught:
+            list(load_batches(_dataset(folder, None), in_order(6, 6), workers))
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (30, 500), (500, 30), (28, 28), (24, 3000)])
+def test_every_shape_fits_the_input(size: tuple[int, int]) -> None:
+    cropped = center_crop(resize_shorter_side(Image.new("RGB", size), PREPROCESSING), PREPROCESSING)
+    assert cropped.size == (24, 24)
+
+
+def test_epochs_are_shuffled_whole_batches() -> None:
+    batches = epoch_order(11, 4, seed=1, epoch=0)
+    assert [len(batch) for batch in batches] == [4, 4]
+    assert len({index for batch in batches for index in batch}) == 8
+    assert batches == epoch_order(11, 4, seed=1, epoch=0)
+    assert batches != epoch_order(11, 4, seed=1, epoch=1)

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from ttame.backbones.backbone import Backbone
+from ttame.data.sample import Sample
+from ttame.data.transforms import Preprocessing
+from ttame.metrics.average_drop import average_drop, drop, increase_in_confidence
+from ttame.settings import MetricSettings, RoadSettings
+from ttame.stages.evaluation_images import EvaluationBatch
+from ttame.stages.scores import score_batch
+
+from ..conftest import IMAGENET
+
+
+def test_golden_confidences(golden) -> None:
+    arrays = golden("ad_ic")
+    clean, masked = arrays["conf.original"].double(), arrays["conf.masked"].double()
+    assert average_drop(clean, masked) == pytest.approx(arrays["AD"].item(), rel=1e-6)
+    assert increase_in_confidence(clean, masked) == pytest.approx(arrays["IC"].item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("case", ["normalizedF", "normalizedT"])
+def test_golden_end_to_end(golden, case) -> None:
+    """From raw map and image to AD and IC through the whole scoring of a batch."""
+    arrays = golden("ad_ic")
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(8), nn.Flatten(), nn.Linear(192, 5))
+    mean, std = IMAGENET if case == "normalizedT" else ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    backbone = Backbone("golden", model, Preprocessing((56, 56), 56, "bilinear", mean, std), ["0"], "0").double()
+    model.load_state_dict({f"2.{name}": arrays[f"e2e.fc.{name}"] for name in ("weight", "bias")})
+    images = arrays["img01"].double()
+    if case == "normalizedT":
+        images = backbone.unnormalise(arrays["img_norm"].double())
+    batch = EvaluationBatch(0, images, [Sample(str(index)) for index in range(3)])
+    targets = backbone(backbone.normalise(images)).argmax(1)
+    assert torch.equal(targets, arrays[f"e2e.{case}.label"])
+    settings = MetricSettings([100, 50, 15], RoadSettings([10], 0.01, 1))
+    scores = score_batch(backbone, batch, arrays["c"][:, 0].double(), targets, settings)
+    torch.testing.assert_close(scores["probability"], arrays[f"e2e.{case}.conf"], rtol=1e-6, atol=0)
+    for index, share in enumerate((100, 50, 15)):
+        masked = scores[f"probability_{share}"]
+        torch.testing.assert_close(masked, arrays[f"e2e.{case}.masked_conf"][index], rtol=1e-6, atol=0)
+        assert average_drop(scores["probability"], masked) == pytest.approx(
+            arrays[f"e2e.{case}.AD"][index].item(), rel=1e-6
+        )
+        assert increase_in_confidence(scores["probability"], masked) == pytest.approx(
+            arrays[f"e2e.{case}.IC"][index].item(), rel=1e-6
+        )
+
+
+def test_drop_by_a_plain_loop() -> None:
+    torch.manual_seed(0)
+    clean, masked = torch.rand(50).double(), torch.rand(50).double()
+    total, raised = 0.0, 0
+    for p, q in zip(clean.tolist(), masked.tolist(), strict=True):
+        total += max(0.0, p - q) / p
+        raised += q > p
+    assert average_drop(clean, masked) == pytest.approx(100 * total / 50)
+    assert increase_in_confidence(clean, masked) == pytest.approx(100 * raised / 50)
+
+
+def test_probability_of_zero_drops_by_nothing() -> None:
+    assert drop(torch.tensor([0.0, 0.5]), torch.tensor([0.0, 0.0])).tolist() == [0.0, 1.0]
+
+
+def test_equal_probability_is_no_increase() -> None:
+    assert increase_in_confidence(torch.tensor([0.5]), torch.tensor([0.5])) == 0.0

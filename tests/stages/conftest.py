@@ -1,0 +1,48 @@
+"""A tiny experiment on the embedded data, in a folder of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ttame.cli import main
+
+METHODS = ["random", "center", "gradcam", "ttame"]
+
+
+def tiny_params(params: dict[str, Any]) -> dict[str, Any]:
+    """The repository's params with small counts: one backbone, two epochs, ten images."""
+    params["experiment"] = "tiny"
+    params["data"]["lists"] = dict.fromkeys(params["data"]["lists"])
+    params["data"]["counts"] = {"train": 24, "validation": 6, "evaluation": 10}
+    params["backbones"] = ["shapes_cnn"]
+    params["methods"] = {"training_free": METHODS[:-1], "trained": ["ttame"]}
+    params["attention"]["ttame"]["recipe"] |= {"epochs": 2, "batch_size": 8}
+    params["metrics"]["road"]["shares"] = [10, 70]
+    params["execution"] = {"device": "cpu", "threads": 1, "batch_size": 4, "workers": 0}
+    return params
+
+
+@pytest.fixture
+def experiment(tmp_path: Path, params: dict[str, Any], monkeypatch) -> Callable[..., Path]:
+    """Make a folder with params.yaml and enter it; `changes` are applied to the params."""
+
+    def make(name: str = "experiment", **execution: Any) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        settings = tiny_params(params)
+        settings["execution"] |= execution
+        (folder / "params.yaml").write_text(yaml.safe_dump(settings))
+        monkeypatch.chdir(folder)
+        return folder
+
+    return make
+
+
+def run(*arguments: str) -> None:
+    """Run a command of ttame and expect it to succeed."""
+    assert main(arguments) == 0, arguments

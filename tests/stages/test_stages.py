@@ -1,0 +1,113 @@
+"""The stages one after the other, as the engines run them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from ttame.cli import main
+from ttame.stages.maps_file import read_maps
+
+from ..conftest import REPOSITORY
+from .conftest import METHODS, run
+
+
+def _run_all() -> None:
+    run("datalists")
+    run("train", "shapes_cnn", "ttame")
+    for method in METHODS:
+        run("maps", "shapes_cnn", method)
+        run("scores", "shapes_cnn", method)
+    run("tables")
+    run("cost")
+    run("figure", "shapes_cnn")
+
+
+def _results(folder: Path) -> dict[str, bytes]:
+    """Every result but the measurements."""
+    files = [path for path in (folder / "results").rglob("*") if path.is_file() and "cost" not in str(path)]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.mark.slow
+def test_two_runs_are_the_same_bytes_and_batches_do_not_matter(experiment) -> None:
+    first = experiment("first")
+    _run_all()
+    assert not list((first / ".scratch").rglob("*.safetensors")), "finished work leaves no scratch"
+    second = experiment("second")
+    _run_all()
+    expected, got = _results(first), _results(second)
+    assert expected.keys() == got.keys()
+    assert len(expected) == 6 + 2 + 4 + 4 + 2 + 1
+    assert [name for name in expected if expected[name] != got[name]] == []
+
+    third = experiment("third", batch_size=7)
+    _run_all()
+    for method in METHODS:
+        path = Path("results/tiny/maps/shapes_cnn", f"{method}.safetensors")
+        ours, theirs = read_maps(first / path), read_maps(third / path)
+        torch.testing.assert_close(ours.maps, theirs.maps, atol=1e-5, rtol=1e-5)
+        path = Path("results/tiny/scores/shapes_cnn", f"{method}.parquet")
+        pd.testing.assert_frame_equal(pd.read_parquet(first / path), pd.read_parquet(third / path), atol=1e-5)
+
+
+KILL_AFTER = """
+import os, signal, sys
+from ttame import scratch
+from ttame.attention import training
+from ttame.cli import main
+
+def deadly(owner, name, calls):
+    function, count = getattr(owner, name), 0
+    def call(*arguments):
+        nonlocal count
+        count += 1
+        result = function(*arguments)
+        if count == calls:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+    setattr(owner, name, call)
+
+deadly(scratch.Scratch, "save", 2)
+deadly(training.AttentionTraining, "step", 5)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_killed_stages_go_on_and_end_as_unbroken_ones(experiment) -> None:
+    unbroken = experiment("unbroken")
+    run("datalists")
+    commands = [("train", "ttame"), ("maps", "ttame"), ("scores", "ttame")]
+    for stage, method in commands:
+        run(stage, "shapes_cnn", method)
+    killed = experiment("killed")
+    run("datalists")
+    for stage, method in commands:
+        arguments = [sys.executable, "-c", KILL_AFTER, stage, "shapes_cnn", method]
+        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+        finished = subprocess.run(arguments, env=environment, cwd=killed, check=False, capture_output=True)
+        assert finished.returncode == -signal.SIGKILL
+        assert any((killed / ".scratch").rglob("*.*"))
+        run(stage, "shapes_cnn", method)
+    assert _results(unbroken) == _results(killed)
+
+
+def test_maps_of_another_list_and_missing_scores_are_refused(experiment, capsys) -> None:
+    folder = experiment()
+    run("datalists")
+    run("maps", "shapes_cnn", "center")
+    run("scores", "shapes_cnn", "center")
+    listed = folder / "results/tiny/datalists/evaluation.txt"
+    listed.write_text("\n".join(listed.read_text().splitlines()[:-1]) + "\n")
+    assert main(["scores", "shapes_cnn", "center"]) == 1
+    assert "maps of 10 images, but" in capsys.readouterr().err
+    assert main(["tables"]) == 1
+    assert "random.parquet: no such scores" in capsys.readouterr().err
