@@ -19,7 +19,9 @@ def main() -> None:
     """Measure, print and write."""
     torch.set_num_threads(torch.get_num_threads())
     rows = [*lite0.rows(), *engines.rows()]
-    machine = f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    machine = (
+        f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    )
     text = f"{machine}\n\n{markdown_table(HEADINGS, rows)}"
     write_text(Path(__file__).with_name("results") / "benchmarks.md", text)
     sys.stdout.write(text)

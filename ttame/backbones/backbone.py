@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ttame.backbones.freezing import freeze_batch_norms
 from ttame.backbones.layers import choose_layers, find_layer
 from ttame.backbones.tokens import read_token_layout
 from ttame.data.transforms import Preprocessing
@@ -60,6 +61,7 @@ class Backbone(nn.Module):
         self.passes = PassCount()
         self.preprocessing = preprocessing
         self.class_names = tuple(class_names) if class_names else None
+        freeze_batch_norms(model)
         for module in model.modules():
             # An in-place ReLU would overwrite the feature map that a layer before it has just handed out.
             if hasattr(module, "inplace"):

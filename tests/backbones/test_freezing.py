@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import timm
+import torch
+from torch import nn
+
+from ttame.backbones.freezing import FrozenBatchNorm, freeze_batch_norms
+
+
+def _with_statistics(model: nn.Module) -> nn.Module:
+    torch.manual_seed(0)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            module.running_mean.uniform_(-0.5, 0.5)
+            module.running_var.uniform_(0.5, 2.0)
+            if module.affine:
+                nn.init.uniform_(module.weight, 0.5, 1.5)
+                nn.init.uniform_(module.bias, -0.5, 0.5)
+    return model.eval()
+
+
+def test_same_logits_and_gradient_on_a_real_network() -> None:
+    model = _with_statistics(timm.create_model("tf_efficientnet_lite0", num_classes=7)).double()
+    images = torch.rand(2, 3, 64, 64, dtype=torch.float64, requires_grad=True)
+    logits = model(images)
+    (gradient,) = torch.autograd.grad(logits[:, 3].sum(), images)
+    names = [name for name, _ in model.named_modules() if "bn" in name and "." not in name.rpartition("bn")[2]]
+    freeze_batch_norms(model)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
+    assert set(names) <= {name for name, _ in model.named_modules()}
+    frozen = model(images)
+    torch.testing.assert_close(frozen, logits)
+    torch.testing.assert_close(torch.autograd.grad(frozen[:, 3].sum(), images)[0], gradient)
+
+
+def test_norm_without_parameters() -> None:
+    norm = _with_statistics(nn.Sequential(nn.BatchNorm2d(4, affine=False)))
+    maps = torch.randn(2, 4, 3, 3)
+    expected = norm(maps)
+    freeze_batch_norms(norm)
+    assert isinstance(norm[0], FrozenBatchNorm)
+    torch.testing.assert_close(norm(maps), expected)
