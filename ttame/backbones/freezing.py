@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -52,4 +54,5 @@ def freeze_batch_norms(model: nn.Module) -> None:
                 setattr(parent, name, FrozenBatchNorm(child, nn.Identity()))
             elif type(child).__name__ == "BatchNormAct2d":
                 # timm's, which is not imported here because it costs two seconds that other models need not pay.
-                setattr(parent, name, FrozenBatchNorm(child, nn.Sequential(child.drop, child.act)))
+                applied: Any = child
+                setattr(parent, name, FrozenBatchNorm(child, nn.Sequential(applied.drop, applied.act)))
