@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench sync-to-dvc sync-to-snakemake clean lock
+.PHONY: help venv demo test lint bench sync-to-dvc sync-to-snakemake clean lock
 
 PYTHON ?= python3
 DIGEST := $(shell $(PYTHON) -c "import hashlib; print(hashlib.sha256(open('requirements.lock', 'rb').read()).hexdigest()[:12])")
@@ -24,6 +24,9 @@ $(READY):
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	touch $@
+
+venv: $(READY) ## set the environment up and print its folder
+	@echo $(VENV)
 
 demo: $(READY) ## the whole pipeline on the embedded data, at most 10 minutes on 2 cores
 	snakemake --cores all

@@ -82,8 +82,10 @@ def test_stage_out_of_order_says_which_comes_first(folder, capsys) -> None:
     folder()
     assert "run the datalists stage" in _one_line(capsys, "maps", "shapes_cnn", "gradcam")
     assert main(["datalists"]) == 0
-    assert "no such checkpoint; run `ttame train shapes_cnn ttame`" in _one_line(capsys, "maps", "shapes_cnn", "ttame")
-    assert "no such maps; run `ttame maps`" in _one_line(capsys, "scores", "shapes_cnn", "gradcam")
+    assert "no such checkpoint; run `python -m ttame train shapes_cnn ttame`" in _one_line(
+        capsys, "maps", "shapes_cnn", "ttame"
+    )
+    assert "no such maps; run `python -m ttame maps`" in _one_line(capsys, "scores", "shapes_cnn", "gradcam")
 
 
 def test_wildcard_that_is_not_in_the_experiment(folder, capsys) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+FULL = 64 * 1024
+"""A disk with fewer free bytes is full."""
 
 _UMASK = os.umask(0)
 os.umask(_UMASK)
@@ -26,6 +31,11 @@ def atomic_path(target: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         temporary.chmod(0o666 & ~_UMASK)  # some writers make files that only their owner can read
         temporary.replace(target)
+    except Exception as error:
+        # torch and safetensors say a full disk in exceptions of their own.
+        if not isinstance(error, OSError) and shutil.disk_usage(target.parent).free < FULL:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target)) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

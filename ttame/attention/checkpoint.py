@@ -73,7 +73,9 @@ def load_checkpoint(path: Path, backbone: Backbone, mechanism: str) -> tuple[Att
             metadata = json.loads((file.metadata() or {}).get(_METADATA, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
     except FileNotFoundError:
-        raise TTameError(f"{path}: no such checkpoint; run `ttame train {backbone.name} {mechanism}`") from None
+        raise TTameError(
+            f"{path}: no such checkpoint; run `python -m ttame train {backbone.name} {mechanism}`"
+        ) from None
     except (SafetensorError, OSError) as error:
         raise TTameError(f"{path}: not a checkpoint ({error}); delete it and train again") from None
     _refuse_mismatch(path, metadata, fits(backbone, mechanism))

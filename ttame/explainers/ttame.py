@@ -23,7 +23,9 @@ class TTame(Explainer):
 
     def __init__(self, backbone: Backbone, options: Mapping[str, Any], checkpoint: Path | None) -> None:
         if checkpoint is None:
-            raise TTameError(f"{self.name} needs a trained mechanism; run `ttame train {backbone.name} {self.name}`")
+            raise TTameError(
+                f"{self.name} needs a trained mechanism; run `python -m ttame train {backbone.name} {self.name}`"
+            )
         self._backbone = backbone
         network, self._counts = load_checkpoint(checkpoint, backbone, self.name)
         self._network = network.to(next(backbone.parameters()).device)

@@ -50,7 +50,7 @@ def _row(settings: Settings, backbone: str, method: str) -> dict[str, Any]:
     try:
         row: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):
-        raise TTameError(f"{path}: no such measurement; run `ttame maps {backbone} {method}` first") from None
+        raise TTameError(f"{path}: no such measurement; run `python -m ttame maps {backbone} {method}` first") from None
     row["training_images_per_second"] = None
     if EXPLAINERS[method].needs_training:
         training = pd.read_csv(training_speed_file(settings, backbone, method))

@@ -60,9 +60,9 @@ def read_maps(path: Path) -> Maps:
             facts = json.loads((file.metadata() or {})[_METADATA])
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
-        raise TTameError(f"{path}: no such maps; run `ttame maps` for this method first") from None
+        raise TTameError(f"{path}: no such maps; run `python -m ttame maps` for this method first") from None
     except (SafetensorError, KeyError, OSError) as error:
-        raise TTameError(f"{path}: not a maps file ({error}); delete it and run `ttame maps` again") from None
+        raise TTameError(f"{path}: not a maps file ({error}); delete it and run `python -m ttame maps` again") from None
     return Maps(
         facts["names"],
         tensors["maps"].to(torch.float32),

@@ -64,7 +64,7 @@ def _refuse_other_images(source: Path, maps: Maps, images: EvaluationImages) -> 
     if list(maps.names) != images.names:
         raise TTameError(
             f"{source}: maps of {len(maps.names)} images, but {images.list_file} lists {len(images.names)} or others; "
-            "run `ttame maps` again"
+            "run `python -m ttame maps` again"
         )
 
 

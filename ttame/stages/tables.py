@@ -55,13 +55,15 @@ def _read(settings: Settings, backbone: str, method: str, names: list[str]) -> p
     try:
         scores = pd.read_parquet(path)
     except FileNotFoundError:
-        raise TTameError(f"{path}: no such scores; run `ttame scores {backbone} {method}` first") from None
+        raise TTameError(f"{path}: no such scores; run `python -m ttame scores {backbone} {method}` first") from None
     except (OSError, ValueError) as error:
-        raise TTameError(f"{path}: not a scores file ({error}); delete it and run `ttame scores` again") from None
+        raise TTameError(
+            f"{path}: not a scores file ({error}); delete it and run `python -m ttame scores` again"
+        ) from None
     if scores["name"].tolist() != names:
         raise TTameError(
             f"{path}: scores of {len(scores)} images, but the evaluation list names {len(names)} or others; "
-            f"run `ttame scores {backbone} {method}` again"
+            f"run `python -m ttame scores {backbone} {method}` again"
         )
     return scores
 
