@@ -83,7 +83,7 @@ def dependencies(stage):
 
 
 def is_source(file):
-    return file.is_file() and "__pycache__" not in file.parts
+    return file.is_file() and file.suffix != ".md" and "__pycache__" not in file.parts
 
 
 def parameters(stage):
