@@ -9,6 +9,8 @@ rule train:
         **axes("train"),
     log:
         "logs/{experiment}/train/{backbone}.{method}.log",
+    # The longest jobs first, so that nothing waits for them at the end.
+    priority: 10
     threads: config["execution"]["threads"]
     resources:
         gpu=1,
