@@ -1,7 +1,7 @@
 """Train the two classifiers of the embedded data set and write their weights into the package.
 
-    python scripts/train_shapes_classifiers.py cnn   # about 8 minutes on 2 CPU cores
-    python scripts/train_shapes_classifiers.py vit   # about 40 minutes; distils from the CNN
+    python scripts/train_shapes_classifiers.py cnn   # about 10 minutes on 2 CPU cores
+    python scripts/train_shapes_classifiers.py vit   # about 45 minutes; distils from the CNN
 
 Outside the pipeline on purpose: the classifiers are the thing explained, so they are given, as in the paper.
 

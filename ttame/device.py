@@ -37,7 +37,7 @@ def select_device(execution: ExecutionSettings) -> torch.device:
 def _keep_freed_memory() -> None:
     """Tell glibc to keep the large blocks that it would give back, and fault in again, on every batch.
 
-    Measured on a training step of EfficientNet-Lite0: 10 to 20 % faster. Other C libraries have no `mallopt`.
+    Measured on a training step of EfficientNet-Lite0: 3 to 18 % faster. Other C libraries have no `mallopt`.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:

@@ -12,7 +12,7 @@ class FrozenBatchNorm(nn.Module):
     """A batch norm in eval mode, y = x * scale + shift in one pass over the memory.
 
     The same function as `nn.BatchNorm2d` in eval mode up to rounding, but its gradient is one multiplication: PyTorch's
-    own also sums over the whole map, for parameters that nobody trains (a quarter of a training step on a CPU).
+    own also sums over the whole map, for parameters that nobody trains (a sixth of a training step on a CPU).
 
     Args:
         norm: the batch norm to replace.
