@@ -43,8 +43,8 @@ def _backbone(classes: int) -> Backbone:
 
 
 def _training(backbone: Backbone) -> AttentionTraining:
-    network = AttentionMechanism(feature_channels(backbone), backbone.num_classes)
-    return AttentionTraining(backbone, network.train(), LOSS, RECIPE, 0.01, total_steps=1000)
+    network = AttentionMechanism(feature_channels(backbone, backbone.layers), backbone.num_classes)
+    return AttentionTraining(backbone, network.train(), backbone.layers, LOSS, RECIPE, 0.01, total_steps=1000)
 
 
 def _images() -> torch.Tensor:
@@ -55,7 +55,7 @@ def _time_ratios() -> tuple[float, float]:
     """Medians of interleaved runs: a step, and a map, over a clean forward pass."""
     backbone = _backbone(1000)
     training = _training(backbone)
-    trained = AttentionMechanism(feature_channels(backbone), 1000).eval()
+    trained = AttentionMechanism(feature_channels(backbone, backbone.layers), 1000).eval()
     images = _images()
     targets = torch.zeros(BATCH, 1, dtype=torch.long)
 

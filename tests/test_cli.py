@@ -13,6 +13,7 @@ from PIL import Image
 
 from ttame import artifacts
 from ttame.cli import main
+from ttame.explainers.registry import EXPLAINERS
 
 
 @pytest.fixture
@@ -32,7 +33,8 @@ def folder(tmp_path: Path, params: dict[str, Any], monkeypatch) -> Callable[...,
             "counts": {"train": 4, "validation": 2, "evaluation": 2},
         }
         params["backbones"] = ["shapes_cnn"]
-        params["methods"] = {"training_free": ["gradcam"], "trained": ["ttame"]}
+        nothing: dict[str, list[str]] = {"backbones": [], "training_free": [], "trained": []}
+        params["methods"] = {"training_free": ["gradcam"], "trained": ["ttame"], "on_transformers": nothing}
         params["execution"]["device"] = "cpu"
         params.update(changes)
         (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
@@ -155,3 +157,32 @@ def test_use_swaps_files_and_loses_nothing(folder, capsys) -> None:
     assert not (root / "experiments/other.yaml").exists()
     assert main(["use", "shapes"]) == 0
     assert (root / "params.yaml").read_text() == active
+
+
+def test_methods_are_listed_with_what_they_need(capsys) -> None:
+    assert main(["methods"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = {row[0]: row for row in ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)}
+    assert rows["Name"] == ["Name", "Title", "Kind", "Training", "CNN", "Transformer", "Passes per map", "Paper"]
+    assert rows["lrp"][1:7] == ["Transformer LRP", "attention", "no", "no", "yes", "1 + 1"]
+    assert rows["lcam_img"][2:6] == ["learned", "yes", "yes", "yes"]
+    assert len(rows) == 2 + len(EXPLAINERS)
+
+
+def test_method_that_is_left_out_says_why(folder, capsys) -> None:
+    root = folder()
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    params["backbones"] = ["shapes_cnn", "shapes_vit"]
+    params["methods"]["on_transformers"] = {"backbones": ["shapes_vit"], "training_free": ["lrp"], "trained": []}
+    (root / "params.yaml").write_text(yaml.safe_dump(params))
+    message = _one_line(capsys, "maps", "shapes_cnn", "lrp")
+    assert message == "ttame: lrp is defined on transformers alone, so params.yaml leaves it out on shapes_cnn"
+
+
+def test_cnn_listed_as_a_transformer_is_named(folder, capsys) -> None:
+    root = folder()
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    params["methods"]["on_transformers"] = {"backbones": ["shapes_cnn"], "training_free": ["lrp"], "trained": []}
+    (root / "params.yaml").write_text(yaml.safe_dump(params))
+    message = _one_line(capsys, "maps", "shapes_cnn", "lrp")
+    assert "shapes_cnn is none; take it out of methods.on_transformers.backbones" in message

@@ -34,6 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from ttame.stages import use
 
             print(use.run(options.experiment))
+        elif options.command == "methods":
+            from ttame.report.methods import methods_list
+
+            print(methods_list(), end="")
         elif options.command == "results":
             _print_results(load_settings(options.params))
         else:
@@ -58,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--params", type=Path, default=PARAMS_FILE, help="params file (default: params.yaml)")
     command = commands.add_parser("results", help="print the tables of the active experiment and where they are")
     command.add_argument("--params", type=Path, default=PARAMS_FILE, help="params file (default: params.yaml)")
+    commands.add_parser("methods", help="every method: kind, training, where it is defined, passes, paper")
     command = commands.add_parser("use", help="make an experiment of experiments/ the active one")
     command.add_argument("experiment")
     return parser
@@ -81,12 +86,18 @@ def _run_stage(options: argparse.Namespace) -> None:
 
 
 def _check_wildcards(settings: Settings, params: Path, wildcards: dict[str, str], trained: bool) -> None:
-    methods = settings.methods.trained if trained else settings.methods.all
+    methods = settings.methods.all
+    backbone = wildcards.get("backbone")
+    if backbone in settings.backbones:
+        methods = settings.methods.trained_of(backbone) if trained else settings.methods.of(backbone)
     for name, known in (("backbone", settings.backbones), ("method", methods)):
         value = wildcards.get(name)
-        if value is not None and value not in known:
-            hint = suggestion(value, known) or f"; it has {', '.join(known)}"
-            raise TTameError(f"{params}: no {name} {value!r} in this experiment{hint}")
+        if value is None or value in known:
+            continue
+        if name == "method" and value in settings.methods.all and backbone is not None and not trained:
+            raise TTameError(f"{value} is defined on transformers alone, so {params} leaves it out on {backbone}")
+        hint = suggestion(value, known) or f"; it has {', '.join(known)}"
+        raise TTameError(f"{params}: no {name} {value!r} in this experiment{hint}")
 
 
 def _describe(error: OSError) -> str:

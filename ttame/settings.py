@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -17,7 +17,8 @@ import jsonschema
 import yaml
 
 from ttame.errors import TTameError, suggestion
-from ttame.explainers.registry import EXPLAINERS
+from ttame.explainers.registry import in_order
+from ttame.settings_checks import check_references
 
 PARAMS_FILE = Path("params.yaml")
 SCHEMA_FILE = Path(__file__).with_name("params.schema.yaml")
@@ -44,19 +45,42 @@ class ModelSettings:
 
 
 @dataclass(frozen=True)
+class TransformerMethodSettings:
+    backbones: list[str]
+    training_free: list[str]
+    trained: list[str]
+
+
+@dataclass(frozen=True)
 class MethodSettings:
     training_free: list[str]
     trained: list[str]
+    on_transformers: TransformerMethodSettings
+
+    def of(self, backbone: str) -> list[str]:
+        """The methods that run on a backbone, in the order of the tables."""
+        return in_order([*self.training_free_of(backbone), *self.trained_of(backbone)])
+
+    def training_free_of(self, backbone: str) -> list[str]:
+        """Those of them that need no training."""
+        more = self.on_transformers.training_free if backbone in self.on_transformers.backbones else []
+        return [*self.training_free, *more]
+
+    def trained_of(self, backbone: str) -> list[str]:
+        """Those of them that are trained."""
+        more = self.on_transformers.trained if backbone in self.on_transformers.backbones else []
+        return [*self.trained, *more]
 
     @property
     def all(self) -> list[str]:
         """Every method of the experiment, in the order of the tables."""
-        return [*self.training_free, *self.trained]
+        more = self.on_transformers
+        return in_order([*self.training_free, *self.trained, *more.training_free, *more.trained])
 
 
 @dataclass(frozen=True)
 class MechanismSettings:
-    version: Literal["TAME", "TTAME"]
+    feature_layers: Literal["all"] | list[int]
     initial_bias: float | None
 
 
@@ -148,7 +172,7 @@ def parse_settings(params: Any, source: str = "params") -> Settings:
     if error is not None:
         raise TTameError(f"{source}: {_explain(error)}")
     settings: Settings = _build(Settings, params)
-    _check_references(settings, source)
+    check_references(settings, source)
     return settings
 
 
@@ -199,32 +223,3 @@ def _build(kind: Any, value: Any) -> Any:
     if kind is float:
         return float(value)
     return dict(value) if isinstance(value, Mapping) and not isinstance(kind, types.UnionType) else value
-
-
-def _check_references(settings: Settings, source: str) -> None:
-    """Names that point to other keys, which a schema cannot check."""
-
-    def known(names: Iterable[str], key: str, allowed: Iterable[str], where: str) -> None:
-        for name in names:
-            if name not in (allowed := list(allowed)):
-                hint = suggestion(name, allowed) or f"; expected one of {', '.join(sorted(allowed)) or 'none'}"
-                raise TTameError(f"{source}: {key}: {name!r} is not {where}{hint}")
-
-    known(settings.backbones, "backbones", settings.models, "a key of models")
-    trained = [name for name, entry in EXPLAINERS.items() if entry.needs_training]
-    free = [name for name in EXPLAINERS if name not in trained]
-    known(settings.methods.training_free, "methods.training_free", free, "a method that needs no training")
-    known(settings.methods.trained, "methods.trained", trained, "a method that is trained")
-    known(settings.methods.training_free, "methods.training_free", settings.explainers, "a key of explainers")
-    known(settings.methods.trained, "methods.trained", settings.attention, "a key of attention")
-    for method in settings.methods.trained:
-        rates = settings.attention[method].learning_rate
-        known(settings.backbones, f"attention.{method}.learning_rate", rates, "given a learning rate")
-    if not settings.methods.all:
-        raise TTameError(f"{source}: methods: no method is listed; add at least one")
-    if "ground_truth" in settings.methods.training_free and settings.data.source != "shapes":
-        raise TTameError(f"{source}: methods.training_free: ground_truth needs data.source: shapes; remove it")
-    if settings.data.source != "shapes":
-        for split in SPLITS:
-            if settings.data.roots[split] is None:
-                raise TTameError(f"{source}: data.roots.{split}: the folder of the images is missing; give its path")

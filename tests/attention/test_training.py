@@ -9,6 +9,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ttame.attention.checkpoint import make_network
+from ttame.attention.designs import DESIGNS, start_at
+from ttame.attention.masking import mask_features
 from ttame.attention.mechanism import AttentionMechanism
 from ttame.attention.training import AttentionTraining, train
 from ttame.backbones.backbone import Backbone
@@ -52,7 +55,7 @@ def test_golden_three_steps(golden, policy) -> None:
     network = AttentionMechanism((6, 8, 10), 5)
     network.load_state_dict(part("am."))
     loss = LossSettings(1.5, 2.0, 0.01, "random", policy)
-    training = AttentionTraining(backbone, network.double().train(), loss, RECIPE, 0.1, total_steps=10)
+    training = AttentionTraining(backbone, network.double().train(), backbone.layers, loss, RECIPE, 0.1, total_steps=10)
     images = arrays["lowres_images"].double().repeat_interleave(16, 2).repeat_interleave(16, 3)
     case = f"{policy}.train.bodyeval"
     for step in range(3):
@@ -85,7 +88,7 @@ def dataset(tmp_path: Path) -> Callable[[int | None], ImageDataset]:
 def _training(backbone: Backbone, rate: float = 0.05) -> AttentionTraining:
     torch.manual_seed(1)
     network = AttentionMechanism((8, 12, 16), 5)
-    return AttentionTraining(backbone, network, LOSS, RECIPE, rate, total_steps=3 * 4)
+    return AttentionTraining(backbone, network, backbone.layers, LOSS, RECIPE, rate, total_steps=3 * 4)
 
 
 def test_backbone_is_bit_identical_after_training(tiny_cnn, dataset, tmp_path) -> None:
@@ -135,6 +138,51 @@ def test_broken_state_file_is_ignored(tiny_cnn, tmp_path) -> None:
 
 def test_loss_that_is_not_finite_stops_with_one_line(tiny_cnn) -> None:
     training = _training(tiny_cnn)
-    training.network.start_at(float("nan"))
+    start_at(training.network, float("nan"))
     with pytest.raises(TTameError, match="lower the learning_rate"):
         training.step(torch.rand(4, 3, 32, 32))
+
+
+@pytest.mark.parametrize("name", ["tiny_cnn", "tiny_vit"])
+def test_features_times_an_open_mask_give_the_clean_logits(name, request) -> None:
+    backbone: Backbone = request.getfixturevalue(name)
+    images = torch.randn(3, 3, *backbone.preprocessing.input_size)
+    recording = backbone.record(images, backbone.layers[-1])
+    open_masks = mask_features(recording.activation, torch.ones(3, 1, 4, 4), backbone)
+    torch.testing.assert_close(recording.rerun(open_masks), backbone(images), atol=1e-5, rtol=1e-5)
+    closed = mask_features(recording.activation, torch.zeros(3, 1, 4, 4), backbone)
+    prefix = backbone.tokens.prefix_tokens if backbone.tokens else 0
+    kept = closed[:, :prefix] if backbone.tokens else closed.new_zeros(0)
+    assert closed.count_nonzero() == kept.count_nonzero()
+
+
+@pytest.mark.parametrize("masks", ["image", "features"])
+@pytest.mark.parametrize("name", ["tiny_cnn", "tiny_vit"])
+@pytest.mark.parametrize("design", ["lcam", "ttame"])
+def test_a_step_lowers_the_loss_and_trains_the_mechanism_alone(design, name, masks, request) -> None:
+    backbone: Backbone = request.getfixturevalue(name)
+    torch.manual_seed(2)
+    layers = backbone.layers[-1:]
+    network = make_network(backbone, design, layers)
+    training = AttentionTraining(backbone, network.train(), layers, LOSS, RECIPE, 0.02, 1000, masks=masks)
+    images = torch.rand(4, 3, *backbone.preprocessing.input_size)
+    losses = [training.step(images).loss.total.item() for _ in range(30)]
+    assert losses[-1] < losses[0]
+    assert all(parameter.grad is None for parameter in backbone.parameters())
+
+
+@pytest.mark.parametrize("design", sorted(DESIGNS))
+def test_every_design_trains_on_a_transformer(design) -> None:
+    from timm.models.vision_transformer import VisionTransformer
+
+    torch.manual_seed(0)
+    # Twelve heads have to divide the width.
+    model = VisionTransformer(img_size=32, patch_size=8, embed_dim=48, depth=3, num_heads=4, num_classes=5)
+    backbone = Backbone("vit", model, Preprocessing((32, 32), 32, "bilinear", *IMAGENET))
+    layers = backbone.layers[-1:] if design == "lcam" else backbone.layers
+    network = make_network(backbone, design, layers).train()
+    training = AttentionTraining(backbone, network, layers, LOSS, RECIPE, 0.02, 1000)
+    images = torch.rand(4, 3, 32, 32)
+    first = training.step(images).loss.total.item()
+    assert all(parameter.grad is not None for parameter in network.parameters())
+    assert [training.step(images).loss.total.item() for _ in range(20)][-1] < first

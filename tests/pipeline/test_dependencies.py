@@ -25,6 +25,7 @@ EXEMPT = {
     "ttame/progress.py",
     "ttame/scratch.py",
     "ttame/settings.py",
+    "ttame/settings_checks.py",
     "ttame/stages/paths.py",
 }
 
@@ -60,13 +61,17 @@ def _covers(dep: str, module: str) -> bool:
     return module == dep or module.startswith(f"{dep}/")
 
 
+def _module(stage: str) -> str:
+    return f"ttame/stages/{stage.partition('_')[0]}.py"
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_code_of_a_stage_is_its_import_closure(stage: str) -> None:
-    module = f"ttame/stages/{stage.removesuffix('_trained')}.py"
-    methods = [name for name, entry in EXPLAINERS.items() if entry.needs_training == stage.endswith("_trained")]
+    module = _module(stage)
+    methods = [name for name, entry in EXPLAINERS.items() if not entry.needs_training]
     for method in methods if "${item.method}" in str(_code(stage)) else [""]:
         deps = [dep.replace("${item.method}", method) for dep in _code(stage)]
-        chosen = [dep for dep in deps if dep == f"ttame/explainers/{method}.py"]
+        chosen = [dep for dep in deps if dep in (f"ttame/explainers/{method}.py", "ttame/explainers/learned.py")]
         closure = _closure(module, *chosen)
         missing = [found for found in sorted(closure) if not any(_covers(dep, found) for dep in deps)]
         assert missing == [], f"dvc.yaml: stages.{stage}.deps: add these"
@@ -74,9 +79,9 @@ def test_code_of_a_stage_is_its_import_closure(stage: str) -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_no_stage_lists_code_that_it_does_not_use(stage: str) -> None:
-    module = f"ttame/stages/{stage.removesuffix('_trained')}.py"
-    methods = [f"ttame/explainers/{name}.py" for name in EXPLAINERS]
-    closure = _closure(module, *(methods if stage.startswith("maps") else []))
+    methods = [f"ttame/explainers/{name}.py" for name, entry in EXPLAINERS.items() if not entry.needs_training]
+    explainers = ["ttame/explainers/learned.py"] if "trained" in stage else methods
+    closure = _closure(_module(stage), *(explainers if stage.startswith("maps") else []))
     needless = [dep for dep in _code(stage) if "$" not in dep and not any(_covers(dep, found) for found in closure)]
     assert needless == [], f"dvc.yaml: stages.{stage}.deps: remove these"
 
@@ -90,7 +95,7 @@ def _outs(stage: str, settings: Settings, **wildcards: str) -> set[str]:
 
 def test_files_are_those_that_the_package_writes() -> None:
     settings = load_settings(REPOSITORY / "params.yaml")
-    pair = {"backbone": settings.backbones[0], "method": settings.methods.trained[0]}
+    pair = {"backbone": settings.methods.on_transformers.backbones[0], "method": settings.methods.trained[0]}
     lists = {
         str(make(settings, s))
         for make in (paths.list_file, paths.contents_file)
@@ -99,15 +104,12 @@ def test_files_are_those_that_the_package_writes() -> None:
     assert _outs("datalists", settings) == lists
     checkpoint = paths.checkpoint_file(settings, **pair)
     speed = paths.training_speed_file(settings, **pair)
-    assert _outs("train", settings, **pair) == {
-        str(checkpoint),
-        str(checkpoint.with_suffix(".history.csv")),
-        str(speed),
-    }
-    assert _outs("maps", settings, **pair) == {
-        str(paths.maps_file(settings, **pair)),
-        str(paths.cost_file(settings, **pair)),
-    }
-    assert _outs("scores", settings, **pair) == {str(paths.scores_file(settings, **pair))}
+    for stage in ("train", "train_on_transformers"):
+        history = checkpoint.with_suffix(".history.csv")
+        assert _outs(stage, settings, **pair) == {str(checkpoint), str(history), str(speed)}
+    maps = {str(paths.maps_file(settings, **pair)), str(paths.cost_file(settings, **pair))}
+    for suffix in ("", "_on_transformers", "_trained", "_trained_on_transformers"):
+        assert _outs(f"maps{suffix}", settings, **pair) == maps
+        assert _outs(f"scores{suffix}", settings, **pair) == {str(paths.scores_file(settings, **pair))}
     assert _outs("figure", settings, backbone=pair["backbone"]) == {str(paths.figure_file(settings, pair["backbone"]))}
     assert str(paths.results_file(settings)) in _outs("tables", settings)

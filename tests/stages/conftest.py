@@ -20,7 +20,8 @@ def tiny_params(params: dict[str, Any]) -> dict[str, Any]:
     params["data"]["lists"] = dict.fromkeys(params["data"]["lists"])
     params["data"]["counts"] = {"train": 24, "validation": 6, "evaluation": 10}
     params["backbones"] = ["shapes_cnn"]
-    params["methods"] = {"training_free": METHODS[:-1], "trained": ["ttame"]}
+    nothing: dict[str, list[str]] = {"backbones": [], "training_free": [], "trained": []}
+    params["methods"] = {"training_free": METHODS[:-1], "trained": ["ttame"], "on_transformers": nothing}
     params["attention"]["ttame"]["recipe"] |= {"epochs": 2, "batch_size": 8}
     params["metrics"]["road"]["shares"] = [10, 70]
     params["execution"] = {"device": "cpu", "threads": 1, "batch_size": 4, "workers": 0}

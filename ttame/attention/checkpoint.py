@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from ttame.artifacts import atomic_path
-from ttame.attention.mechanism import AttentionMechanism
+from ttame.attention.designs import DESIGNS
 from ttame.backbones.backbone import Backbone
 from ttame.errors import TTameError
 
@@ -21,49 +22,92 @@ _COUNTS = "training_counts"
 _METADATA = "ttame"
 
 
-def feature_channels(backbone: Backbone) -> list[int]:
-    """C of every feature layer of a backbone."""
+def chosen_layers(backbone: Backbone, feature_layers: Literal["all"] | Sequence[int]) -> list[str]:
+    """The feature layers that a mechanism reads, in execution order.
+
+    Args:
+        backbone: the classifier.
+        feature_layers: all of its layers, or their places in the list.
+
+    Raises:
+        TTameError: for a place that the list does not have.
+    """
+    layers = backbone.layers
+    if feature_layers == "all":
+        return list(layers)
+    outside = [place for place in feature_layers if not -len(layers) <= place < len(layers)]
+    if outside:
+        raise TTameError(
+            f"mechanism.feature_layers: {backbone.name} has {len(layers)} feature layers and none at {outside[0]}; "
+            f"expected 0 to {len(layers) - 1}, or -1 for the last"
+        )
+    return [layers[place] for place in sorted({place % len(layers) for place in feature_layers})]
+
+
+def feature_channels(backbone: Backbone, layers: Sequence[str]) -> list[int]:
+    """C of every named layer of a backbone."""
     rows, columns = backbone.preprocessing.input_size
     parameter = next(backbone.parameters())
     with torch.no_grad():
         image = torch.zeros(1, 3, rows, columns, device=parameter.device)
-        _, features = backbone.features(image, backbone.layers)
+        _, features = backbone.features(image, layers)
     axis = 2 if backbone.is_transformer else 1
-    return [features[layer].shape[axis] for layer in backbone.layers]
+    return [features[layer].shape[axis] for layer in layers]
 
 
-def fits(backbone: Backbone, mechanism: str) -> dict[str, Any]:
-    """What a checkpoint states about the backbone it belongs to."""
+def make_network(backbone: Backbone, design: str, layers: Sequence[str]) -> nn.Module:
+    """An untrained mechanism that reads `layers` of the backbone.
+
+    Raises:
+        TTameError: when the design is not defined on this backbone.
+    """
+    return DESIGNS[design](feature_channels(backbone, layers), backbone.num_classes, backbone.tokens)
+
+
+@dataclass(frozen=True)
+class TrainedMechanism:
+    """A mechanism as its checkpoint has it.
+
+    Attributes:
+        network: in eval mode.
+        layers: the feature layers that it reads.
+        counts: (K,) int64, how often each class was a model truth in training.
+    """
+
+    network: nn.Module
+    layers: list[str]
+    counts: Tensor
+
+
+def fits(backbone: Backbone, design: str, layers: Sequence[str]) -> dict[str, Any]:
+    """What a checkpoint states about itself and the backbone it belongs to."""
     return {
         "backbone": backbone.name,
-        "mechanism": mechanism,
-        "layers": list(backbone.layers),
+        "design": design,
+        "layers": list(layers),
         "num_classes": backbone.num_classes,
-        "channels": feature_channels(backbone),
+        "channels": feature_channels(backbone, layers),
     }
 
 
-def save_checkpoint(
-    path: Path, network: AttentionMechanism, counts: Tensor, backbone: Backbone, mechanism: str
-) -> None:
+def save_checkpoint(path: Path, trained: TrainedMechanism, backbone: Backbone, design: str) -> None:
     """Write a trained mechanism.
 
     Args:
         path: a `.safetensors` file.
-        network: the mechanism.
-        counts: (K,) int64, how often each class was a model truth in training.
+        trained: the mechanism.
         backbone: the classifier that it belongs to.
-        mechanism: its name in the registry.
+        design: its key in `DESIGNS`.
     """
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.network.state_dict().items()}
     # One metadata key alone: safetensors writes several in an order that changes from run to run.
-    metadata = {_METADATA: json.dumps(fits(backbone, mechanism) | {"version": network.version}, sort_keys=True)}
+    metadata = {_METADATA: json.dumps(fits(backbone, design, trained.layers), sort_keys=True)}
     with atomic_path(path) as temporary:
-        save_file({**state, _COUNTS: counts.cpu()}, temporary, metadata)
+        save_file({**state, _COUNTS: trained.counts.cpu()}, temporary, metadata)
 
 
-def load_checkpoint(path: Path, backbone: Backbone, mechanism: str) -> tuple[AttentionMechanism, Tensor]:
-    """The mechanism in eval mode, and the (K,) training counts.
+def load_checkpoint(path: Path, backbone: Backbone, design: str) -> TrainedMechanism:
+    """Read a trained mechanism.
 
     Raises:
         TTameError: when the file is missing or broken, or was trained for another backbone, other layers or classes.
@@ -74,15 +118,21 @@ def load_checkpoint(path: Path, backbone: Backbone, mechanism: str) -> tuple[Att
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
     except FileNotFoundError:
         raise TTameError(
-            f"{path}: no such checkpoint; run `python -m ttame train {backbone.name} {mechanism}`"
+            f"{path}: no such checkpoint; run `python -m ttame train {backbone.name} {path.stem}`"
         ) from None
     except (SafetensorError, OSError) as error:
         raise TTameError(f"{path}: not a checkpoint ({error}); delete it and train again") from None
-    _refuse_mismatch(path, metadata, fits(backbone, mechanism))
-    network = AttentionMechanism(metadata["channels"], backbone.num_classes, backbone.tokens, metadata["version"])
+    layers = metadata.get("layers", [])
+    if metadata.get("backbone") == backbone.name and not set(layers) <= set(backbone.layers):
+        raise TTameError(
+            f"{path}: trained for layers {layers}, but params.yaml says {list(backbone.layers)}; train again"
+        )
+    known = layers if set(layers) <= set(backbone.layers) else backbone.layers
+    _refuse_mismatch(path, metadata, fits(backbone, design, known))
+    network = make_network(backbone, design, layers)
     counts = tensors.pop(_COUNTS)
     network.load_state_dict(tensors)
-    return network.eval(), counts
+    return TrainedMechanism(network.eval(), layers, counts)
 
 
 def _refuse_mismatch(path: Path, stored: Mapping[str, Any], expected: Mapping[str, Any]) -> None:

@@ -53,3 +53,20 @@ def mask_images(images: Tensor, masks: Tensor, backbone: Backbone, policy: Input
     if policy == "renormalize":
         images = backbone.unnormalise(backbone.normalise(images))
     return backbone.normalise(masks * images)
+
+
+def mask_features(activation: Tensor, masks: Tensor, backbone: Backbone) -> Tensor:
+    """Feature maps times a mask, as L-CAM-Fm trains with (ECCVW 2022, section 3.2).
+
+    Args:
+        activation: (B, C, h, w), or (B, tokens, C); a transformer's prefix tokens stay as they are.
+        masks: (B, 1, h', w') in [0, 1], resized bilinearly to the feature maps.
+        backbone: whose features they are.
+    """
+    layout = backbone.tokens
+    size = activation.shape[2:] if layout is None else layout.grid
+    masks = functional.interpolate(masks, tuple(size), mode="bilinear", align_corners=False)
+    if layout is None:
+        return activation * masks
+    prefix, patches = activation[:, : layout.prefix_tokens], activation[:, layout.prefix_tokens :]
+    return torch.cat([prefix, patches * masks.flatten(2).transpose(1, 2)], dim=1)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import pickle
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,10 +20,10 @@ from ttame.attention.loss import Loss, attention_loss
 from ttame.attention.masking import (
     InputPolicy,
     classes_of_masks,
+    mask_features,
     mask_images,
     own_masks,
 )
-from ttame.attention.mechanism import AttentionMechanism
 from ttame.backbones.backbone import Backbone
 from ttame.data.dataset import ImageDataset, epoch_order, in_order, load_batches
 from ttame.data.transforms import to_unit_range
@@ -83,19 +83,34 @@ def make_optimiser(
 
 
 class AttentionTraining:
-    """The state of one training: mechanism, optimiser, schedule, and how often each class was a model truth."""
+    """The state of one training: mechanism, optimiser, schedule, and how often each class was a model truth.
+
+    Args:
+        backbone: the classifier to explain.
+        network: the mechanism to train.
+        layers: the feature layers that the mechanism reads.
+        loss: weights of the terms, and how images are masked.
+        recipe: the optimisation.
+        learning_rate: maximum of the one-cycle schedule.
+        total_steps: length of that schedule.
+        masks: what a map multiplies, the image (TAME, T-TAME, L-CAM-Img) or the last of the feature maps (L-CAM-Fm).
+    """
 
     def __init__(
         self,
         backbone: Backbone,
-        network: AttentionMechanism,
+        network: nn.Module,
+        layers: Sequence[str],
         loss: LossSettings,
         recipe: RecipeSettings,
         learning_rate: float,
         total_steps: int,
+        masks: Literal["image", "features"] = "image",
     ) -> None:
         self.backbone = backbone
         self.network = network
+        self.layers = layers
+        self.masks = masks
         self.loss = loss
         self.policy = input_policy(loss, backbone)
         self.optimiser, self.schedule = make_optimiser(network, recipe, learning_rate, total_steps)
@@ -105,12 +120,21 @@ class AttentionTraining:
 
     def evaluate(self, images: Tensor) -> StepResult:
         """Both passes and the loss of (B, 3, H, W) images in [0, 1]; gradients reach the mechanism alone."""
-        with torch.no_grad():
-            logits, features = self.backbone.features(self.backbone.normalise(images), self.backbone.layers)
+        clean = self.backbone.normalise(images)
+        if self.masks == "features":
+            recording = self.backbone.record(clean, self.layers[-1])
+            logits, features = recording.logits, [recording.activation]
+        else:
+            with torch.no_grad():
+                logits, recorded = self.backbone.features(clean, self.layers)
+            features = list(recorded.values())
+        masks: Tensor = self.network(features, classes_of_masks(logits, self.loss.masking)).sigmoid()
+        own = own_masks(masks, self.loss.masking)
+        if self.masks == "features":
+            masked_logits = self.backbone.rerun(recording, mask_features(features[-1], own, self.backbone))
+        else:
+            masked_logits = self.backbone(mask_images(images, own, self.backbone, self.policy))
         labels = logits.argmax(1)
-        masks = self.network(list(features.values()), classes_of_masks(logits, self.loss.masking)).sigmoid()
-        masked = mask_images(images, own_masks(masks, self.loss.masking), self.backbone, self.policy)
-        masked_logits = self.backbone(masked)
         loss = attention_loss(masks, masked_logits, labels, self.loss)
         return StepResult(loss, labels, (masked_logits.detach().argmax(1) == labels).sum())
 

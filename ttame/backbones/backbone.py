@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ttame.backbones.freezing import freeze_batch_norms
 from ttame.backbones.layers import choose_layers, find_layer
+from ttame.backbones.recording import Plan, Recording, plan_rerun, record
 from ttame.backbones.tokens import read_token_layout
 from ttame.data.transforms import Preprocessing
 from ttame.errors import TTameError
@@ -82,6 +83,7 @@ class Backbone(nn.Module):
             find_layer(model, layer, name)
         self.layers = tuple(layers)
         self.target_layer = target_layer
+        self._plans: dict[str, Plan] = {}
 
     @property
     def is_transformer(self) -> bool:
@@ -144,6 +146,32 @@ class Backbone(nn.Module):
             (gradient,) = torch.autograd.grad(scores, outputs[layer])
         self.passes.backward += len(images)
         return outputs[layer].detach(), gradient
+
+    def record(self, images: Tensor, layer: str) -> Recording:
+        """A forward pass that can be run again with another output of `layer`, for the cost of what comes after it.
+
+        DESIGN has this as `rerun(layer, activation)`; the pass it starts from is an object here, so that nobody can
+        rerun the wrong one. A rerun counts as one forward pass an activation (see `Backbone.rerun`).
+
+        Args:
+            images: (B, 3, H, W), normalised.
+            layer: name of a module.
+
+        Raises:
+            TTameError: when the layer's output is not one tensor.
+        """
+        if layer not in self._plans:
+            rows, columns = self.preprocessing.input_size
+            trial = images.new_zeros(2, 3, rows, columns)
+            self._plans[layer] = plan_rerun(self.model, find_layer(self.model, layer, self.name), trial, layer)
+        self.passes.forward += len(images)
+        with torch.no_grad():
+            return record(self.model, self._plans[layer], images)
+
+    def rerun(self, recording: Recording, activation: Tensor) -> Tensor:
+        """(n, K) logits when the recorded layer gives the (n, ...) `activation`; see `Recording.rerun`."""
+        self.passes.forward += len(activation)
+        return recording.rerun(activation)
 
     @contextmanager
     def _recording(self, layers: Sequence[str], cut: bool = False) -> Iterator[dict[str, Tensor]]:

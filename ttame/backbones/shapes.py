@@ -11,7 +11,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock
 
 from ttame.data.shapes import CLASS_NAMES, IMAGE_SIZE
 
@@ -19,12 +18,32 @@ MEAN = (0.5, 0.5, 0.5)
 STD = (0.25, 0.25, 0.25)
 
 
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions and a skip connection (He et al., CVPR 2016).
+
+    torchvision has it too, but importing torchvision costs two seconds that every stage of the demo would pay.
+    """
+
+    def __init__(self, width_in: int, width: int, stride: int, downsample: nn.Module | None = None) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(width_in, width, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.downsample = downsample
+
+    def forward(self, maps: Tensor) -> Tensor:
+        shortcut = maps if self.downsample is None else self.downsample(maps)
+        return self.relu(self.bn2(self.conv2(self.relu(self.bn1(self.conv1(maps))))) + shortcut)
+
+
 def _stage(width_in: int, width: int, stride: int, blocks: int) -> nn.Sequential:
     shortcut = None
     if stride != 1 or width_in != width:
         shortcut = nn.Sequential(nn.Conv2d(width_in, width, 1, stride, bias=False), nn.BatchNorm2d(width))
-    first = BasicBlock(width_in, width, stride, shortcut)
-    return nn.Sequential(first, *(BasicBlock(width, width) for _ in range(blocks - 1)))
+    first = ResidualBlock(width_in, width, stride, shortcut)
+    return nn.Sequential(first, *(ResidualBlock(width, width, 1) for _ in range(blocks - 1)))
 
 
 class ShapesCNN(nn.Module):

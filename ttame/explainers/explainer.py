@@ -13,7 +13,7 @@ from torch import Tensor
 from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
 from ttame.errors import TTameError, suggestion
-from ttame.explainers.registry import EXPLAINERS
+from ttame.explainers.registry import EXPLAINERS, BackboneKind, find, registered_name
 
 
 class Explainer(ABC):
@@ -22,7 +22,6 @@ class Explainer(ABC):
     The map of an image does not depend on the others in its batch.
     """
 
-    @abstractmethod
     def __init__(self, backbone: Backbone, options: Mapping[str, Any], checkpoint: Path | None) -> None:
         """Prepare for one classifier.
 
@@ -34,8 +33,8 @@ class Explainer(ABC):
         Raises:
             TTameError: when the method cannot explain this classifier.
         """
+        self.backbone = backbone
 
-    @abstractmethod
     def __call__(self, images: Tensor, targets: Tensor, samples: Sequence[Sample] = ()) -> Tensor:
         """Raw saliency at the method's own resolution.
 
@@ -46,7 +45,31 @@ class Explainer(ABC):
 
         Returns:
             (B, h, w), any real values, higher is more relevant.
+
+        Raises:
+            TTameError: for a target that is no class, or an image with values that are not finite.
         """
+        self._check(images, targets)
+        return self.explain(images, targets, samples)
+
+    @abstractmethod
+    def explain(self, images: Tensor, targets: Tensor, samples: Sequence[Sample]) -> Tensor:
+        """The method itself; arguments and result as for a call, already checked."""
+
+    def _check(self, images: Tensor, targets: Tensor) -> None:
+        classes = self.backbone.num_classes
+        if len(targets) != len(images):
+            raise TTameError(f"{len(targets)} targets for {len(images)} images; expected one class for each image")
+        outside = targets[(targets < 0) | (targets >= classes)]
+        if len(outside):
+            raise TTameError(
+                f"target {int(outside[0])} is no class of {self.backbone.name}; expected 0 to {classes - 1}"
+            )
+        broken = (~images.isfinite()).flatten(1).any(1).nonzero()
+        if len(broken):
+            raise TTameError(
+                f"image {int(broken[0, 0])} of the batch has values that are not finite; mend or remove it"
+            )
 
     def training_counts(self, targets: Tensor) -> Tensor | None:
         """(B,) how often each target was a model truth in the method's training; None for one without training."""
@@ -58,12 +81,26 @@ def make_explainer(
 ) -> Explainer:
     """The explainer called `method` in the registry.
 
+    Args:
+        method: a registered name; a learned method may carry a label.
+        backbone: the frozen classifier.
+        options: the method's section of `explainers` in the params; nothing for a learned method.
+        checkpoint: the trained mechanism, for a method that needs one.
+
     Raises:
-        TTameError: with near matches, when there is none of that name.
+        TTameError: when there is none of that name (with near matches), or it is not defined on this backbone.
     """
-    if method not in EXPLAINERS:
+    if registered_name(method) not in EXPLAINERS:
         hint = suggestion(method, EXPLAINERS) or f"; expected one of {', '.join(EXPLAINERS)}"
         raise TTameError(f"unknown method {method!r}{hint}")
-    module, _, name = EXPLAINERS[method].location.partition(":")
-    explainer: Explainer = getattr(importlib.import_module(module), name)(backbone, options or {}, checkpoint)
+    entry = find(method)
+    kind: BackboneKind = "transformer" if backbone.is_transformer else "CNN"
+    if kind not in entry.works_on:
+        raise TTameError(
+            f"{method} is defined on transformers alone and {backbone.name} is none; "
+            "take it out of methods.on_transformers.backbones"
+        )
+    options = dict(options or {}) if entry.training is None else {"design": entry.training.design}
+    module, _, name = entry.location.partition(":")
+    explainer: Explainer = getattr(importlib.import_module(module), name)(backbone, options, checkpoint)
     return explainer

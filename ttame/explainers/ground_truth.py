@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
 from ttame.errors import TTameError
 from ttame.explainers.explainer import Explainer
@@ -19,10 +16,7 @@ from ttame.explainers.explainer import Explainer
 class GroundTruth(Explainer):
     """1 on the object, 0 elsewhere. Not an explanation of the classifier: what a perfect one would come close to."""
 
-    def __init__(self, backbone: Backbone, options: Mapping[str, Any], checkpoint: Path | None) -> None:
-        pass
-
-    def __call__(self, images: Tensor, targets: Tensor, samples: Sequence[Sample] = ()) -> Tensor:
+    def explain(self, images: Tensor, targets: Tensor, samples: Sequence[Sample]) -> Tensor:
         """(B, H, W) zeros and ones.
 
         Raises:

@@ -20,10 +20,11 @@ class Random(Explainer):
     """Independent uniform values in [0, 1) on a coarse grid, seeded by the image's name."""
 
     def __init__(self, backbone: Backbone, options: Mapping[str, Any], checkpoint: Path | None) -> None:
+        super().__init__(backbone, options, checkpoint)
         self._cells = int(options["cells"])
         self._seed = int(options["seed"])
 
-    def __call__(self, images: Tensor, targets: Tensor, samples: Sequence[Sample] = ()) -> Tensor:
+    def explain(self, images: Tensor, targets: Tensor, samples: Sequence[Sample]) -> Tensor:
         """(B, cells, cells) in [0, 1)."""
         maps = [
             np.random.default_rng(image_seed(self._seed, sample.name)).random((self._cells, self._cells), np.float32)

@@ -2,7 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["control", "learned", "ablation", "gradient", "perturbation", "integrated", "attention"]
+BackboneKind = Literal["CNN", "transformer"]
+BOTH: tuple[BackboneKind, ...] = ("CNN", "transformer")
+TRANSFORMERS: tuple[BackboneKind, ...] = ("transformer",)
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a learned method is trained.
+
+    Attributes:
+        design: its mechanism, a key of `ttame.attention.designs.DESIGNS`.
+        masks: what its map multiplies in training, the image or the last feature maps.
+        cross_entropy_only: whether the area and variation terms must be off.
+    """
+
+    design: str
+    masks: Literal["image", "features"] = "image"
+    cross_entropy_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -11,31 +33,184 @@ class Entry:
 
     Attributes:
         title: name in tables.
+        kind: family that it belongs to.
         location: `module:class` of the explainer.
-        needs_training: whether it has an attention mechanism to train.
+        passes: forward + backward passes of the classifier per map; C is the channels of the target layer, N the
+            masks of RISE, S the steps of IIA.
         citation: the paper, or what the control is for.
+        works_on: the kinds of backbone that it is defined on.
+        training: how it is trained, or None for a method without training.
     """
 
     title: str
+    kind: Kind
     location: str
-    needs_training: bool
+    passes: str
     citation: str
+    works_on: tuple[BackboneKind, ...] = BOTH
+    training: Training | None = None
+
+    @property
+    def needs_training(self) -> bool:
+        """Whether it has an attention mechanism to train."""
+        return self.training is not None
+
+
+SELVARAJU = "Selvaraju et al., ICCV 2017, 10.1109/ICCV.2017.74"
+TAME = "Ntrougkas et al., ISM 2022"
+T_TAME = "Ntrougkas et al., IEEE Access 2024, 10.1109/ACCESS.2024.3405788"
+L_CAM = "Gkartzonika et al., ECCVW 2022"
+
+
+def _learned(
+    title: str,
+    design: str,
+    citation: str,
+    *,
+    masks: Literal["image", "features"] = "image",
+    cross_entropy_only: bool = False,
+    works_on: tuple[BackboneKind, ...] = BOTH,
+    kind: Kind = "learned",
+) -> Entry:
+    training = Training(design, masks, cross_entropy_only)
+    return Entry(title, kind, "ttame.explainers.learned:Learned", "1 + 0", citation, works_on, training)
+
+
+def _ablation(title: str, design: str, works_on: tuple[BackboneKind, ...] = BOTH) -> Entry:
+    return _learned(title, design, f"ablation study of {T_TAME}", works_on=works_on, kind="ablation")
 
 
 EXPLAINERS: dict[str, Entry] = {
     "ground_truth": Entry(
         "Ground truth",
+        "control",
         "ttame.explainers.ground_truth:GroundTruth",
-        False,
+        "0 + 0",
         "the object's own mask, the end of the scale",
     ),
-    "random": Entry("Random", "ttame.explainers.random:Random", False, "control: a method must beat it"),
-    "center": Entry("Center", "ttame.explainers.center:Center", False, "control: a method must beat it"),
-    "gradcam": Entry("Grad-CAM", "ttame.explainers.gradcam:GradCAM", False, "Selvaraju et al., ICCV 2017"),
-    "ttame": Entry(
-        "T-TAME",
-        "ttame.explainers.ttame:TTame",
-        True,
-        "Ntrougkas et al., IEEE Access 2024, 10.1109/ACCESS.2024.3405788",
+    "random": Entry("Random", "control", "ttame.explainers.random:Random", "0 + 0", "a method must beat it"),
+    "center": Entry("Center", "control", "ttame.explainers.center:Center", "0 + 0", "a method must beat it"),
+    "gradcam": Entry("Grad-CAM", "gradient", "ttame.explainers.gradcam:GradCAM", "1 + 1", SELVARAJU),
+    "gradcam++": Entry(
+        "Grad-CAM++",
+        "gradient",
+        "ttame.explainers.gradcam++:GradCAMPlusPlus",
+        "1 + 1",
+        "Chattopadhay et al., WACV 2018, 10.1109/WACV.2018.00097",
     ),
+    "xgradcam": Entry(
+        "XGrad-CAM", "gradient", "ttame.explainers.xgradcam:XGradCAM", "1 + 1", "Fu et al., BMVC 2020, arXiv 2008.02312"
+    ),
+    "layercam": Entry(
+        "Layer-CAM",
+        "gradient",
+        "ttame.explainers.layercam:LayerCAM",
+        "1 + 1",
+        "Jiang et al., IEEE TIP 2021, 10.1109/TIP.2021.3089943",
+    ),
+    "hirescam": Entry(
+        "HiResCAM",
+        "gradient",
+        "ttame.explainers.hirescam:HiResCAM",
+        "1 + 1",
+        "Draelos and Carin 2020, arXiv 2011.08891",
+    ),
+    "eigencam": Entry(
+        "Eigen-CAM",
+        "gradient",
+        "ttame.explainers.eigencam:EigenCAM",
+        "1 + 0",
+        "Muhammad and Yeasin, IJCNN 2020, 10.1109/IJCNN48605.2020.9206626",
+    ),
+    "eigengradcam": Entry(
+        "Eigen-Grad-CAM",
+        "gradient",
+        "ttame.explainers.eigengradcam:EigenGradCAM",
+        "1 + 1",
+        "Eigen-CAM on gradient times activation, package grad-cam",
+    ),
+    "scorecam": Entry(
+        "Score-CAM",
+        "perturbation",
+        "ttame.explainers.scorecam:ScoreCAM",
+        "(1 + C) + 0",
+        "Wang et al., CVPRW 2020, 10.1109/CVPRW50498.2020.00020",
+    ),
+    "ablationcam": Entry(
+        "Ablation-CAM",
+        "perturbation",
+        "ttame.explainers.ablationcam:AblationCAM",
+        "(1 + C from the target layer on) + 0",
+        "Desai and Ramaswamy, WACV 2020, 10.1109/WACV45572.2020.9093360",
+    ),
+    "rise": Entry(
+        "RISE", "perturbation", "ttame.explainers.rise:RISE", "N + 0", "Petsiuk et al., BMVC 2018, arXiv 1806.07421"
+    ),
+    "iia": Entry(
+        "IIA",
+        "integrated",
+        "ttame.explainers.iia:IIA",
+        "(S + 1) + (S + 1); on transformers (S + 1)(S + 2) + (S + 1)^2",
+        "Barkan et al., ICCV 2023",
+    ),
+    "rollout": Entry(
+        "Rollout",
+        "attention",
+        "ttame.explainers.rollout:Rollout",
+        "1 + 0",
+        "Abnar and Zuidema, ACL 2020, 10.18653/v1/2020.acl-main.385",
+        TRANSFORMERS,
+    ),
+    "lrp": Entry(
+        "Transformer LRP",
+        "attention",
+        "ttame.explainers.lrp:TransformerLRP",
+        "1 + 1",
+        "Chefer et al., CVPR 2021, 10.1109/CVPR46437.2021.00084",
+        TRANSFORMERS,
+    ),
+    "lcam_img": _learned("L-CAM-Img", "lcam", L_CAM),
+    "lcam_fm": _learned("L-CAM-Fm", "lcam", L_CAM, masks="features"),
+    "lcam_img_a": _learned("L-CAM-Img (CE)", "lcam", L_CAM, cross_entropy_only=True),
+    "lcam_fm_a": _learned("L-CAM-Fm (CE)", "lcam", L_CAM, masks="features", cross_entropy_only=True),
+    # On a CNN, which has no class token, TAME and T-TAME are the same network: the row is T-TAME's.
+    "tame": _learned("TAME", "tame", TAME, works_on=TRANSFORMERS),
+    "ttame": _learned("T-TAME", "ttame", T_TAME),
+    "no_skip": _ablation("No skip", "no_skip"),
+    "no_skip_no_norm": _ablation("No skip, no norm", "no_skip_no_norm"),
+    "sigmoid_branches": _ablation("Sigmoid branches", "sigmoid_branches"),
+    "tattention_v1": _ablation("TAttention V1", "tattention_v1", TRANSFORMERS),
+    "tattention_v1_1": _ablation("TAttention V1.1", "tattention_v1_1", TRANSFORMERS),
+    "tattention_v1_2": _ablation("TAttention V1.2", "tattention_v1_2", TRANSFORMERS),
+    "tattention_v2": _ablation("TAttention V2", "tattention_v2", TRANSFORMERS),
+    "tattention_v2_1": _ablation("TAttention V2.1", "tattention_v2_1", TRANSFORMERS),
+    "tattention_v2_2": _ablation("TAttention V2.2", "tattention_v2_2", TRANSFORMERS),
+    "tattention_v3": _ablation("TAttention V3", "tattention_v3"),
 }
+
+
+def registered_name(method: str) -> str:
+    """The registered part of a method's name: a learned one may be compared with itself as `ttame-any_label`."""
+    name, _, label = method.partition("-")
+    return name if label and name in EXPLAINERS and EXPLAINERS[name].needs_training else method
+
+
+def find(method: str) -> Entry:
+    """The entry of a method, with or without a label.
+
+    Raises:
+        KeyError: when there is none of that name.
+    """
+    return EXPLAINERS[registered_name(method)]
+
+
+def title(method: str) -> str:
+    """What tables call a method: `T-TAME (two layers)` for `ttame-two_layers`."""
+    label = method.removeprefix(registered_name(method)).removeprefix("-").replace("_", " ")
+    return f"{find(method).title} ({label})" if label else find(method).title
+
+
+def in_order(methods: Iterable[str]) -> list[str]:
+    """Methods in the order of the registry, which is the order of the tables; labelled ones after their own."""
+    places = {name: place for place, name in enumerate(EXPLAINERS)}
+    return sorted(methods, key=lambda method: (places[registered_name(method)], method))

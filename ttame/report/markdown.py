@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ttame.explainers.registry import EXPLAINERS
+from ttame.explainers.registry import title
 from ttame.settings import MetricSettings
 
 MISSING = "–"
@@ -35,8 +35,8 @@ def road_columns(settings: MetricSettings) -> list[Column]:
     """ROAD at every share, both orders."""
     orders = (("morf", "MoRF", "↓"), ("lerf", "LeRF", "↑"))
     return [
-        (f"road_{order}_{share}", f"{title} {share} {arrow}", 1)
-        for order, title, arrow in orders
+        (f"road_{order}_{share}", f"{name} {share} {arrow}", 1)
+        for order, name, arrow in orders
         for share in settings.road.shares
     ]
 
@@ -45,21 +45,27 @@ def methods_table(comparison: pd.DataFrame, columns: Sequence[Column]) -> str:
     """Rows methods; a column that no method has is left out."""
     present = [column for column in columns if column[0] in comparison and comparison[column[0]].notna().any()]
     rows = [
-        [EXPLAINERS[str(method)].title, *(_number(row[key], decimals) for key, _, decimals in present)]
+        [title(str(method)), *(_number(row[key], decimals) for key, _, decimals in present)]
         for method, row in comparison.iterrows()
     ]
     return markdown_table(["Method", *(heading for _, heading, _ in present)], rows)
 
 
-def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table with the first column to the left and numbers to the right, padded to be read as plain text too."""
+def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]], numbers_from: int = 1) -> str:
+    """A table padded to be read as plain text too: words to the left and, from a column on, numbers to the right."""
     widths = [max(len(row[index]) for row in [headings, *rows]) for index in range(len(headings))]
 
     def line(cells: Sequence[str]) -> str:
-        first = cells[0].ljust(widths[0])
-        return "| " + " | ".join([first, *(c.rjust(w) for c, w in zip(cells[1:], widths[1:], strict=True))]) + " |"
+        padded = [
+            cell.rjust(width) if column >= numbers_from else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        return "| " + " | ".join(padded) + " |"
 
-    rule = "|" + "|".join(["-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:])]) + "|"
+    marks = [
+        "-" * (width + 1) + ":" if column >= numbers_from else "-" * (width + 2) for column, width in enumerate(widths)
+    ]
+    rule = "|" + "|".join(marks) + "|"
     return "\n".join([line(headings), rule, *(line(row) for row in rows)]) + "\n"
 
 

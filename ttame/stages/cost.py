@@ -9,7 +9,7 @@ import pandas as pd
 
 from ttame.artifacts import write_text
 from ttame.errors import TTameError
-from ttame.explainers.registry import EXPLAINERS
+from ttame.explainers.registry import find, title
 from ttame.report.markdown import MISSING, markdown_table
 from ttame.settings import Settings
 from ttame.stages.paths import cost_file, results_file, training_speed_file
@@ -24,14 +24,16 @@ CPU and the allocated memory on a GPU.
 
 def run(settings: Settings) -> None:
     """Write `cost.csv` and `cost.md`."""
-    rows = [_row(settings, backbone, method) for backbone in settings.backbones for method in settings.methods.all]
+    rows = [
+        _row(settings, backbone, method) for backbone in settings.backbones for method in settings.methods.of(backbone)
+    ]
     folder = results_file(settings).parent
     write_text(folder / "cost.csv", pd.DataFrame(rows).to_csv(index=False, float_format="%.4g"))
     headings = ["Backbone", "Method", "ms per map", "Peak memory, MB", "Training images/s", "Batch", "Device"]
     cells = [
         [
             str(row["backbone"]),
-            EXPLAINERS[str(row["method"])].title,
+            title(str(row["method"])),
             f"{1000 * float(row['seconds_per_image']):.2f}",
             f"{float(row['peak_memory_bytes']) / 1e6:.0f}",
             MISSING if row["training_images_per_second"] is None else f"{row['training_images_per_second']:.1f}",
@@ -52,7 +54,7 @@ def _row(settings: Settings, backbone: str, method: str) -> dict[str, Any]:
     except (FileNotFoundError, json.JSONDecodeError):
         raise TTameError(f"{path}: no such measurement; run `python -m ttame maps {backbone} {method}` first") from None
     row["training_images_per_second"] = None
-    if EXPLAINERS[method].needs_training:
+    if find(method).needs_training:
         training = pd.read_csv(training_speed_file(settings, backbone, method))
         row["training_images_per_second"] = float(training["images_per_second"].median())
     return row

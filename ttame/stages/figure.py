@@ -14,7 +14,7 @@ from ttame.artifacts import atomic_path
 from ttame.backbones.loading import load_backbone
 from ttame.data.sources import open_source
 from ttame.data.transforms import center_crop, resize_shorter_side
-from ttame.explainers.registry import EXPLAINERS
+from ttame.explainers.registry import title
 from ttame.metrics.masking import normalise_map, resize_map
 from ttame.settings import Settings
 from ttame.stages.maps_file import read_maps
@@ -29,7 +29,7 @@ def run(settings: Settings, backbone_name: str) -> None:
     """Write the PNG: a column per image spread evenly over the list, a row per method."""
     backbone = load_backbone(backbone_name, settings.models[backbone_name])
     source = open_source(settings.data, "evaluation")
-    methods = settings.methods.all
+    methods = settings.methods.of(backbone_name)
     maps = {method: read_maps(maps_file(settings, backbone_name, method)) for method in methods}
     names = maps[methods[0]].names
     chosen = sorted(set(np.linspace(0, len(names) - 1, min(IMAGES, len(names))).round().astype(int).tolist()))
@@ -41,7 +41,7 @@ def run(settings: Settings, backbone_name: str) -> None:
     rows: list[tuple[str, list[np.ndarray]]] = [("Image", photos)]
     for method in methods:
         saliency = resize_map(normalise_map(maps[method].maps[torch.tensor(chosen)]), preprocessing.input_size)
-        rows.append((EXPLAINERS[method].title, [_overlay(*pair) for pair in zip(photos, saliency, strict=True)]))
+        rows.append((title(method), [_overlay(*pair) for pair in zip(photos, saliency, strict=True)]))
     labels = [_class_name(backbone.class_names, int(maps[methods[0]].targets[index])) for index in chosen]
     _draw(figure_file(settings, backbone_name), rows, labels)
 
@@ -62,8 +62,8 @@ def _draw(path: Path, rows: list[tuple[str, list[np.ndarray]]], labels: list[str
     columns = len(labels)
     figure = Figure(figsize=(1.3 * columns + 0.9, 1.3 * len(rows) + 0.3), dpi=100, layout="compressed")
     axes = figure.subplots(len(rows), columns, squeeze=False)
-    for (title, images), line in zip(rows, axes, strict=True):
-        line[0].set_ylabel(title, fontsize=9)
+    for (name, images), line in zip(rows, axes, strict=True):
+        line[0].set_ylabel(name, fontsize=8)
         for image, panel in zip(images, line, strict=True):
             panel.imshow(image, interpolation="nearest")
             panel.set(xticks=[], yticks=[])

@@ -17,7 +17,7 @@ from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import describe, load_backbone
 from ttame.device import device_name, peak_memory_bytes, select_device
 from ttame.explainers.explainer import Explainer, make_explainer
-from ttame.explainers.registry import EXPLAINERS
+from ttame.explainers.registry import find
 from ttame.progress import progress
 from ttame.scratch import Scratch, file_digest
 from ttame.settings import Settings
@@ -34,7 +34,7 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
     device = select_device(settings.execution)
     backbone = load_backbone(backbone_name, settings.models[backbone_name]).to(device)
     describe(backbone)
-    checkpoint = checkpoint_file(settings, backbone_name, method) if EXPLAINERS[method].needs_training else None
+    checkpoint = checkpoint_file(settings, backbone_name, method) if find(method).needs_training else None
     explainer = make_explainer(method, backbone, settings.explainers.get(method), checkpoint)
     images = EvaluationImages(settings, backbone, device)
     target = maps_file(settings, backbone_name, method)

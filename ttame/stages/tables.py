@@ -7,6 +7,7 @@ import pandas as pd
 from ttame.artifacts import write_text
 from ttame.data.datalists import read_names
 from ttame.errors import TTameError
+from ttame.explainers.registry import title
 from ttame.report.aggregate import comparison, seen_in_training
 from ttame.report.markdown import comparison_columns, methods_table, road_columns
 from ttame.settings import Settings
@@ -14,7 +15,7 @@ from ttame.stages.paths import list_file, results_file, scores_file
 
 LEGEND = """\
 AD, average drop (lower is better), and IC, increase in confidence (higher is better), in percent, when only the most
-salient 100, 50 or 15 % of the image are kept. ROAD: percent of the images still classified the same after removing
+salient share of the image, {shares} %, is kept. ROAD: percent of the images still classified the same after removing
 the most (MoRF, lower is better) or least (LeRF, higher is better) relevant pixels, mean over the shares. Forward and
 backward passes are counted, per map. Every method explains the model truth, the class that the frozen classifier
 gives the clean image.
@@ -32,14 +33,15 @@ def run(settings: Settings) -> None:
         TTameError: when scores are missing, or are not of the images in the evaluation list.
     """
     names = read_names(list_file(settings, "evaluation"))
-    sections = [f"# Results of `{settings.experiment}`\n", LEGEND]
+    shares = ", ".join(str(share) for share in settings.metrics.shares)
+    sections = [f"# Results of `{settings.experiment}`\n", LEGEND.format(shares=shares)]
     rows = []
     for backbone in settings.backbones:
-        scores = {method: _read(settings, backbone, method, names) for method in settings.methods.all}
+        scores = {method: _read(settings, backbone, method, names) for method in settings.methods.of(backbone)}
         table = comparison(scores, settings.metrics)
         rows.append(_csv_rows(backbone, "all", table))
         sections += _section(settings, backbone, table)
-        seen = seen_in_training(scores, settings.methods.trained)
+        seen = seen_in_training(scores, settings.methods.trained_of(backbone))
         if seen is not None:
             table = comparison(seen, settings.metrics)
             rows.append(_csv_rows(backbone, "seen in training", table))
@@ -74,10 +76,17 @@ def _section(settings: Settings, backbone: str, table: pd.DataFrame) -> list[str
         f"## {backbone}\n",
         f"{images} images\n",
         _main_table(settings, table),
+        *_left_out(settings, backbone),
         f"![Maps of every method on {backbone}](../figures/{backbone}.png)\n",
         "ROAD by share of removed pixels:\n",
         methods_table(table, road_columns(settings.metrics)),
     ]
+
+
+def _left_out(settings: Settings, backbone: str) -> list[str]:
+    """One line for the methods that are not defined on this backbone."""
+    missing = [title(method) for method in settings.methods.all if method not in settings.methods.of(backbone)]
+    return [f"Defined on transformers alone, so left out here: {', '.join(missing)}.\n"] if missing else []
 
 
 def _main_table(settings: Settings, table: pd.DataFrame) -> str:

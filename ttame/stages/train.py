@@ -8,8 +8,8 @@ import pandas as pd
 import torch
 
 from ttame.artifacts import write_text
-from ttame.attention.checkpoint import feature_channels, save_checkpoint
-from ttame.attention.mechanism import AttentionMechanism
+from ttame.attention.checkpoint import TrainedMechanism, chosen_layers, make_network, save_checkpoint
+from ttame.attention.designs import start_at
 from ttame.attention.training import AttentionTraining, train
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import describe, load_backbone
@@ -18,6 +18,7 @@ from ttame.data.dataset import ImageDataset
 from ttame.data.sources import open_source
 from ttame.device import select_device
 from ttame.errors import TTameError
+from ttame.explainers.registry import find
 from ttame.scratch import Scratch, file_digest
 from ttame.settings import Settings, Split
 from ttame.stages.paths import checkpoint_file, contents_file, list_file, training_speed_file
@@ -42,15 +43,16 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
             f"{list_file(settings, 'train')}: {len(images)} images do not fill a batch of {recipe.batch_size}; "
             f"lower attention.{method}.recipe.batch_size or raise data.counts.train"
         )
+    layers = chosen_layers(backbone, attention.mechanism.feature_layers)
+    training_of = find(method).training
+    assert training_of is not None
     torch.manual_seed(recipe.seed)
-    network = AttentionMechanism(
-        feature_channels(backbone), backbone.num_classes, backbone.tokens, attention.mechanism.version
-    ).to(device)
+    network = make_network(backbone, training_of.design, layers).to(device)
     if attention.mechanism.initial_bias is not None:
-        network.start_at(attention.mechanism.initial_bias)
+        start_at(network, attention.mechanism.initial_bias)
     steps = recipe.epochs * (len(images) // recipe.batch_size)
     rate = attention.learning_rate[backbone_name]
-    training = AttentionTraining(backbone, network, attention.loss, recipe, rate, steps)
+    training = AttentionTraining(backbone, network, layers, attention.loss, recipe, rate, steps, training_of.masks)
     target = checkpoint_file(settings, backbone_name, method)
     identity = {
         "model": asdict(settings.models[backbone_name]),
@@ -61,7 +63,7 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
     validation = _dataset(settings, backbone, "validation", None)
     train(training, images, validation, recipe, settings.execution.workers, scratch.path("epoch.pt"))
     _write_history(settings, backbone_name, method, training)
-    save_checkpoint(target, network.eval(), training.counts, backbone, method)
+    save_checkpoint(target, TrainedMechanism(network.eval(), layers, training.counts), backbone, training_of.design)
     scratch.clear()
 
 

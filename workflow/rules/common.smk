@@ -97,7 +97,9 @@ def parameters(stage):
 
 
 def axes(stage):
-    """Wildcard constraints: no value but those of the experiment."""
+    """Wildcard constraints: no value but those of the experiment, and none at all for a stage without combinations."""
+    if not combinations(stage):
+        return {name: "(?!)" for name in STAGES[stage]["matrix"]}
     found = {}
     for wildcards in combinations(stage):
         for name, value in wildcards.items():

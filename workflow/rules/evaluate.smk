@@ -20,6 +20,17 @@ rule scores:
         command("scores")
 
 
+use rule scores as scores_on_transformers with:
+    input:
+        dependencies("scores_on_transformers"),
+    output:
+        paths("scores_on_transformers", "outs"),
+    params:
+        parameters("scores_on_transformers"),
+    wildcard_constraints:
+        **axes("scores_on_transformers"),
+
+
 use rule scores as scores_trained with:
     input:
         dependencies("scores_trained"),
@@ -29,3 +40,14 @@ use rule scores as scores_trained with:
         parameters("scores_trained"),
     wildcard_constraints:
         **axes("scores_trained"),
+
+
+use rule scores as scores_trained_on_transformers with:
+    input:
+        dependencies("scores_trained_on_transformers"),
+    output:
+        paths("scores_trained_on_transformers", "outs"),
+    params:
+        parameters("scores_trained_on_transformers"),
+    wildcard_constraints:
+        **axes("scores_trained_on_transformers"),

@@ -20,6 +20,17 @@ rule maps:
         command("maps")
 
 
+use rule maps as maps_on_transformers with:
+    input:
+        dependencies("maps_on_transformers"),
+    output:
+        paths("maps_on_transformers", "outs"),
+    params:
+        parameters("maps_on_transformers"),
+    wildcard_constraints:
+        **axes("maps_on_transformers"),
+
+
 use rule maps as maps_trained with:
     input:
         dependencies("maps_trained"),
@@ -29,3 +40,14 @@ use rule maps as maps_trained with:
         parameters("maps_trained"),
     wildcard_constraints:
         **axes("maps_trained"),
+
+
+use rule maps as maps_trained_on_transformers with:
+    input:
+        dependencies("maps_trained_on_transformers"),
+    output:
+        paths("maps_trained_on_transformers", "outs"),
+    params:
+        parameters("maps_trained_on_transformers"),
+    wildcard_constraints:
+        **axes("maps_trained_on_transformers"),

@@ -20,3 +20,14 @@ rule train:
         "../envs/ttame.yaml"
     shell:
         command("train")
+
+
+use rule train as train_on_transformers with:
+    input:
+        dependencies("train_on_transformers"),
+    output:
+        paths("train_on_transformers", "outs"),
+    params:
+        parameters("train_on_transformers"),
+    wildcard_constraints:
+        **axes("train_on_transformers"),

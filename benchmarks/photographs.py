@@ -1,0 +1,29 @@
+"""The images that the explainers are timed on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ttame.backbones.backbone import Backbone
+from ttame.data.transforms import center_crop, resize_shorter_side, to_bytes, to_unit_range
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PHOTOS = Path(os.environ.get("TTAME_SHARED", REPOSITORY.parent / "shared")) / "photos" / "pets_eval"
+
+
+def load_images(backbone: Backbone, count: int) -> Tensor:
+    """(count, 3, H, W), normalised: photographs where `TTAME_SHARED` has them, smooth noise elsewhere."""
+    preprocessing = backbone.preprocessing
+    if not PHOTOS.exists():
+        coarse = torch.rand(count, 3, 14, 14, generator=torch.Generator().manual_seed(0))
+        return backbone.normalise(torch.nn.functional.interpolate(coarse, preprocessing.input_size, mode="bilinear"))
+    files = sorted(PHOTOS.iterdir())[:: len(list(PHOTOS.iterdir())) // count][:count]
+    crops = [
+        center_crop(resize_shorter_side(Image.open(f).convert("RGB"), preprocessing), preprocessing) for f in files
+    ]
+    return backbone.normalise(to_unit_range(torch.stack([to_bytes(crop) for crop in crops])))

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from ttame.errors import TTameError
+from ttame.explainers.explainer import make_explainer
+from ttame.explainers.families.relevance import copy_rule, linear_rule, product_rule, sum_rule
+from ttame.explainers.lrp import TransformerLRP
+
+from ..backbones.test_attention_layers import MODELS, make
+from .golden_networks import golden_vit
+
+
+def _close(found: Tensor, expected: Tensor, tolerance: float) -> None:
+    scale = expected.abs().max().item()
+    torch.testing.assert_close(found.double(), expected, atol=tolerance * scale, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "of_map", "of_relevance"), [(torch.float64, 1e-8, 1e-8), (torch.float32, 5e-4, 5e-3)]
+)
+def test_golden_as_one_batch(golden, dtype, of_map, of_relevance) -> None:
+    """The arrays were computed one image at a time; here the three are one batch."""
+    arrays = golden("lrp_vit")
+    backbone = golden_vit(arrays, last_epsilon=1e-5).to(dtype)
+    targets = torch.stack([arrays[f"{index}.class_index"] for index in range(3)])
+    images = arrays["images"].to(dtype)
+    explainer = make_explainer("lrp", backbone)
+    assert isinstance(explainer, TransformerLRP)
+    layers = explainer.attention_relevance(images, targets)
+    maps = explainer(images, targets)
+    later = make_explainer("lrp", backbone, {"start_layer": 1})(images, targets)
+    for index in range(3):
+        near = 1e-5 if dtype == torch.float32 else 1e-8
+        _close(torch.stack([layer.attention[index] for layer in layers]), arrays[f"{index}.attn"], near)
+        _close(torch.stack([layer.gradient[index] for layer in layers]), arrays[f"{index}.attn_grad"], near)
+        _close(torch.stack([layer.relevance[index] for layer in layers]), arrays[f"{index}.attn_cam"], of_relevance)
+        _close(maps[index].flatten(), arrays[f"{index}.transformer_attribution"][0], of_map)
+        _close(later[index].flatten(), arrays[f"{index}.transformer_attribution_start1"][0], of_map)
+
+
+@pytest.mark.parametrize("normalise", [True, False])
+def test_golden_rollout(golden, normalise) -> None:
+    arrays = golden("lrp_vit")
+    backbone = golden_vit(arrays, last_epsilon=1e-5).double()
+    explainer = make_explainer("rollout", backbone, {"normalise_rows": normalise})
+    maps = explainer(arrays["images"].double(), torch.zeros(3, dtype=torch.long))
+    name = "plain_rollout_rownorm" if normalise else "plain_rollout_norownorm"
+    for index in range(3):
+        _close(maps[index].flatten(), arrays[f"{index}.{name}"][0], 1e-8)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_relevance_is_conserved(kind) -> None:
+    """A closed form: every rule but that of a product keeps the total, and a product's operands get half each."""
+    torch.manual_seed(0)
+    backbone = make(MODELS[kind]()).double()
+    explainer = make_explainer("lrp", backbone)
+    assert isinstance(explainer, TransformerLRP)
+    images, targets = torch.randn(2, 3, 32, 32).double(), torch.tensor([1, 4])
+    maps = explainer(images, targets)
+    assert maps.shape == (2, 4, 4)
+    assert (maps > 0).any()
+    last = explainer.attention_relevance(images, targets)[-1].relevance
+    assert last.isfinite().all()
+    assert (last.sum((1, 2, 3)).abs() <= 0.5 + 1e-6).all(), "half of what reaches the last attention, 1 at most"
+
+
+def test_rules_keep_the_total() -> None:
+    torch.manual_seed(0)
+    inputs, weight, relevance = torch.randn(3, 5).double(), torch.randn(4, 5).double(), torch.randn(3, 4).double()
+    torch.testing.assert_close(linear_rule(inputs, weight, relevance).sum(1), relevance.sum(1), atol=1e-6, rtol=0)
+    left, right = torch.randn(3, 2, 5).double(), torch.randn(3, 5, 4).double()
+    relevance = torch.randn(3, 2, 4).double()
+    for part in product_rule(left, right, relevance):
+        torch.testing.assert_close(part.sum((1, 2)), relevance.sum((1, 2)) / 2, atol=1e-6, rtol=0)
+    first, second, relevance = (torch.randn(3, 7).double() for _ in range(3))
+    parts = sum_rule(first, second, relevance)
+    # As published, each part is rescaled with the sign of the whole.
+    torch.testing.assert_close(sum(part.sum(1) for part in parts), relevance.sum(1), atol=1e-6, rtol=0)
+    torch.testing.assert_close(copy_rule(first, *parts), parts[0] + parts[1], atol=1e-6, rtol=1e-6)
+
+
+def test_linear_rule_is_the_rule_written_out() -> None:
+    torch.manual_seed(1)
+    inputs, weight, relevance = torch.randn(2, 3).double(), torch.randn(4, 3).double(), torch.rand(2, 4).double()
+    expected = torch.zeros(2, 3).double()
+    for image in range(2):
+        for out in range(4):
+            contributions = (inputs[image] * weight[out]).clamp(min=0)
+            if contributions.sum() > 0:
+                expected[image] += relevance[image, out] * contributions / (contributions.sum() + 1e-9)
+    torch.testing.assert_close(linear_rule(inputs, weight, relevance), expected, atol=1e-9, rtol=0)
+
+
+def test_what_it_cannot_explain_is_said_in_one_line(tiny_cnn) -> None:
+    with pytest.raises(TTameError, match="lrp is defined on transformers alone and tiny_cnn is none"):
+        make_explainer("lrp", tiny_cnn)
+    with pytest.raises(TTameError, match=r"start_layer: vit has 3 blocks"):
+        make_explainer("lrp", make(MODELS["timm"]()), {"start_layer": 3})

@@ -1,0 +1,43 @@
+"""The ablation experiment, shrunk by counts alone: every mechanism trains, makes maps and is scored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from ttame.settings import load_settings
+
+from ..conftest import REPOSITORY
+from .conftest import run
+
+
+@pytest.mark.slow
+def test_every_mechanism_goes_through_every_stage(tmp_path: Path, monkeypatch) -> None:
+    params = yaml.safe_load((REPOSITORY / "experiments/ablation.yaml").read_text())
+    params["data"]["lists"] = dict.fromkeys(params["data"]["lists"])
+    params["data"]["counts"] = {"train": 8, "validation": 2, "evaluation": 2}
+    for attention in params["attention"].values():
+        attention["recipe"] |= {"epochs": 1, "batch_size": 4}
+    params["metrics"]["road"]["shares"] = [50]
+    params["execution"]["device"] = "cpu"
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings(tmp_path / "params.yaml")
+    run("datalists")
+    for backbone in settings.backbones:
+        for method in settings.methods.trained_of(backbone):
+            run("train", backbone, method)
+        for method in settings.methods.of(backbone):
+            run("maps", backbone, method)
+            run("scores", backbone, method)
+    run("tables")
+    results = pd.read_csv("results/ablation/tables/results.csv")
+    methods = results[results["subset"] == "all"].groupby("backbone")["method"].apply(set)
+    assert methods["shapes_cnn"] == set(settings.methods.of("shapes_cnn"))
+    assert methods["shapes_vit"] == set(settings.methods.all)
+    page = Path("results/ablation/tables/results.md").read_text()
+    assert "| T-TAME (one layer)" in page
+    assert "Defined on transformers alone, so left out here: TAME, TAttention V1, " in page

@@ -1,0 +1,1 @@
+"""What several methods share. A change here reruns the maps of every method without training."""

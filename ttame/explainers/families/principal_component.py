@@ -1,0 +1,34 @@
+"""The first principal component of a feature map, for the Eigen-CAMs."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def principal_component(maps: Tensor) -> Tensor:
+    """Each position projected on the first principal direction of an image's channels.
+
+    The (positions x channels) matrix is centred by column and projected on its first right singular vector. Its sign is
+    arbitrary (the package grad-cam takes whatever LAPACK gives); here it is the one that agrees with the strength of
+    the activation, so that CPU and GPU give the same map. Computed in float64 from the smaller Gram matrix.
+
+    Args:
+        maps: (B, C, h, w).
+
+    Returns:
+        (B, h, w), signed.
+    """
+    flat = maps.flatten(2).transpose(1, 2).double()
+    centred = flat - flat.mean(1, keepdim=True)
+    positions, channels = centred.shape[1:]
+    if positions <= channels:
+        values, vectors = torch.linalg.eigh(centred @ centred.transpose(1, 2))
+        projection = vectors[:, :, -1] * values[:, -1:].clamp(min=0).sqrt()
+    else:
+        _, vectors = torch.linalg.eigh(centred.transpose(1, 2) @ centred)
+        projection = (centred @ vectors[:, :, -1:])[..., 0]
+    strength = flat.norm(dim=2)
+    agreement = (projection * (strength - strength.mean(1, keepdim=True))).sum(1, keepdim=True)
+    projection = torch.where(agreement < 0, -projection, projection)
+    return projection.to(maps.dtype).unflatten(1, maps.shape[2:])

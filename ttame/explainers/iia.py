@@ -1,0 +1,39 @@
+"""Iterated integrated attributions (Barkan et al., ICCV 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ttame.backbones.attention_layers import attention_layers
+from ttame.backbones.backbone import Backbone
+from ttame.data.sample import Sample
+from ttame.explainers.explainer import Explainer
+from ttame.explainers.families.iia_cnn import integrate_activations
+from ttame.explainers.families.iia_transformer import integrate_attention
+
+
+class IIA(Explainer):
+    """Gradients of the class logit integrated over interpolations of the image and of what the network makes of it.
+
+    The published behaviour is the default. On a CNN that is an integral over the image alone, since the published code
+    for the activations is degenerate; `double_integral` is the paper's. On a transformer both are integrated.
+
+    Target layer: the backbone's `target_layer` on a CNN, every attention layer on a transformer. S + 1 forward and
+    backward passes on a CNN, (S + 1) (S + 2) and (S + 1)^2 on a transformer, for S steps.
+    """
+
+    def __init__(self, backbone: Backbone, options: Mapping[str, Any], checkpoint: Path | None) -> None:
+        super().__init__(backbone, options, checkpoint)
+        self._steps = int(options["steps"])
+        self._double = bool(options.get("double_integral", False))
+        self._attention = attention_layers(backbone, "iia") if backbone.is_transformer else None
+
+    def explain(self, images: Tensor, targets: Tensor, samples: Sequence[Sample]) -> Tensor:
+        """(B, H, W) on a CNN, resized bicubically as published; (B, rows, columns) on a transformer."""
+        if self._attention is not None:
+            return integrate_attention(self.backbone, self._attention, images, targets, self._steps)
+        return integrate_activations(self.backbone, images, targets, self._steps, self._double)

@@ -1,0 +1,46 @@
+"""Every learned method: the map of a trained attention mechanism, in one forward pass.
+
+TAME (Ntrougkas et al., ISM 2022), T-TAME (Ntrougkas et al., IEEE Access 2024), L-CAM (Gkartzonika et al., ECCVW 2022)
+and the mechanisms of T-TAME's ablation study differ in their mechanism and training; using them is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ttame.attention.checkpoint import load_checkpoint
+from ttame.backbones.backbone import Backbone
+from ttame.data.sample import Sample
+from ttame.errors import TTameError
+from ttame.explainers.explainer import Explainer
+
+
+class Learned(Explainer):
+    """The raw map of the target class from a trained mechanism; any class can be asked for.
+
+    Target layers: the feature layers that the mechanism was trained on.
+    """
+
+    def __init__(self, backbone: Backbone, options: Mapping[str, Any], checkpoint: Path | None) -> None:
+        super().__init__(backbone, options, checkpoint)
+        if checkpoint is None:
+            raise TTameError(f"a learned method needs a trained mechanism; run `python -m ttame train {backbone.name}`")
+        trained = load_checkpoint(checkpoint, backbone, str(options["design"]))
+        self._network = trained.network.to(next(backbone.parameters()).device)
+        self._layers, self._counts = trained.layers, trained.counts
+
+    @torch.no_grad()
+    def explain(self, images: Tensor, targets: Tensor, samples: Sequence[Sample]) -> Tensor:
+        """(B, h, w) raw maps `c` (not the sigmoid) at the resolution of the first feature set, at most 56."""
+        _, features = self.backbone.features(images, self._layers)
+        maps: Tensor = self._network(list(features.values()), targets[:, None])
+        return maps[:, 0]
+
+    def training_counts(self, targets: Tensor) -> Tensor:
+        """How often each target was a model truth in training; the map of a class with 0 is untrained."""
+        return self._counts[targets.cpu()]

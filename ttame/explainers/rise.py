@@ -1,0 +1,87 @@
+"""RISE (Petsiuk, Das, Saenko, BMVC 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ttame.backbones.backbone import Backbone
+from ttame.data.sample import Sample
+from ttame.explainers.explainer import Explainer
+from ttame.explainers.families.inner_batches import InnerBatches
+
+
+class RISE(Explainer):
+    """Random masks weighted by the score of the class on the masked image, sum(score * mask) / (N p) (equation 6).
+
+    `scores: softmax`, the default, weighs with the probability as the paper does; `logits` is the T-TAME code. The
+    masks come from the seed and are the same for all images. They are enlarged a batch at a time from their grids of
+    a few cells, so memory does not grow with their number. N forward passes; the target layer is the image.
+    """
+
+    def __init__(self, backbone: Backbone, options: Mapping[str, Any], checkpoint: Path | None) -> None:
+        super().__init__(backbone, options, checkpoint)
+        self._softmax = options.get("scores", "softmax") == "softmax"
+        self._keep = float(options["keep"])
+        self._size = backbone.preprocessing.input_size
+        self._grids, self._shifts = draw_grids(
+            int(options["masks"]), int(options["cells"]), self._keep, self._size, int(options["seed"])
+        )
+        self._batches = InnerBatches(next(backbone.parameters()).device)
+
+    @torch.no_grad()
+    def explain(self, images: Tensor, targets: Tensor, samples: Sequence[Sample]) -> Tensor:
+        """(B, H, W) at the resolution of the image, not negative with softmax scores."""
+        totals = images.new_zeros(len(images), *images.shape[2:])
+        count = len(self._grids)
+
+        def work(start: int, stop: int) -> None:
+            masks = enlarge(self._grids[start:stop].to(images), self._shifts[start:stop], self._size)
+            sums = []
+            for image, target in zip(images, targets, strict=True):
+                logits = self.backbone(image * masks[:, None])
+                scores = (logits.softmax(1) if self._softmax else logits)[:, target]
+                sums.append(torch.einsum("n,nhw->hw", scores, masks))
+            totals.add_(torch.stack(sums))
+
+        self._batches.run(count, work)
+        return totals / (count * self._keep)
+
+
+def draw_grids(count: int, cells: int, keep: float, size: tuple[int, int], seed: int) -> tuple[Tensor, Tensor]:
+    """The random part of the masks: (N, cells, cells) of 0 and 1, and (N, 2) row and column shifts within a cell."""
+    random = np.random.default_rng(seed)
+    grids = random.random((count, cells, cells)) < keep
+    shifts = np.stack([random.integers(0, -(-side // cells), count) for side in size], axis=1)
+    return torch.from_numpy(grids), torch.from_numpy(shifts)
+
+
+def enlarge(grids: Tensor, shifts: Tensor, size: tuple[int, int]) -> Tensor:
+    """Masks of the image's size, (n, H, W) in [0, 1].
+
+    A grid is enlarged to one cell more than the image on every axis, linearly between cell centres and mirrored beyond
+    the outermost (scikit-image's `resize` with order 1, as published), and the window at the shift is cut out.
+
+    Args:
+        grids: (n, cells, cells).
+        shifts: (n, 2) rows and columns.
+        size: (H, W).
+    """
+    cells = grids.shape[1]
+    rows, columns = (_interpolation(cells, side, shifts[:, axis]).to(grids) for axis, side in enumerate(size))
+    return rows @ grids @ columns.transpose(1, 2)
+
+
+def _interpolation(cells: int, side: int, shift: Tensor) -> Tensor:
+    """(n, side, cells) matrices that sample a row of cells at `side` positions."""
+    cell = -(-side // cells)
+    position = torch.arange(side)[None, :] + shift[:, None]
+    coordinate = (position.double() + 0.5) * cells / ((cells + 1) * cell) - 0.5
+    coordinate = coordinate.abs()
+    coordinate = torch.where(coordinate > cells - 1, 2 * (cells - 1) - coordinate, coordinate)
+    return (1 - (coordinate[:, :, None] - torch.arange(cells)).abs()).clamp(min=0)

@@ -1,0 +1,42 @@
+"""Attention rollout (Abnar and Zuidema, ACL 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ttame.backbones.attention_layers import AttentionStep, attention_layers, class_token_map, tapped
+from ttame.backbones.backbone import Backbone
+from ttame.data.sample import Sample
+from ttame.explainers.explainer import Explainer
+from ttame.explainers.families.roll_out import roll_out
+
+
+class Rollout(Explainer):
+    """The attention of the class token to the patches, through all layers; it is the same for every class.
+
+    Mean over heads, plus the identity for the skip path, rows divided by their sum (section 3); some codes leave the
+    division out, which `normalise_rows: false` does. Target layers: every attention layer. One forward pass.
+    """
+
+    def __init__(self, backbone: Backbone, options: Mapping[str, Any], checkpoint: Path | None) -> None:
+        super().__init__(backbone, options, checkpoint)
+        self._layers = attention_layers(backbone, "rollout")
+        self._normalise_rows = bool(options.get("normalise_rows", True))
+
+    @torch.no_grad()
+    def explain(self, images: Tensor, targets: Tensor, samples: Sequence[Sample]) -> Tensor:
+        """(B, rows, columns) of the patch grid, not negative."""
+        attention: list[Tensor] = []
+
+        def tap(_: int, step: AttentionStep) -> Tensor:
+            attention.append(step.weights.mean(1))
+            return step.weights
+
+        with tapped(self._layers, tap):
+            self.backbone(images)
+        return class_token_map(roll_out(attention, self._normalise_rows), self.backbone)
