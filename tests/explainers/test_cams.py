@@ -102,6 +102,16 @@ def test_golden_weights_of_ablation(golden, case, layer) -> None:
             torch.testing.assert_close(weights, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_golden_model_truth(golden) -> None:
+    arrays = golden("cams")
+    backbone = cams_cnn(arrays, "3")
+    logits = backbone(arrays["cnn.images"])
+    torch.testing.assert_close(logits, arrays["cnn.logits"])
+    maps = make_explainer("gradcam", backbone)(arrays["cnn.images"], logits.argmax(1))
+    shown = _as_the_package_returns(maps, (32, 32))
+    torch.testing.assert_close(shown, arrays["cnn.relu.gradcam.argmax"], atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize(("layer", "name"), [("2", "conv"), ("3", "relu")])
 def test_golden_other_score_cam(golden, layer, name) -> None:
     arrays = golden("cams")

@@ -7,6 +7,7 @@ from torch import Tensor
 from ttame.errors import TTameError
 from ttame.explainers.explainer import make_explainer
 from ttame.explainers.families.relevance import copy_rule, linear_rule, product_rule, sum_rule
+from ttame.explainers.families.roll_out import roll_out
 from ttame.explainers.lrp import TransformerLRP
 
 from ..backbones.test_attention_layers import MODELS, make
@@ -39,6 +40,23 @@ def test_golden_as_one_batch(golden, dtype, of_map, of_relevance) -> None:
         _close(torch.stack([layer.relevance[index] for layer in layers]), arrays[f"{index}.attn_cam"], of_relevance)
         _close(maps[index].flatten(), arrays[f"{index}.transformer_attribution"][0], of_map)
         _close(later[index].flatten(), arrays[f"{index}.transformer_attribution_start1"][0], of_map)
+
+
+def test_golden_relevance_of_single_layers_and_without_gradient(golden) -> None:
+    """The other products that the published code offers, made of the same relevances."""
+    arrays = golden("lrp_vit")
+    backbone = golden_vit(arrays, last_epsilon=1e-5).double()
+    targets = torch.stack([arrays[f"{index}.class_index"] for index in range(3)])
+    explainer = make_explainer("lrp", backbone)
+    assert isinstance(explainer, TransformerLRP)
+    layers = explainer.attention_relevance(arrays["images"].double(), targets)
+    positive = [layer.relevance.relu().mean(1) for layer in layers]
+    product = roll_out(positive, normalise_rows=False)
+    for index in range(3):
+        _close(product[index, 0, 1:], arrays[f"{index}.rollout"][0], 1e-8)
+        _close(positive[-1][index, 0, 1:], arrays[f"{index}.last_layer"], 1e-8)
+        _close(positive[1][index, 0, 1:], arrays[f"{index}.second_layer"], 1e-8)
+        _close(layers[-1].attention.mean(1)[index, 0, 1:], arrays[f"{index}.last_layer_attn"], 1e-8)
 
 
 @pytest.mark.parametrize("normalise", [True, False])
