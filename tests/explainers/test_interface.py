@@ -132,7 +132,8 @@ def test_cpu_and_gpu_agree(name, method, request, tmp_path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["gradcam", "ablationcam", "iia", "lrp", "lcam_fm"])
-def test_two_hundred_calls_leave_memory_flat(method, vit, tmp_path) -> None:
+def test_two_hundred_calls_leave_memory_flat(method, vit, tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(OPTIONS, "iia", {"steps": 1})
     explainer = _make(method, vit, tmp_path)
     images, targets, samples = _batch(vit)
 
