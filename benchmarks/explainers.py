@@ -91,7 +91,9 @@ def _lrp(model: str, threads: int) -> Row:
 def _row(what: str, threads: int, mine: float, theirs: float, least: str) -> Row:
     name, _, peer = what.rpartition(", ")
     label = f"{name} against {peer}, {threads} thread{'s' if threads > 1 else ''}"
-    return [label, f"{1000 * mine:.1f}", f"{1000 * theirs:.1f}", f"{theirs / mine:.2f}", least]
+    row = [label, f"{1000 * mine:.1f}", f"{1000 * theirs:.1f}", f"{theirs / mine:.2f}", least]
+    print(*row, sep=" | ", file=sys.stderr, flush=True)  # the whole table takes half an hour
+    return row
 
 
 def _lite0() -> Backbone:
