@@ -14,6 +14,7 @@ import torch
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
+from benchmarks.peers import GRAD_CAM_CLASSES
 from benchmarks.photographs import load_images
 from benchmarks.workers import Run, Worker, interleaved
 from ttame.backbones import lite0
@@ -30,17 +31,6 @@ IMAGES = 8
 MASKS = 400
 PLAIN_BATCH = 100
 RISE: dict[str, Any] = {"masks": MASKS, "cells": 7, "keep": 0.5, "scores": "softmax", "seed": 0}
-PEERS = {
-    "gradcam": "GradCAM",
-    "gradcam++": "GradCAMPlusPlus",
-    "xgradcam": "XGradCAM",
-    "layercam": "LayerCAM",
-    "hirescam": "HiResCAM",
-    "eigencam": "EigenCAM",
-    "eigengradcam": "EigenGradCAM",
-    "scorecam": "ScoreCAM",
-    "ablationcam": "AblationCAM",
-}
 GRADIENT = ("gradcam", "gradcam++", "xgradcam", "layercam", "hirescam", "eigencam", "eigengradcam")
 Row = list[str]
 
@@ -129,7 +119,7 @@ def package(method: str, batch: int) -> Run:
     images, labels = _images(backbone, batch)
     model = _as_timm_builds_it()
     layer = model.get_submodule(backbone.target_layer)
-    explainer = getattr(pytorch_grad_cam, PEERS[method])(model=model, target_layers=[layer])
+    explainer = getattr(pytorch_grad_cam, GRAD_CAM_CLASSES[method])(model=model, target_layers=[layer])
     targets = [ClassifierOutputTarget(int(label)) for label in labels]
     return lambda: explainer(images, targets)
 

@@ -78,7 +78,7 @@ def tiny_cnn() -> Backbone:
 
 @pytest.fixture
 def tiny_vit() -> Backbone:
-    """A transformer with a grid that is not square and with register tokens."""
+    """A grid that is not square, register tokens, and a width that the 12 heads of TAttention divide."""
     from timm.models.vision_transformer import VisionTransformer
 
     torch.manual_seed(0)

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from benchmarks.peers import GRAD_CAM_CLASSES
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
 from ttame.data.transforms import center_crop, resize_shorter_side, to_bytes, to_unit_range
@@ -25,17 +26,6 @@ GRADIENT = ("gradcam", "gradcam++", "xgradcam", "layercam", "hirescam")
 EIGEN = ("eigencam", "eigengradcam")
 PERTURBATION = ("scorecam", "ablationcam")
 OPTIONS = {"ablationcam": {"ablated_value": "published"}}
-PACKAGE = {
-    "gradcam": "GradCAM",
-    "gradcam++": "GradCAMPlusPlus",
-    "xgradcam": "XGradCAM",
-    "layercam": "LayerCAM",
-    "hirescam": "HiResCAM",
-    "eigencam": "EigenCAM",
-    "eigengradcam": "EigenGradCAM",
-    "scorecam": "ScoreCAM",
-    "ablationcam": "AblationCAM",
-}
 
 
 def _as_the_package_returns(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -147,7 +137,9 @@ def _package_map(method: str, backbone: Backbone, images: Tensor, targets: Tenso
         if method == "ablationcam":
             options["ablation_layer"] = AblationLayerVit()
     layer = backbone.model.get_submodule(backbone.target_layer)
-    with getattr(package, PACKAGE[method])(model=backbone.model, target_layers=[layer], **options) as explainer:
+    with getattr(package, GRAD_CAM_CLASSES[method])(
+        model=backbone.model, target_layers=[layer], **options
+    ) as explainer:
         maps: np.ndarray = explainer(images, [ClassifierOutputTarget(int(target)) for target in targets])
     for parameter in backbone.model.parameters():
         parameter.requires_grad_(False).grad = None

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from ttame.attention.checkpoint import TrainedMechanism, chosen_layers, make_network, save_checkpoint
@@ -39,13 +38,8 @@ def cnn(tiny_cnn: Backbone) -> Backbone:
 
 
 @pytest.fixture
-def vit() -> Backbone:
-    """A grid that is not square, register tokens, and a width that the 12 heads of TAttention divide."""
-    torch.manual_seed(0)
-    model = VisionTransformer(
-        img_size=(32, 48), patch_size=8, embed_dim=48, depth=3, num_heads=4, num_classes=5, reg_tokens=2
-    )
-    return Backbone("vit", model, Preprocessing((32, 48), 32, "bilinear", *IMAGENET))
+def vit(tiny_vit: Backbone) -> Backbone:
+    return tiny_vit
 
 
 def _make(method: str, backbone: Backbone, folder: Path) -> Explainer:

@@ -29,7 +29,9 @@ class Learned(Explainer):
     def __init__(self, backbone: Backbone, options: Mapping[str, Any], checkpoint: Path | None) -> None:
         super().__init__(backbone, options, checkpoint)
         if checkpoint is None:
-            raise TTameError(f"a learned method needs a trained mechanism; run `python -m ttame train {backbone.name}`")
+            raise TTameError(
+                f"a learned method needs a trained mechanism; run `python -m ttame train {backbone.name} METHOD`"
+            )
         trained = load_checkpoint(checkpoint, backbone, str(options["design"]))
         self._network = trained.network.to(next(backbone.parameters()).device)
         self._layers, self._counts = trained.layers, trained.counts

@@ -10,7 +10,7 @@ import torch
 from ttame.errors import TTameError
 
 LARGEST = {"cpu": 32, "cuda": 128}
-"""Perturbed images a forward pass. On CPUs larger batches leave the cache; measured by `make bench`."""
+"""Perturbed images a forward pass, by device."""
 
 
 class InnerBatches:
