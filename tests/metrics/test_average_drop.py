@@ -7,9 +7,10 @@ from torch import nn
 from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
 from ttame.data.transforms import Preprocessing
-from ttame.metrics.average_drop import average_drop, drop, increase_in_confidence
-from ttame.settings import MetricSettings, RoadSettings
+from ttame.metrics.average_drop import drop, increase
+from ttame.settings import CurveSettings, MetricSettings, RoadSettings
 from ttame.stages.evaluation_images import EvaluationBatch
+from ttame.stages.maps_file import Maps
 from ttame.stages.scores import score_batch
 
 from ..conftest import IMAGENET
@@ -18,8 +19,8 @@ from ..conftest import IMAGENET
 def test_golden_confidences(golden) -> None:
     arrays = golden("ad_ic")
     clean, masked = arrays["conf.original"].double(), arrays["conf.masked"].double()
-    assert average_drop(clean, masked) == pytest.approx(arrays["AD"].item(), rel=1e-6)
-    assert increase_in_confidence(clean, masked) == pytest.approx(arrays["IC"].item(), rel=1e-6)
+    assert 100 * drop(clean, masked).mean().item() == pytest.approx(arrays["AD"].item(), rel=1e-6)
+    assert 100 * increase(clean, masked).double().mean().item() == pytest.approx(arrays["IC"].item(), rel=1e-6)
 
 
 @pytest.mark.parametrize("case", ["normalizedF", "normalizedT"])
@@ -36,16 +37,17 @@ def test_golden_end_to_end(golden, case) -> None:
     batch = EvaluationBatch(0, images, [Sample(str(index)) for index in range(3)])
     targets = backbone(backbone.normalise(images)).argmax(1)
     assert torch.equal(targets, arrays[f"e2e.{case}.label"])
-    settings = MetricSettings([100, 50, 15], RoadSettings([10], 0.01, 1))
-    scores = score_batch(backbone, batch, arrays["c"][:, 0].double(), targets, settings)
+    settings = MetricSettings([100, 50, 15], RoadSettings([10], 0.01, 1), CurveSettings(2, 0.05), coherency=False)
+    maps = Maps(["0", "1", "2"], arrays["c"][:, 0].double(), targets, None, None, 1.0, 0.0)
+    scores = score_batch(backbone, batch, maps, settings)
     torch.testing.assert_close(scores["probability"], arrays[f"e2e.{case}.conf"], rtol=1e-6, atol=0)
     for index, share in enumerate((100, 50, 15)):
         masked = scores[f"probability_{share}"]
         torch.testing.assert_close(masked, arrays[f"e2e.{case}.masked_conf"][index], rtol=1e-6, atol=0)
-        assert average_drop(scores["probability"], masked) == pytest.approx(
+        assert 100 * drop(scores["probability"], masked).mean().item() == pytest.approx(
             arrays[f"e2e.{case}.AD"][index].item(), rel=1e-6
         )
-        assert increase_in_confidence(scores["probability"], masked) == pytest.approx(
+        assert 100 * increase(scores["probability"], masked).double().mean().item() == pytest.approx(
             arrays[f"e2e.{case}.IC"][index].item(), rel=1e-6
         )
 
@@ -57,8 +59,8 @@ def test_drop_by_a_plain_loop() -> None:
     for p, q in zip(clean.tolist(), masked.tolist(), strict=True):
         total += max(0.0, p - q) / p
         raised += q > p
-    assert average_drop(clean, masked) == pytest.approx(100 * total / 50)
-    assert increase_in_confidence(clean, masked) == pytest.approx(100 * raised / 50)
+    assert 100 * drop(clean, masked).mean().item() == pytest.approx(100 * total / 50)
+    assert 100 * increase(clean, masked).double().mean().item() == pytest.approx(100 * raised / 50)
 
 
 def test_probability_of_zero_drops_by_nothing() -> None:
@@ -66,4 +68,4 @@ def test_probability_of_zero_drops_by_nothing() -> None:
 
 
 def test_equal_probability_is_no_increase() -> None:
-    assert increase_in_confidence(torch.tensor([0.5]), torch.tensor([0.5])) == 0.0
+    assert increase(torch.tensor([0.5]), torch.tensor([0.5])).tolist() == [False]

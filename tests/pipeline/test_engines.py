@@ -111,7 +111,7 @@ def test_after_dvc_snakemake_has_nothing_to_do(by_dvc: Path) -> None:
 @pytest.mark.slow
 def test_both_engines_build_the_same_bytes(by_snakemake: Path, by_dvc: Path) -> None:
     expected = _hashes(by_snakemake)
-    assert len(expected) == 6 + 2 + 3 + 3 + 1 + 2
+    assert len(expected) == 6 + 2 + 3 + 3 + 1 + 6
     assert _hashes(by_dvc) == expected
 
 

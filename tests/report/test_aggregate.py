@@ -4,10 +4,11 @@ import pandas as pd
 import pytest
 
 from ttame.report.aggregate import comparison, seen_in_training, summarise
-from ttame.report.markdown import comparison_columns, markdown_table, methods_table
-from ttame.settings import MetricSettings, RoadSettings
+from ttame.report.columns import comparison_columns
+from ttame.report.markdown import markdown_table, methods_table
+from ttame.settings import CurveSettings, MetricSettings, RoadSettings
 
-SETTINGS = MetricSettings([100], RoadSettings([10, 50], 0.01, 1))
+SETTINGS = MetricSettings([100], RoadSettings([10, 50], 0.01, 1), CurveSettings(2, 0.02), coherency=False)
 
 
 def _scores(counts: list[int | None], **columns: list[float]) -> pd.DataFrame:

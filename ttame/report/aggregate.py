@@ -1,44 +1,55 @@
-"""From rows per image to one row per method: every number in a table is a mean over images."""
+"""From rows per image to one row per method: every quality in a table is a mean over images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import torch
 
-from ttame.metrics.average_drop import average_drop, increase_in_confidence
+from ttame.metrics.average_drop import drop, increase
 from ttame.metrics.road import ORDERS
 from ttame.settings import MetricSettings
 
-LOCALISATION = ("pointing_game", "mass_inside")
+SHARES_OF_ONE = ("deletion", "insertion", "coherency", "complexity", "adcc", "pointing_game", "mass_inside")
+"""Columns of the scores that are taken as they are; not every data set and setting has all of them."""
 
 
-def summarise(scores: pd.DataFrame, settings: MetricSettings) -> dict[str, float]:
-    """The numbers of one method.
+def qualities(scores: pd.DataFrame, settings: MetricSettings) -> pd.DataFrame:
+    """What every image adds to the numbers of one method, in percent.
 
     Args:
         scores: one row per image, as the scores stage writes them.
         settings: the shares that were scored.
 
     Returns:
-        images; ad_<share> and ic_<share> in percent; road_<order>_<share> and their mean road_<order> in percent;
-        pointing_game and mass_inside in percent where there is ground truth; forward and backward passes per map;
-        untrained, percent of the images whose class the training never saw, for a method with training.
+        A row per image, indexed by its name: ad_<share> and ic_<share>; road_<order>_<share> and their mean
+        road_<order>; and, where the scores have them, deletion, insertion, coherency, complexity, adcc,
+        pointing_game, mass_inside.
     """
-    numbers: dict[str, float] = {"images": len(scores)}
     clean = torch.tensor(scores["probability"].to_numpy())
+    numbers: dict[str, object] = {}
     for share in settings.shares:
         masked = torch.tensor(scores[f"probability_{share}"].to_numpy())
-        numbers[f"ad_{share}"] = average_drop(clean, masked)
-        numbers[f"ic_{share}"] = increase_in_confidence(clean, masked)
+        numbers[f"ad_{share}"] = drop(clean, masked).numpy()
+        numbers[f"ic_{share}"] = increase(clean, masked).numpy()
     for order in ORDERS:
-        steps = [100.0 * float(scores[f"road_{order}_{share}"].mean()) for share in settings.road.shares]
-        numbers[f"road_{order}"] = sum(steps) / len(steps)
-        numbers |= {f"road_{order}_{share}": step for share, step in zip(settings.road.shares, steps, strict=True)}
-    for column in LOCALISATION:
-        if column in scores:
-            numbers[column] = 100.0 * float(scores[column].mean())
+        steps = scores[[f"road_{order}_{share}" for share in settings.road.shares]].astype(float)
+        numbers[f"road_{order}"] = steps.mean(axis=1).to_numpy()
+        numbers |= {str(name): steps[name].to_numpy() for name in steps}
+    numbers |= {name: scores[name].to_numpy() for name in SHARES_OF_ONE if name in scores}
+    return 100.0 * pd.DataFrame(numbers, index=pd.Index(scores["name"])).astype(float)
+
+
+def summarise(scores: pd.DataFrame, settings: MetricSettings) -> dict[str, float]:
+    """The numbers of one method.
+
+    Returns:
+        images; the means of `qualities`; forward and backward passes per map; untrained, percent of the images whose
+        class the training never saw, for a method with training.
+    """
+    numbers: dict[str, float] = {"images": len(scores)}
+    numbers |= {str(name): float(mean) for name, mean in qualities(scores, settings).mean().items()}
     numbers["forward_passes"] = float(scores["forward_passes"].mean())
     numbers["backward_passes"] = float(scores["backward_passes"].mean())
     if scores["training_count"].notna().all():
@@ -46,12 +57,12 @@ def summarise(scores: pd.DataFrame, settings: MetricSettings) -> dict[str, float
     return numbers
 
 
-def comparison(scores: dict[str, pd.DataFrame], settings: MetricSettings) -> pd.DataFrame:
+def comparison(scores: Mapping[str, pd.DataFrame], settings: MetricSettings) -> pd.DataFrame:
     """One row per method, indexed by its registry name; a number that a method does not have is missing."""
     return pd.DataFrame({method: summarise(table, settings) for method, table in scores.items()}).T
 
 
-def seen_in_training(scores: dict[str, pd.DataFrame], trained: Sequence[str]) -> dict[str, pd.DataFrame] | None:
+def seen_in_training(scores: Mapping[str, pd.DataFrame], trained: Sequence[str]) -> dict[str, pd.DataFrame] | None:
     """The scores of all methods on the images whose class every trained method saw; None when that is all or none."""
     seen: set[str] | None = None
     for method in trained:

@@ -2,53 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from ttame.explainers.registry import title
-from ttame.settings import MetricSettings
+from ttame.report.columns import Column
+from ttame.report.marks import Mark
+from ttame.report.statistics import LEVEL
 
 MISSING = "–"
-Column = tuple[str, str, int]
-"""Key in the comparison, heading, decimals."""
+WRITTEN: dict[Mark | None, str] = {
+    None: "{}",
+    "best": "**{}**",
+    "second": "<u>{}</u>",
+    "tied": "{} ≈",
+    "tied second": "<u>{}</u> ≈",
+}
 
 
-def comparison_columns(settings: MetricSettings) -> list[Column]:
-    """AD and IC at each share, mean ROAD, localisation, passes; arrows point to the better end."""
-    columns: list[Column] = []
-    for share in settings.shares:
-        columns += [(f"ad_{share}", f"AD({share}) ↓", 1), (f"ic_{share}", f"IC({share}) ↑", 1)]
-    return [
-        *columns,
-        ("road_morf", "ROAD MoRF ↓", 1),
-        ("road_lerf", "ROAD LeRF ↑", 1),
-        ("pointing_game", "Pointing game ↑", 1),
-        ("mass_inside", "Mass inside ↑", 1),
-        ("forward_passes", "Forward", 0),
-        ("backward_passes", "Backward", 0),
-        ("untrained", "Untrained %", 1),
-    ]
+def methods_table(
+    comparison: pd.DataFrame, columns: Sequence[Column], marks: Mapping[tuple[str, str], Mark] | None = None
+) -> str:
+    """Rows methods; a column that no method has is left out.
 
+    Args:
+        comparison: a row per method.
+        columns: what to show.
+        marks: best in bold, second best underlined, `≈` for what cannot be told from the best.
+    """
+    found = marks or {}
+    present = shown(comparison, columns)
 
-def road_columns(settings: MetricSettings) -> list[Column]:
-    """ROAD at every share, both orders."""
-    orders = (("morf", "MoRF", "↓"), ("lerf", "LeRF", "↑"))
-    return [
-        (f"road_{order}_{share}", f"{name} {share} {arrow}", 1)
-        for order, name, arrow in orders
-        for share in settings.road.shares
-    ]
+    def cell(method: str, value: float, column: Column) -> str:
+        return WRITTEN[found.get((method, column.key))].format(number(value, column))
 
-
-def methods_table(comparison: pd.DataFrame, columns: Sequence[Column]) -> str:
-    """Rows methods; a column that no method has is left out."""
-    present = [column for column in columns if column[0] in comparison and comparison[column[0]].notna().any()]
     rows = [
-        [title(str(method)), *(_number(row[key], decimals) for key, _, decimals in present)]
+        [title(str(method)), *(cell(str(method), row[column.key], column) for column in present)]
         for method, row in comparison.iterrows()
     ]
-    return markdown_table(["Method", *(heading for _, heading, _ in present)], rows)
+    return markdown_table(["Method", *(column.heading for column in present)], rows)
+
+
+def intervals_table(comparison: pd.DataFrame, intervals: Mapping[str, pd.DataFrame], columns: Sequence[Column]) -> str:
+    """Rows methods, cells `mean (low–high)`; n/a where there is no interval."""
+    present = shown(comparison, columns)
+
+    def cell(method: str, column: Column) -> str:
+        low, high = map(float, intervals[method].loc[column.key])
+        ends = "n/a" if pd.isna(low) else f"{number(low, column)}–{number(high, column)}"
+        return f"{number(float(comparison[column.key][method]), column)} ({ends})"
+
+    rows = [[title(method), *(cell(method, column) for column in present)] for method in intervals]
+    return markdown_table(["Method", *(column.heading for column in present)], rows)
+
+
+def differences_table(against: Mapping[str, pd.DataFrame], columns: Sequence[Column]) -> str:
+    """Rows methods, cells the difference to the reference with a star where it is significant."""
+    present = [column for column in columns if any(column.key in table.index for table in against.values())]
+
+    def cell(table: pd.DataFrame, column: Column) -> str:
+        difference, p_value = table.loc[column.key].to_numpy()
+        return f"{difference:+.{column.decimals}f}" + ("\\*" if p_value <= LEVEL else "")
+
+    rows = [[title(method), *(cell(table, column) for column in present)] for method, table in against.items()]
+    return markdown_table(["Method", *(column.heading for column in present)], rows)
+
+
+def shown(comparison: pd.DataFrame, columns: Sequence[Column]) -> list[Column]:
+    """The columns in which some method has a number."""
+    return [column for column in columns if column.key in comparison and comparison[column.key].notna().any()]
+
+
+def number(value: float, column: Column) -> str:
+    """A value as a column shows it."""
+    return MISSING if pd.isna(value) else f"{value:.{column.decimals}f}"
 
 
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]], numbers_from: int = 1) -> str:
@@ -67,7 +95,3 @@ def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]], numbe
     ]
     rule = "|" + "|".join(marks) + "|"
     return "\n".join([line(headings), rule, *(line(row) for row in rows)]) + "\n"
-
-
-def _number(value: float, decimals: int) -> str:
-    return MISSING if pd.isna(value) else f"{value:.{decimals}f}"

@@ -18,6 +18,7 @@ from ttame.backbones.loading import describe, load_backbone
 from ttame.device import device_name, peak_memory_bytes, select_device
 from ttame.explainers.explainer import Explainer, make_explainer
 from ttame.explainers.registry import find
+from ttame.metrics.masking import normalise_map, resize_map
 from ttame.progress import progress
 from ttame.scratch import Scratch, file_digest
 from ttame.settings import Settings
@@ -43,7 +44,7 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
     with progress(len(images.names), f"maps {backbone_name} {method}", "images") as bar:
         bar.update(sum(images.sizes()[number] for number in pieces))
         for batch in images.batches(skip=list(pieces)):
-            pieces[batch.number] = _explain(explainer, backbone, batch)
+            pieces[batch.number] = _explain(explainer, backbone, batch, settings.metrics.coherency)
             scratch.save(batch.number, pieces[batch.number])
             bar.update(len(batch.samples))
     _write(target, images.names, [pieces[number] for number in sorted(pieces)])
@@ -59,11 +60,12 @@ def _identity(settings: Settings, backbone: str, method: str, checkpoint: Path |
         "images": file_digest(contents_file(settings, "evaluation")),
         "checkpoint": file_digest(checkpoint) if checkpoint and checkpoint.exists() else None,
         "batch_size": settings.execution.batch_size,
+        "coherency": settings.metrics.coherency,
     }
 
 
-def _explain(explainer: Explainer, backbone: Backbone, batch: EvaluationBatch) -> dict[str, Tensor]:
-    """Maps of one batch, with its passes and seconds."""
+def _explain(explainer: Explainer, backbone: Backbone, batch: EvaluationBatch, with_masked: bool) -> dict[str, Tensor]:
+    """Maps of one batch, with its passes and seconds; with `with_masked`, maps of the images times their maps too."""
     images = backbone.normalise(batch.images)
     with torch.no_grad():
         targets = backbone(images).argmax(1)
@@ -79,6 +81,10 @@ def _explain(explainer: Explainer, backbone: Backbone, batch: EvaluationBatch) -
         "passes": torch.tensor([backbone.passes.forward, backbone.passes.backward]),
         "seconds_per_image": torch.tensor([seconds / len(images)], dtype=torch.float64),
     }
+    if with_masked:
+        saliency = resize_map(normalise_map(maps.detach()), backbone.preprocessing.input_size)
+        masked = backbone.normalise(saliency[:, None] * batch.images)
+        piece["maps_of_masked"] = explainer(masked, targets, batch.samples).detach().float().cpu()
     counts = explainer.training_counts(targets)
     return piece if counts is None else piece | {"training_counts": counts}
 
@@ -94,11 +100,21 @@ def _write(target: Path, names: list[str], pieces: list[dict[str, Tensor]]) -> N
     constant = int((maps.flatten(1).amax(1) == maps.flatten(1).amin(1)).sum())
     if broken or constant:
         print(f"{target}: {constant} constant maps and {broken} with values that are not finite", file=sys.stderr)
-    counts = [piece["training_counts"] for piece in pieces if "training_counts" in piece]
     forward, backward = torch.stack([piece["passes"] for piece in pieces]).sum(0).tolist()
-    targets = torch.cat([piece["targets"] for piece in pieces])
-    passes = (forward / len(names), backward / len(names))
-    write_maps(target, Maps(names, maps, targets, torch.cat(counts) if counts else None, *passes))
+    found = Maps(
+        names,
+        maps,
+        torch.cat([piece["targets"] for piece in pieces]),
+        _joined(pieces, "training_counts"),
+        _joined(pieces, "maps_of_masked"),
+        forward / len(names),
+        backward / len(names),
+    )
+    write_maps(target, found)
+
+
+def _joined(pieces: list[dict[str, Tensor]], name: str) -> Tensor | None:
+    return torch.cat([piece[name] for piece in pieces]) if name in pieces[0] else None
 
 
 def _write_cost(

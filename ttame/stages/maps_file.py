@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -27,6 +27,7 @@ class Maps:
         maps: (N, h, w) float32 at the method's own resolution.
         targets: (N,) int64 explained classes, the model truths.
         training_counts: (N,) int64 how often the target was a model truth in training; None without training.
+        maps_of_masked: (N, h, w) float32 of the images times their maps, for the coherency; None without it.
         forward_passes, backward_passes: counted, per map.
     """
 
@@ -34,15 +35,31 @@ class Maps:
     maps: Tensor
     targets: Tensor
     training_counts: Tensor | None
+    maps_of_masked: Tensor | None
     forward_passes: float
     backward_passes: float
+
+    def of(self, rows: slice, device: torch.device) -> Maps:
+        """Those of some images, on a device."""
+
+        def pick(tensor: Tensor) -> Tensor:
+            return tensor[rows].to(device)
+
+        return replace(
+            self,
+            names=self.names[rows],
+            maps=pick(self.maps),
+            targets=pick(self.targets),
+            training_counts=None if self.training_counts is None else pick(self.training_counts),
+            maps_of_masked=None if self.maps_of_masked is None else pick(self.maps_of_masked),
+        )
 
 
 def write_maps(path: Path, maps: Maps) -> None:
     """Write a maps file atomically."""
+    optional = {"training_counts": maps.training_counts, "maps_of_masked": maps.maps_of_masked}
     tensors = {"maps": maps.maps, "targets": maps.targets}
-    if maps.training_counts is not None:
-        tensors["training_counts"] = maps.training_counts
+    tensors |= {name: tensor for name, tensor in optional.items() if tensor is not None}
     # One metadata key alone: safetensors writes several in an order that changes from run to run.
     facts = {"names": list(maps.names), "forward": maps.forward_passes, "backward": maps.backward_passes}
     with atomic_path(path) as temporary:
@@ -68,6 +85,7 @@ def read_maps(path: Path) -> Maps:
         tensors["maps"].to(torch.float32),
         tensors["targets"],
         tensors.get("training_counts"),
+        tensors.get("maps_of_masked"),
         facts["forward"],
         facts["backward"],
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,15 +16,20 @@ from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
 from ttame.device import select_device
 from ttame.errors import TTameError
+from ttame.metrics.adcc import adcc, coherency, complexity
+from ttame.metrics.average_drop import drop
+from ttame.metrics.insertion_deletion import area_under_curve, deletion_images, insertion_images
 from ttame.metrics.localisation import mass_inside, pointing_game
 from ttame.metrics.masking import keep_most_salient, normalise_map, resize_map
-from ttame.metrics.road import ORDERS, perturbed_images
+from ttame.metrics.road import perturbed_images, road_versions
 from ttame.progress import progress
 from ttame.scratch import Scratch, file_digest
-from ttame.settings import MetricSettings, Settings
+from ttame.settings import CurveSettings, MetricSettings, RoadSettings, Settings
 from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages
 from ttame.stages.maps_file import Maps, read_maps
 from ttame.stages.paths import contents_file, maps_file, scores_file
+
+CURVES = ("insertion", "deletion")
 
 
 def run(settings: Settings, backbone_name: str, method: str) -> None:
@@ -32,8 +37,10 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
 
     name, target, training_count (missing for a method without training), forward_passes, backward_passes,
     probability (of the target on the clean image), probability_<share> (on the masked image),
-    road_morf_<share> and road_lerf_<share> (whether the target is still the top class), and, where there is ground
-    truth, pointing_game and mass_inside.
+    road_morf_<share> and road_lerf_<share> (whether the target is still the top class), insertion_<step> and
+    deletion_<step> (probabilities along the curves) and insertion and deletion (the areas below them), complexity,
+    coherency and adcc (where the maps of the masked images are there), and, where there is ground truth,
+    pointing_game and mass_inside.
     """
     device = select_device(settings.execution)
     backbone = load_backbone(backbone_name, settings.models[backbone_name]).to(device)
@@ -50,9 +57,7 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
         for batch in images.batches(skip=list(pieces)):
             rows = slice(starts[batch.number], starts[batch.number + 1])
             with torch.no_grad():
-                piece = score_batch(
-                    backbone, batch, maps.maps[rows].to(device), maps.targets[rows].to(device), settings.metrics
-                )
+                piece = score_batch(backbone, batch, maps.of(rows, device), settings.metrics)
             pieces[batch.number] = piece
             scratch.save(batch.number, piece)
             bar.update(len(batch.samples))
@@ -78,38 +83,78 @@ def _identity(settings: Settings, backbone: str, maps: Path) -> dict[str, object
     }
 
 
-def score_batch(
-    backbone: Backbone, batch: EvaluationBatch, maps: Tensor, targets: Tensor, settings: MetricSettings
-) -> dict[str, Tensor]:
+def score_batch(backbone: Backbone, batch: EvaluationBatch, maps: Maps, settings: MetricSettings) -> dict[str, Tensor]:
     """All scores of one batch.
 
     Args:
         backbone: the frozen classifier.
         batch: (B, 3, H, W) images in [0, 1] and their samples.
-        maps: (B, h, w) raw maps.
-        targets: (B,) model truths.
-        settings: shares and the settings of ROAD.
+        maps: the maps of these B images and the classes that they explain.
+        settings: shares, steps and the settings of ROAD.
 
     Returns:
         A (B,) tensor on the CPU for every column, see `run`.
     """
-    saliency = resize_map(normalise_map(maps), backbone.preprocessing.input_size)
+    targets = maps.targets
+    saliency = resize_map(normalise_map(maps.maps), backbone.preprocessing.input_size)
     clean = backbone.normalise(batch.images)
     columns = {"probability": _probability(backbone, clean, targets)}
     for share in settings.shares:
         masked = backbone.normalise(keep_most_salient(saliency, share)[:, None] * batch.images)
         columns[f"probability_{share}"] = _probability(backbone, masked, targets)
-    names = [sample.name for sample in batch.samples]
-    for order in ORDERS:
-        for share in settings.road.shares:
-            filled = perturbed_images(clean, saliency, names, order, share, settings.road)
-            columns[f"road_{order}_{share}"] = backbone(filled).argmax(1) == targets
+    columns |= _road(backbone, clean, saliency, targets, [sample.name for sample in batch.samples], settings.road)
+    columns |= _curves(backbone, clean, saliency, targets, columns["probability"], settings.insertion_deletion)
+    columns["complexity"] = complexity(saliency)
+    if maps.maps_of_masked is not None:
+        columns["coherency"] = coherency(normalise_map(maps.maps), normalise_map(maps.maps_of_masked))
+        lost = drop(columns["probability"], columns["probability_100"])
+        columns["adcc"] = adcc(lost, columns["coherency"], columns["complexity"])
     truths = [sample.object_mask for sample in batch.samples if sample.object_mask is not None]
     if len(truths) == len(batch.samples):
         object_masks = torch.from_numpy(np.stack(truths)).to(saliency.device)
         columns["pointing_game"] = pointing_game(saliency, object_masks)
         columns["mass_inside"] = mass_inside(saliency, object_masks)
     return {name: values.cpu() for name, values in columns.items()}
+
+
+def _curves(
+    backbone: Backbone, clean: Tensor, saliency: Tensor, targets: Tensor, unchanged: Tensor, settings: CurveSettings
+) -> dict[str, Tensor]:
+    """Insertion and deletion, (B,) for every step and for the areas; `unchanged` is the probability of the image."""
+    curves: dict[str, list[Tensor]] = {name: [] for name in CURVES}
+    for rows in _groups(len(clean), settings.steps):
+        chosen = clean[rows], saliency[rows]
+        inserted = insertion_images(*chosen, settings.steps, settings.blur)
+        deleted = deletion_images(*chosen, settings.steps)
+        for name, versions in (("insertion", inserted), ("deletion", deleted)):
+            repeated = targets[rows].repeat_interleave(settings.steps)
+            curves[name].append(_probability(backbone, versions.flatten(0, 1), repeated).view(len(rows), -1))
+    insertion = torch.cat([torch.cat(curves["insertion"]), unchanged[:, None]], dim=1)
+    deletion = torch.cat([unchanged[:, None], torch.cat(curves["deletion"])], dim=1)
+    columns = {"insertion": area_under_curve(insertion), "deletion": area_under_curve(deletion)}
+    for step in range(settings.steps + 1):
+        columns |= {f"insertion_{step}": insertion[:, step], f"deletion_{step}": deletion[:, step]}
+    return columns
+
+
+def _groups(images: int, versions: int) -> Sequence[Tensor]:
+    """Rows of a batch in groups whose versions together are about as many as the batch."""
+    return torch.arange(images).split(max(1, images // versions))
+
+
+def _road(
+    backbone: Backbone, clean: Tensor, saliency: Tensor, targets: Tensor, names: list[str], settings: RoadSettings
+) -> dict[str, Tensor]:
+    """Whether the target is still the top class, (B,) for every order and share."""
+    versions = road_versions(settings)
+    kept = []
+    for rows in _groups(len(clean), len(versions)):
+        chosen = [names[row] for row in rows]
+        perturbed = perturbed_images(clean[rows], saliency[rows], chosen, settings)
+        classes = backbone(perturbed.flatten(0, 1)).argmax(1).view(len(rows), len(versions))
+        kept.append(classes == targets[rows, None])
+    table = torch.cat(kept)
+    return {f"road_{order}_{share}": table[:, column] for column, (order, share) in enumerate(versions)}
 
 
 def _probability(backbone: Backbone, images: Tensor, targets: Tensor) -> Tensor:
@@ -120,8 +165,10 @@ def _probability(backbone: Backbone, images: Tensor, targets: Tensor) -> Tensor:
 def _columns(settings: MetricSettings, piece: Mapping[str, Tensor]) -> list[str]:
     """The columns of a piece in one order, whether it was just computed or read back."""
     confidences = ["probability", *(f"probability_{share}" for share in settings.shares)]
-    road = [f"road_{order}_{share}" for order in ORDERS for share in settings.road.shares]
-    return confidences + road + [name for name in ("pointing_game", "mass_inside") if name in piece]
+    road = [f"road_{order}_{share}" for order, share in road_versions(settings.road)]
+    curves = [f"{curve}_{step}" for curve in CURVES for step in range(settings.insertion_deletion.steps + 1)]
+    others = [*CURVES, "complexity", "coherency", "adcc", "pointing_game", "mass_inside"]
+    return confidences + road + curves + [name for name in others if name in piece]
 
 
 def _write(target: Path, maps: Maps, pieces: list[dict[str, Tensor]], settings: MetricSettings) -> None:

@@ -37,9 +37,15 @@ def to_wildcards(text):
     return re.sub(r"\$\{item\.(\w+)\}", r"{\1}", text)
 
 
-def paths(stage, kind):
-    """Path patterns of a stage's deps or outs."""
-    return [to_wildcards(entry if isinstance(entry, str) else next(iter(entry))) for entry in STAGES[stage][kind]]
+def paths(stage, *kinds):
+    """Path patterns of a stage's deps, or of what it writes."""
+    entries = [entry for kind in kinds for entry in STAGES[stage].get(kind, [])]
+    return [to_wildcards(entry if isinstance(entry, str) else next(iter(entry))) for entry in entries]
+
+
+def written(stage):
+    """Path patterns of everything that a stage writes; DVC tells metrics and plots from other outputs."""
+    return paths(stage, "outs", "metrics", "plots")
 
 
 def axis_values(values):
@@ -57,7 +63,7 @@ def combinations(stage):
 
 def outputs_of(stage):
     """Every file that a stage writes in this experiment."""
-    return [pattern.format(**wildcards) for wildcards in combinations(stage) for pattern in paths(stage, "outs")]
+    return [pattern.format(**wildcards) for wildcards in combinations(stage) for pattern in written(stage)]
 
 
 def every_output():

@@ -2,7 +2,7 @@ rule datalists:
     input:
         dependencies("datalists"),
     output:
-        paths("datalists", "outs"),
+        written("datalists"),
     params:
         parameters("datalists"),
     wildcard_constraints:

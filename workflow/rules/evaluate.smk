@@ -2,7 +2,7 @@ rule scores:
     input:
         dependencies("scores"),
     output:
-        paths("scores", "outs"),
+        written("scores"),
     params:
         parameters("scores"),
     wildcard_constraints:
@@ -24,7 +24,7 @@ use rule scores as scores_on_transformers with:
     input:
         dependencies("scores_on_transformers"),
     output:
-        paths("scores_on_transformers", "outs"),
+        written("scores_on_transformers"),
     params:
         parameters("scores_on_transformers"),
     wildcard_constraints:
@@ -35,7 +35,7 @@ use rule scores as scores_trained with:
     input:
         dependencies("scores_trained"),
     output:
-        paths("scores_trained", "outs"),
+        written("scores_trained"),
     params:
         parameters("scores_trained"),
     wildcard_constraints:
@@ -46,7 +46,7 @@ use rule scores as scores_trained_on_transformers with:
     input:
         dependencies("scores_trained_on_transformers"),
     output:
-        paths("scores_trained_on_transformers", "outs"),
+        written("scores_trained_on_transformers"),
     params:
         parameters("scores_trained_on_transformers"),
     wildcard_constraints:

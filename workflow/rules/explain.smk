@@ -2,7 +2,7 @@ rule maps:
     input:
         dependencies("maps"),
     output:
-        paths("maps", "outs"),
+        written("maps"),
     params:
         parameters("maps"),
     wildcard_constraints:
@@ -24,7 +24,7 @@ use rule maps as maps_on_transformers with:
     input:
         dependencies("maps_on_transformers"),
     output:
-        paths("maps_on_transformers", "outs"),
+        written("maps_on_transformers"),
     params:
         parameters("maps_on_transformers"),
     wildcard_constraints:
@@ -35,7 +35,7 @@ use rule maps as maps_trained with:
     input:
         dependencies("maps_trained"),
     output:
-        paths("maps_trained", "outs"),
+        written("maps_trained"),
     params:
         parameters("maps_trained"),
     wildcard_constraints:
@@ -46,7 +46,7 @@ use rule maps as maps_trained_on_transformers with:
     input:
         dependencies("maps_trained_on_transformers"),
     output:
-        paths("maps_trained_on_transformers", "outs"),
+        written("maps_trained_on_transformers"),
     params:
         parameters("maps_trained_on_transformers"),
     wildcard_constraints:

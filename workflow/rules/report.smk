@@ -2,7 +2,7 @@ rule figure:
     input:
         dependencies("figure"),
     output:
-        paths("figure", "outs"),
+        written("figure"),
     params:
         parameters("figure"),
     wildcard_constraints:
@@ -23,7 +23,7 @@ rule tables:
     input:
         dependencies("tables"),
     output:
-        paths("tables", "outs"),
+        written("tables"),
     params:
         parameters("tables"),
     wildcard_constraints:
@@ -44,7 +44,7 @@ rule cost:
     input:
         dependencies("cost"),
     output:
-        paths("cost", "outs"),
+        written("cost"),
     params:
         parameters("cost"),
     wildcard_constraints:

@@ -2,7 +2,7 @@ rule train:
     input:
         dependencies("train"),
     output:
-        paths("train", "outs"),
+        written("train"),
     params:
         parameters("train"),
     wildcard_constraints:
@@ -26,7 +26,7 @@ use rule train as train_on_transformers with:
     input:
         dependencies("train_on_transformers"),
     output:
-        paths("train_on_transformers", "outs"),
+        written("train_on_transformers"),
     params:
         parameters("train_on_transformers"),
     wildcard_constraints:

@@ -1,0 +1,154 @@
+"""Marks, Markdown and LaTeX, and the tables stage on scores made by hand."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ttame.cli import main
+from ttame.report import latex
+from ttame.report.columns import Column
+from ttame.report.marks import mark_cells
+
+from ..stages.conftest import tiny_params
+
+AD = Column("ad_100", "AD(100)", "lower")
+
+
+def _values(**means: float) -> dict[str, pd.DataFrame]:
+    noise = np.random.default_rng(0).standard_normal((40, len(means)))
+    noise -= noise.mean(axis=0)
+    return {
+        name.replace("_pp", "++"): pd.DataFrame({"ad_100": mean + noise[:, index]})
+        for index, (name, mean) in enumerate(means.items())
+    }
+
+
+def test_best_second_and_what_ties_with_the_best() -> None:
+    marks = mark_cells(_values(center=0.0, gradcam=5.0, gradcam_pp=1.0, rise=1.05, ttame=3.0), [AD], 1000, 1)
+    assert marks == {("gradcam++", "ad_100"): "best", ("rise", "ad_100"): "tied second"}
+    marks = mark_cells(_values(gradcam=5.0, rise=1.0, ttame=3.0), [AD], 1000, 1)
+    assert marks == {("rise", "ad_100"): "best", ("ttame", "ad_100"): "second"}
+
+
+def test_higher_is_better_turns_the_order_round() -> None:
+    higher = Column("ad_100", "IC", "higher")
+    assert mark_cells(_values(gradcam=5.0, ttame=3.0), [higher], 1000, 1)["gradcam", "ad_100"] == "best"
+
+
+@pytest.fixture
+def scored(tmp_path: Path, params: dict[str, Any], monkeypatch) -> Any:
+    """A folder with params and a list; call it to write the scores of some methods."""
+    settings = tiny_params(params)
+    settings["experiment"] = "a_b"
+    settings["report"]["resamples"] = 200
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(json.dumps(settings))
+
+    def write(methods: list[str], images: int = 6) -> Path:
+        results = Path("results/a_b")
+        (results / "datalists").mkdir(parents=True, exist_ok=True)
+        names = [f"shape_{number}" for number in range(images)]
+        (results / "datalists/evaluation.txt").write_text("".join(f"{name}\n" for name in names))
+        for index, method in enumerate(methods):
+            _write_scores(results / "scores/shapes_cnn" / f"{method}.parquet", names, index)
+        return results / "tables"
+
+    return write
+
+
+def _write_scores(path: Path, names: list[str], seed: int) -> None:
+    random = np.random.default_rng(seed)
+    columns = ["probability", *(f"probability_{share}" for share in (100, 50, 15)), "deletion", "insertion"]
+    table = pd.DataFrame({"name": names} | {column: random.random(len(names)) for column in columns})
+    table = table.assign(coherency=0.5, complexity=0.5, adcc=0.5, forward_passes=1.0, backward_passes=0.0)
+    table["training_count"] = pd.array([pd.NA] * len(names), dtype="Int64")
+    for order in ("morf", "lerf"):
+        for share in (10, 70):
+            table[f"road_{order}_{share}"] = random.random(len(names)) < 0.5
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_parquet(path)
+
+
+METHODS = ["random", "center", "gradcam", "ttame"]
+
+
+def test_every_table_is_written_and_agrees_with_the_scores(scored) -> None:
+    folder = scored(METHODS)
+    assert main(["tables"]) == 0
+    statistics = pd.read_csv(folder / "statistics.csv").set_index(["method", "column"])
+    row: Any = statistics.loc[("gradcam", "deletion")]
+    scores = pd.read_parquet(folder.parent / "scores/shapes_cnn/gradcam.parquet")
+    reference = pd.read_parquet(folder.parent / "scores/shapes_cnn/ttame.parquet")
+    assert row["mean"] == pytest.approx(100 * scores["deletion"].mean(), rel=1e-5)
+    assert row["low"] < row["mean"] < row["high"]
+    assert row["difference"] == pytest.approx(100 * (scores["deletion"] - reference["deletion"]).mean(), rel=1e-4)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["shapes_cnn"]["gradcam"]["deletion"] == pytest.approx(row["mean"], abs=1e-3)
+    page = (folder / "results.md").read_text()
+    assert "Difference to T-TAME" in page
+    assert "Without scores" not in page
+
+
+def test_a_missing_method_is_named_and_the_rest_is_made(scored, capsys) -> None:
+    folder = scored(METHODS[:-1])
+    assert main(["tables"]) == 0
+    assert "ttame.parquet: no such scores; left out" in capsys.readouterr().err
+    page = (folder / "results.md").read_text()
+    assert "Without scores, so left out here: T-TAME." in page
+    assert "Difference to" not in page
+
+
+def test_one_image_and_one_method_have_no_intervals(scored) -> None:
+    folder = scored(["gradcam"], images=1)
+    assert main(["tables"]) == 0
+    assert "(n/a)" in (folder / "results.md").read_text()
+    assert pd.read_csv(folder / "statistics.csv")["low"].isna().all()
+
+
+def test_scores_of_fewer_images_are_refused_with_both_counts(scored, capsys) -> None:
+    scored(METHODS, images=4)
+    scored([], images=6)
+    assert main(["tables"]) == 1
+    assert "scores of 4 images, but the evaluation list names 6" in capsys.readouterr().err
+
+
+def test_no_scores_at_all_is_an_error(scored, capsys) -> None:
+    scored([])
+    assert main(["tables"]) == 1
+    assert "no scores of any method; run `python -m ttame scores shapes_cnn random` first" in capsys.readouterr().err
+
+
+def test_latex_specials_are_escaped(scored) -> None:
+    folder = scored(METHODS)
+    assert main(["tables"]) == 0
+    for name in ("comparison", "road"):
+        text = (folder / f"{name}.tex").read_text()
+        assert r"\multicolumn" in text
+        assert r"shapes\_cnn" in text
+        assert r"a\_b" in text
+        assert "↓" not in text
+    assert latex.escape("100 % & #1_{x}~^\\") == (
+        r"100 \% \& \#1\_\{x\}\textasciitilde{}\textasciicircum{}\textbackslash{}"
+    )
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs a TeX")
+def test_latex_compiles(scored) -> None:
+    folder = scored(METHODS)
+    assert main(["tables"]) == 0
+    document = (
+        r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}"
+        r"\input{comparison}\input{road}\end{document}"
+    )
+    (folder / "all.tex").write_text(document)
+    done = subprocess.run(["pdflatex", "-halt-on-error", "-interaction=batchmode", "all.tex"], cwd=folder, check=False)
+    assert done.returncode == 0, (folder / "all.log").read_text()
+    assert (folder / "all.pdf").stat().st_size > 10_000

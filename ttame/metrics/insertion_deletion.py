@@ -1,0 +1,78 @@
+"""Insertion and deletion (Petsiuk, Das, Saenko, RISE, BMVC 2018, section 4.1)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ttame.metrics.masking import rank_pixels, removed_pixels
+
+HIGHER_IS_BETTER = {"insertion": True, "deletion": False}
+
+
+def insertion_images(images: Tensor, saliency: Tensor, steps: int, blur: float) -> Tensor:
+    """A blurred image whose most salient pixels come back sharp, more of them at every step.
+
+    Args:
+        images: (B, 3, H, W), normalised.
+        saliency: (B, H, W).
+        steps: S; step k of 0 to S - 1 shows k / S of the pixels. Step S, not among them, is the image itself.
+        blur: standard deviation of the blur as a share of the shorter side; RISE blurs by 5 of 224 pixels.
+
+    Returns:
+        (B, S, 3, H, W).
+    """
+    shown = _most_salient(saliency, steps)[:, :-1]
+    return torch.where(shown.unsqueeze(2), images.unsqueeze(1), blurred(images, blur).unsqueeze(1))
+
+
+def deletion_images(images: Tensor, saliency: Tensor, steps: int) -> Tensor:
+    """An image whose most salient pixels become 0, the mean colour, more of them at every step.
+
+    Args:
+        images: (B, 3, H, W), normalised.
+        saliency: (B, H, W).
+        steps: S; step k of 1 to S deletes k / S of the pixels. Step 0, not among them, is the image itself.
+
+    Returns:
+        (B, S, 3, H, W).
+    """
+    deleted = _most_salient(saliency, steps)[:, 1:]
+    return torch.where(deleted.unsqueeze(2), 0.0, images.unsqueeze(1))
+
+
+def area_under_curve(probabilities: Tensor) -> Tensor:
+    """Area under a curve of probabilities at equal steps from none to all pixels, by the trapezoidal rule.
+
+    Args:
+        probabilities: (B, S + 1) in [0, 1].
+
+    Returns:
+        (B,) in [0, 1]; higher is better for insertion and lower for deletion.
+    """
+    return torch.trapezoid(probabilities, dx=1 / (probabilities.shape[1] - 1), dim=1)
+
+
+def blurred(images: Tensor, blur: float) -> Tensor:
+    """Gaussian blur, cut at two standard deviations, of a standard deviation that is a share of the shorter side.
+
+    RISE uses a kernel of 11 pixels with a standard deviation of 5 and darkens the border; here the border is mirrored.
+    """
+    deviation = blur * min(images.shape[2:])
+    reach = max(1, math.ceil(2 * deviation))
+    offsets = torch.arange(-reach, reach + 1, device=images.device, dtype=images.dtype)
+    kernel = torch.exp(-0.5 * (offsets / deviation) ** 2)
+    kernel = (kernel / kernel.sum()).expand(images.shape[1], 1, 1, -1)
+    padded = functional.pad(images, (reach, reach, reach, reach), mode="reflect")
+    rows = functional.conv2d(padded, kernel, groups=images.shape[1])
+    return functional.conv2d(rows, kernel.transpose(2, 3), groups=images.shape[1])
+
+
+def _most_salient(saliency: Tensor, steps: int) -> Tensor:
+    """(B, S + 1, H, W) bool, the k / S most salient pixels for k = 0 to S, ties by position."""
+    order = rank_pixels(saliency)
+    chosen = [removed_pixels(order, 100 * step / steps) for step in range(steps + 1)]
+    return torch.stack(chosen, dim=1).view(len(saliency), steps + 1, *saliency.shape[1:])

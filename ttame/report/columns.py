@@ -1,0 +1,76 @@
+"""What the tables show: which numbers, under which heading, and which end is the better one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ttame.settings import MetricSettings
+
+ARROWS = {"higher": "↑", "lower": "↓", None: ""}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table of methods.
+
+    Attributes:
+        key: its name in the comparison and in the CSV.
+        title: its heading.
+        better: the better end, None for what is no quality.
+        decimals: shown.
+    """
+
+    key: str
+    title: str
+    better: Literal["higher", "lower"] | None
+    decimals: int = 1
+
+    @property
+    def heading(self) -> str:
+        """The title, with an arrow to the better end."""
+        return f"{self.title} {ARROWS[self.better]}".rstrip()
+
+
+def quality_columns(settings: MetricSettings) -> list[Column]:
+    """What is measured of a map: AD and IC at each share, mean ROAD, curves, ADCC, localisation; all in percent."""
+    columns: list[Column] = []
+    for share in settings.shares:
+        columns += [Column(f"ad_{share}", f"AD({share})", "lower"), Column(f"ic_{share}", f"IC({share})", "higher")]
+    return [
+        *columns,
+        Column("road_morf", "ROAD MoRF", "lower"),
+        Column("road_lerf", "ROAD LeRF", "higher"),
+        Column("deletion", "Deletion", "lower"),
+        Column("insertion", "Insertion", "higher"),
+        Column("adcc", "ADCC", "higher"),
+        Column("pointing_game", "Pointing game", "higher"),
+        Column("mass_inside", "Mass inside", "higher"),
+    ]
+
+
+def comparison_columns(settings: MetricSettings) -> list[Column]:
+    """The qualities, what a map costs, and how many classes a training never saw."""
+    return [
+        *quality_columns(settings),
+        Column("forward_passes", "Forward", None, 0),
+        Column("backward_passes", "Backward", None, 0),
+        Column("untrained", "Untrained %", None),
+    ]
+
+
+def road_columns(settings: MetricSettings) -> list[Column]:
+    """ROAD at every share, both orders."""
+    return [
+        *(Column(f"road_morf_{share}", f"MoRF {share}", "lower") for share in settings.road.shares),
+        *(Column(f"road_lerf_{share}", f"LeRF {share}", "higher") for share in settings.road.shares),
+    ]
+
+
+def adcc_columns() -> list[Column]:
+    """The parts of ADCC besides the average drop."""
+    return [
+        Column("coherency", "Coherency", "higher"),
+        Column("complexity", "Complexity", "lower"),
+        Column("adcc", "ADCC", "higher"),
+    ]

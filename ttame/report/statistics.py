@@ -1,0 +1,109 @@
+"""How sure the numbers are: intervals by bootstrap, paired permutation tests, Holm's correction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+LEVEL = 0.05
+CHUNK = 2**24
+"""Numbers that a block of resamples may hold, 128 MB."""
+
+
+def bootstrap_intervals(values: Floats, resamples: int, seed: int) -> Floats:
+    """95 % percentile intervals of means (Efron, Tibshirani, An introduction to the bootstrap, 1993, chapter 13).
+
+    Args:
+        values: (N, K), K numbers of each of N images; images are drawn with replacement, all K numbers together.
+        resamples: how many draws.
+        seed: of the draws.
+
+    Returns:
+        (K, 2) lower and upper ends; NaN when there is only one image, of which nothing can be said.
+    """
+    count = len(values)
+    if count < 2:
+        return np.full((values.shape[1], 2), np.nan)
+    random = np.random.default_rng(seed)
+    means = [
+        random.multinomial(count, np.full(count, 1 / count), size=block) @ values / count
+        for block in _blocks(resamples, count)
+    ]
+    return np.quantile(np.concatenate(means), [LEVEL / 2, 1 - LEVEL / 2], axis=0).T
+
+
+def paired_p_values(differences: Floats, resamples: int, seed: int) -> Floats:
+    """Two-sided permutation test of a mean difference of zero: the sign of every image's difference is as likely
+    reversed (Fisher; Good, Permutation tests, 2000, section 3.1).
+
+    Args:
+        differences: (N, K), paired differences of K numbers on N images.
+        resamples: random sign patterns, each used for all K.
+        seed: of the patterns.
+
+    Returns:
+        (K,) in (0, 1]; the observed pattern counts as one, so the smallest is 1 / (resamples + 1). NaN for one image.
+    """
+    count = len(differences)
+    if count < 2:
+        return np.full(differences.shape[1], np.nan)
+    random = np.random.default_rng(seed)
+    observed = np.abs(differences.sum(axis=0))
+    # Sums of the same differences in another order may differ in the last bit, and must count as equal.
+    reach = observed * (1 - 1e-12) - 1e-12
+    at_least = np.zeros(differences.shape[1])
+    for block in _blocks(resamples, count):
+        signs = random.integers(0, 2, size=(block, count), dtype=np.int8) * 2.0 - 1.0
+        at_least += (np.abs(signs @ differences) >= reach).sum(axis=0)
+    return (at_least + 1) / (resamples + 1)
+
+
+def holm(p_values: Floats) -> Floats:
+    """P-values corrected for several comparisons (Holm, Scandinavian Journal of Statistics 1979): (M,) to (M,).
+
+    >>> holm(np.array([0.01, 0.04, 0.03])).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    order = np.argsort(p_values, kind="stable")
+    steps = p_values[order] * np.arange(len(p_values), 0, -1)
+    corrected = np.empty_like(p_values)
+    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return corrected
+
+
+def compare_with(
+    reference: str, values: Mapping[str, pd.DataFrame], resamples: int, seed: int
+) -> dict[str, pd.DataFrame]:
+    """Every method against one, on the same images, column by column.
+
+    Args:
+        reference: the method that the others are compared with.
+        values: of every method, a row per image and a column per number, as `qualities` gives them.
+        resamples, seed: of the test.
+
+    Returns:
+        Of every other method, indexed by column: difference (its mean less the reference's) and p_value, corrected
+        over the methods of the column.
+    """
+    others = [method for method in values if method != reference]
+    differences = {method: values[method] - values[reference] for method in others}
+    p_values = {method: paired_p_values(table.to_numpy(), resamples, seed) for method, table in differences.items()}
+    if others:
+        corrected = np.array([p_values[method] for method in others])
+        for column in range(corrected.shape[1]):
+            corrected[:, column] = holm(corrected[:, column])
+        p_values = dict(zip(others, corrected, strict=True))
+    return {
+        method: pd.DataFrame({"difference": table.mean(), "p_value": p_values[method]})
+        for method, table in differences.items()
+    }
+
+
+def _blocks(resamples: int, count: int) -> list[int]:
+    size = max(1, CHUNK // count)
+    return [size] * (resamples // size) + ([resamples % size] if resamples % size else [])
