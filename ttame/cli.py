@@ -11,8 +11,9 @@ from pathlib import Path
 
 from ttame import __version__
 from ttame.errors import TTameError, suggestion
+from ttame.provenance import recorded
 from ttame.settings import PARAMS_FILE, Settings, load_settings
-from ttame.stages.paths import results_file
+from ttame.stages.paths import page_file, results_file
 
 STAGES = {
     "datalists": ("draw or check the lists of images", ()),
@@ -21,6 +22,7 @@ STAGES = {
     "scores": ("score the maps of METHOD on BACKBONE", ("backbone", "method")),
     "figure": ("a picture of the maps of every method on BACKBONE", ("backbone",)),
     "tables": ("the comparison tables", ()),
+    "page": ("the results page, one HTML file", ()),
     "cost": ("the table of measured seconds and memory", ()),
 }
 """Help text and arguments of each stage; the module `ttame.stages.<name>` runs it."""
@@ -69,12 +71,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _print_results(settings: Settings) -> None:
-    pages = [results_file(settings), results_file(settings).with_name("cost.md")]
-    for page in pages:
+    for page in (results_file(settings), results_file(settings).with_name("cost.md")):
         if not page.exists():
             raise TTameError(f"{page}: no such table yet; run `snakemake --cores all` or `dvc repro` first")
         print(page.read_text(encoding="utf-8"))
-    print(f"Results page: {pages[0].resolve()}")
+    print(f"Results page: {page_file(settings).resolve()}")
 
 
 def _run_stage(options: argparse.Namespace) -> None:
@@ -82,7 +83,8 @@ def _run_stage(options: argparse.Namespace) -> None:
     wildcards = {name: getattr(options, name) for name in STAGES[options.command][1]}
     _check_wildcards(settings, options.params, wildcards, trained=options.command == "train")
     stage: Callable[..., None] = importlib.import_module(f"ttame.stages.{options.command}").run
-    stage(settings, *wildcards.values())
+    with recorded(settings, options.command, list(wildcards.values())):
+        stage(settings, *wildcards.values())
 
 
 def _check_wildcards(settings: Settings, params: Path, wildcards: dict[str, str], trained: bool) -> None:

@@ -135,6 +135,7 @@ class MetricSettings:
 @dataclass(frozen=True)
 class ReportSettings:
     reference: str
+    gallery: int
     resamples: int
     seed: int
 

@@ -38,8 +38,13 @@ def figure_file(settings: Settings, backbone: str) -> Path:
 
 
 def results_file(settings: Settings) -> Path:
-    """The page that a person opens."""
+    """The tables as a person reads them."""
     return settings.results / "tables" / "results.md"
+
+
+def page_file(settings: Settings) -> Path:
+    """The page of figures and images."""
+    return settings.results / "page" / "index.html"
 
 
 def cost_file(settings: Settings, backbone: str, method: str) -> Path:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pandas as pd
 
 from ttame.artifacts import write_text
 from ttame.data.datalists import read_names
-from ttame.errors import TTameError
 from ttame.explainers.registry import title
 from ttame.report import latex
 from ttame.report.columns import adcc_columns, comparison_columns, quality_columns, road_columns
 from ttame.report.evaluation import Evaluation
 from ttame.report.markdown import differences_table, intervals_table, methods_table
 from ttame.settings import Settings
-from ttame.stages.paths import list_file, results_file, scores_file
+from ttame.stages.paths import list_file, results_file
+from ttame.stages.scores_file import read_scores
 
 LEGEND = """\
 AD, average drop (lower is better), and IC, increase in confidence (higher is better), in percent, when only the most
@@ -54,7 +53,7 @@ def run(settings: Settings) -> None:
     sections = [f"# Results of `{settings.experiment}`\n", LEGEND.format(shares=shares)]
     means, statistics, evaluations = [], [], {}
     for backbone in settings.backbones:
-        scores, missing = _read_all(settings, backbone, names)
+        scores, missing = read_scores(settings, backbone, names)
         evaluation = Evaluation(scores, settings.metrics, settings.report)
         evaluations[backbone] = evaluation
         sections += _section(settings, backbone, evaluation, missing)
@@ -73,40 +72,6 @@ def run(settings: Settings) -> None:
     _write_latex(settings, evaluations)
     write_text(folder / "metrics.json", _metrics(settings, evaluations))
     write_text(results_file(settings), "\n".join(sections))
-
-
-def _read_all(settings: Settings, backbone: str, names: list[str]) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """The scores of every method that has some, and the methods that have none."""
-    scores, missing = {}, []
-    for method in settings.methods.of(backbone):
-        if scores_file(settings, backbone, method).exists():
-            scores[method] = _read(settings, backbone, method, names)
-        else:
-            missing.append(method)
-            print(f"{scores_file(settings, backbone, method)}: no such scores; left out of the tables", file=sys.stderr)
-    if not scores:
-        first = settings.methods.of(backbone)[0]
-        raise TTameError(
-            f"{scores_file(settings, backbone, first).parent}: no scores of any method; run "
-            f"`python -m ttame scores {backbone} {first}` first"
-        )
-    return scores, missing
-
-
-def _read(settings: Settings, backbone: str, method: str, names: list[str]) -> pd.DataFrame:
-    path = scores_file(settings, backbone, method)
-    try:
-        scores = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise TTameError(
-            f"{path}: not a scores file ({error}); delete it and run `python -m ttame scores` again"
-        ) from None
-    if scores["name"].tolist() != names:
-        raise TTameError(
-            f"{path}: scores of {len(scores)} images, but the evaluation list names {len(names)} or others; "
-            f"run `python -m ttame scores {backbone} {method}` again"
-        )
-    return scores
 
 
 def _section(settings: Settings, backbone: str, evaluation: Evaluation, missing: list[str]) -> list[str]:

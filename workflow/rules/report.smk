@@ -40,6 +40,27 @@ rule tables:
         command("tables")
 
 
+rule page:
+    input:
+        dependencies("page"),
+    output:
+        written("page"),
+    params:
+        parameters("page"),
+    wildcard_constraints:
+        **axes("page"),
+    log:
+        "logs/{experiment}/page.log",
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    conda:
+        "../envs/ttame.yaml"
+    shell:
+        command("page")
+
+
 rule cost:
     input:
         dependencies("cost"),

@@ -1,0 +1,113 @@
+"""The images of the gallery: which are shown, and each with its maps and scores in few bytes."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from ttame.explainers.registry import find, title
+from ttame.metrics.masking import normalise_map
+from ttame.report.evaluation import Evaluation
+
+GRID = 28
+"""Rows and columns of a map in the page; the browser enlarges it."""
+
+JPEG_QUALITY = 80
+
+
+def agreement(maps: Mapping[str, Tensor]) -> NDArray[np.float64]:
+    """Mean correlation of the maps of every two methods, controls aside.
+
+    Args:
+        maps: of every method, (N, h, w) raw maps; resolutions may differ.
+
+    Returns:
+        (N,) in [-1, 1]; 1 where there is one method. A constant map has a correlation of 0 with any other.
+    """
+    compared = [small_maps(of) for method, of in maps.items() if find(method).kind != "control"]
+    if len(compared) < 2:
+        return np.ones(len(next(iter(maps.values()))))
+    flat = torch.stack(compared, dim=1).double().flatten(2)
+    centred = flat - flat.mean(2, keepdim=True)
+    unit = centred / centred.norm(dim=2, keepdim=True).clamp(min=1e-12)
+    count = len(compared)
+    pairs = ((unit @ unit.transpose(1, 2)).sum((1, 2)) - unit.square().sum((1, 2))) / (count * (count - 1))
+    return pairs.numpy()
+
+
+def small_maps(maps: Tensor) -> Tensor:
+    """(N, h, w) raw maps to (N, 28, 28) in [0, 1], by area where they are finer and bilinear where they are coarser."""
+    normalised = normalise_map(maps)[:, None]
+    if min(maps.shape[1:]) >= GRID:
+        return functional.adaptive_avg_pool2d(normalised, GRID)[:, 0]
+    return functional.interpolate(normalised, (GRID, GRID), mode="bilinear", align_corners=False)[:, 0]
+
+
+def spread(values: NDArray[np.float64], count: int) -> list[int]:
+    """Up to `count` places spread evenly over the ranks of the values, lowest and highest among them."""
+    order = np.argsort(values, kind="stable")
+    ranks = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
+    return [int(order[rank]) for rank in sorted(set(ranks.tolist()))]
+
+
+def gallery_of(
+    evaluation: Evaluation,
+    maps: Mapping[str, Tensor],
+    photos: Mapping[int, Image.Image | None],
+    classes: Mapping[int, str],
+) -> dict[str, Any]:
+    """What the page's script draws for one backbone.
+
+    Args:
+        evaluation: the scores of its methods.
+        maps: of every method, (N, h, w) raw maps.
+        photos: the shown images by their place in the list, at the classifier's crop; None where one is gone.
+        classes: names of the explained classes, by place.
+    """
+    found = agreement(maps)
+    low, high = np.quantile(found, [1 / 3, 2 / 3])
+    cells = {method: (255 * small_maps(of)).round().byte().numpy() for method, of in maps.items()}
+    scores = evaluation.scores
+    first = next(iter(scores.values()))
+    images = [
+        {
+            "name": str(first["name"].iloc[place]),
+            "class": classes[place],
+            "probability": round(float(first["probability"].iloc[place]), 4),
+            "agreement": "agree" if found[place] >= high else "disagree" if found[place] <= low else "between",
+            "correlation": round(float(found[place]), 2),
+            "photo": None if photo is None else _data_uri(photo),
+            "maps": {method: base64.b64encode(cells[method][place].tobytes()).decode() for method in scores},
+            "scores": {method: _scores(table.iloc[place], evaluation) for method, table in scores.items()},
+        }
+        for place, photo in photos.items()
+    ]
+    return {"titles": {method: title(method) for method in scores}, "grid": GRID, "images": images}
+
+
+def _scores(row: pd.Series[Any], evaluation: Evaluation) -> dict[str, Any]:
+    metrics = evaluation.metrics
+    steps = range(metrics.insertion_deletion.steps + 1)
+    return {
+        "masked": {str(share): round(float(row[f"probability_{share}"]), 4) for share in metrics.shares},
+        "morf": {str(share): bool(row[f"road_morf_{share}"]) for share in metrics.road.shares},
+        "lerf": {str(share): bool(row[f"road_lerf_{share}"]) for share in metrics.road.shares},
+        "deletion": [round(float(row[f"deletion_{step}"]), 3) for step in steps],
+        "insertion": [round(float(row[f"insertion_{step}"]), 3) for step in steps],
+    }
+
+
+def _data_uri(photo: Image.Image) -> str:
+    buffer = io.BytesIO()
+    photo.save(buffer, "JPEG", quality=JPEG_QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,101 @@
+"""What the page shows of one backbone: the cells of its table, and its charts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ttame.explainers.registry import title
+from ttame.metrics.road import ORDERS
+from ttame.report.columns import Column, quality_columns
+from ttame.report.evaluation import Evaluation
+from ttame.report.markdown import number, shown
+from ttame.report.page.charts import curves, scatter
+
+BETTER = {"morf": "lower", "lerf": "higher", "deletion": "lower", "insertion": "higher"}
+SHORT = {"morf": "MoRF", "lerf": "LeRF"}
+
+
+def table_row(evaluation: Evaluation, method: str, columns: Sequence[Column]) -> dict[str, Any]:
+    """A method's title and cells: value to sort by, text, interval and mark."""
+    intervals = evaluation.intervals[method]
+    cells = []
+    for column in columns:
+        value = float(evaluation.means[column.key][method])
+        ends = tuple(map(float, intervals.loc[column.key])) if column.key in intervals.index else None
+        cells.append(
+            {
+                "value": "" if pd.isna(value) else f"{value:.6g}",
+                "text": number(value, column),
+                "interval": "" if ends is None else _interval(ends, column),
+                "mark": evaluation.marks.get((method, column.key), ""),
+            }
+        )
+    return {"title": title(method), "cells": cells}
+
+
+def _interval(ends: tuple[float, ...], column: Column) -> str:
+    return "n/a" if pd.isna(ends[0]) else "–".join(number(end, column) for end in ends)
+
+
+def curve_charts(backbone: str, evaluation: Evaluation) -> dict[str, str]:
+    """ROAD by share and the insertion and deletion curves, by caption."""
+    metrics = evaluation.metrics
+    drawings = {}
+    for order in ORDERS:
+        lines = {
+            str(method): pd.Series({share: row[f"road_{order}_{share}"] for share in sorted(metrics.road.shares)})
+            for method, row in evaluation.means.iterrows()
+        }
+        what = f"ROAD {SHORT[order]}, {BETTER[order]} is better"
+        drawings[what] = curves(
+            lines,
+            across="% of the pixels removed",
+            up="% still classified the same",
+            description=f"{what}, on {backbone}",
+            chart_id=f"{backbone}-{order}",
+            limits=(-3, 103),
+        )
+    steps = metrics.insertion_deletion.steps
+    for curve, done in (("deletion", "deleted"), ("insertion", "inserted")):
+        lines = {
+            method: pd.Series({100 * step / steps: table[f"{curve}_{step}"].mean() for step in range(steps + 1)})
+            for method, table in evaluation.scores.items()
+        }
+        what = f"{curve.capitalize()}, {BETTER[curve]} is better"
+        drawings[what] = curves(
+            lines,
+            across=f"% of the pixels {done}",
+            up="probability",
+            description=f"{what}, on {backbone}",
+            chart_id=f"{backbone}-{curve}",
+        )
+    return drawings
+
+
+def cost_chart(backbone: str, evaluation: Evaluation, milliseconds: Mapping[str, float]) -> str:
+    """Mean rank of a method over all measures, among all methods, against the measured time of a map."""
+    means = evaluation.means.loc[list(milliseconds)]
+    columns = shown(means, quality_columns(evaluation.metrics))
+    ranks = [means[column.key].rank(ascending=column.better == "lower") for column in columns]
+    points = pd.DataFrame({"x": pd.Series(milliseconds), "y": pd.concat(ranks, axis=1).mean(axis=1)})
+    return scatter(
+        points,
+        across="milliseconds per map",
+        up="mean rank over the measures, 1 is best",
+        description=f"Mean rank over the measures against milliseconds per map, on {backbone}",
+        chart_id=f"{backbone}-cost",
+    )
+
+
+def training_chart(backbone: str, histories: Mapping[str, pd.DataFrame]) -> str:
+    """How many masked validation images keep their class, by epoch."""
+    return curves(
+        {method: 100 * table.set_index("epoch")["validation_masked_accuracy"] for method, table in histories.items()},
+        across="epoch",
+        up="% of masked images that keep their class",
+        description=f"Masked validation images that keep their class by epoch, on {backbone}",
+        chart_id=f"{backbone}-training",
+    )

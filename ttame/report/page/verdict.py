@@ -1,0 +1,50 @@
+"""What a person should take home, in sentences that the tests and intervals bear out."""
+
+from __future__ import annotations
+
+from ttame.explainers.registry import find, title
+from ttame.report.columns import quality_columns
+from ttame.report.evaluation import Evaluation
+from ttame.report.statistics import LEVEL
+
+
+def verdict(backbone: str, evaluation: Evaluation) -> str:
+    """How the reference method stands among the others on one backbone, or who leads where there is no reference."""
+    columns = [column for column in quality_columns(evaluation.metrics) if column.key in evaluation.means]
+    wins = dict.fromkeys(evaluation.scores, 0)
+    for (method, key), mark in evaluation.marks.items():
+        if mark != "second" and any(column.key == key for column in columns):
+            wins[method] += 1
+    reference = evaluation.report.reference
+    measures = f"{len(columns)} measures"
+    if reference not in evaluation.against_reference and not evaluation.against_reference:
+        leader = max(wins, key=lambda method: wins[method])
+        if wins[leader] == 0:
+            return f"On {backbone}, {_count(evaluation)}: too few methods or images to compare."
+        return f"On {backbone}, {title(leader)} is the best or no worse than the best in {wins[leader]} of {measures}."
+    if evaluation.images < 2:
+        return f"On {backbone}, {_count(evaluation)}: of one image no difference can be told from chance."
+    better, worse, open_ = [], [], []
+    for method, table in evaluation.against_reference.items():
+        if find(method).kind == "control":
+            continue
+        for column in columns:
+            if column.key not in table.index:
+                continue
+            difference, p_value = table.loc[column.key].to_numpy(float)
+            if p_value > LEVEL:
+                open_.append(method)
+            elif (difference > 0) == (column.better == "lower"):
+                better.append(method)
+            else:
+                worse.append(method)
+    total = len(better) + len(worse) + len(open_)
+    return (
+        f"On {backbone}, {title(reference)} is the best or no worse than the best in {wins[reference]} of {measures}. "
+        f"Against each other method in each measure, {total} comparisons, it is significantly better in {len(better)}, "
+        f"worse in {len(worse)}, and {len(open_)} show no difference ({_count(evaluation)}, 5 %, Holm's correction)."
+    )
+
+
+def _count(evaluation: Evaluation) -> str:
+    return f"{evaluation.images} image{'s' if evaluation.images != 1 else ''}"

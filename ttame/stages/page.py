@@ -1,0 +1,129 @@
+"""Stage: the results page, one HTML file that needs no network and nothing beside it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Any
+
+import jinja2
+import pandas as pd
+import yaml
+from matplotlib import colormaps
+from PIL import Image
+
+from ttame import __version__
+from ttame.artifacts import write_text
+from ttame.backbones.backbone import Backbone
+from ttame.backbones.loading import load_backbone
+from ttame.data.datalists import read_names
+from ttame.data.sources import open_source
+from ttame.data.transforms import center_crop, resize_shorter_side
+from ttame.errors import TTameError
+from ttame.explainers.registry import find, title
+from ttame.provenance import read_records
+from ttame.report.columns import comparison_columns
+from ttame.report.evaluation import Evaluation
+from ttame.report.markdown import shown
+from ttame.report.page.charts import COLOURS
+from ttame.report.page.gallery import agreement, gallery_of, spread
+from ttame.report.page.sections import cost_chart, curve_charts, table_row, training_chart
+from ttame.report.page.verdict import verdict
+from ttame.settings import Settings
+from ttame.stages.maps_file import read_maps
+from ttame.stages.paths import checkpoint_file, cost_file, list_file, maps_file, page_file
+from ttame.stages.scores_file import read_scores
+
+TEMPLATES = jinja2.PackageLoader("ttame.report.page", "")
+COLOUR_MAP = "inferno"  # perceptually even, and readable with any colour vision
+
+
+def run(settings: Settings) -> None:
+    """Write `index.html`."""
+    names = read_names(list_file(settings, "evaluation"))
+    evaluations = {
+        backbone: Evaluation(read_scores(settings, backbone, names)[0], settings.metrics, settings.report)
+        for backbone in settings.backbones
+    }
+    environment = jinja2.Environment(
+        loader=TEMPLATES, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    galleries = {backbone: _gallery(settings, backbone, evaluation) for backbone, evaluation in evaluations.items()}
+    text = environment.get_template("page.html.jinja").render(
+        settings=settings,
+        images=len(names),
+        methods=[(method, title(method), find(method).kind) for method in settings.methods.all],
+        colours=COLOURS,
+        backbones=[_section(settings, name, evaluation) for name, evaluation in evaluations.items()],
+        records=read_records(settings),
+        params=yaml.safe_dump(asdict(settings), sort_keys=False, allow_unicode=True),
+        version=__version__,
+        data=_as_script({"galleries": galleries, "colours": _colour_table()}),
+    )
+    write_text(page_file(settings), text)
+
+
+def _section(settings: Settings, name: str, evaluation: Evaluation) -> dict[str, Any]:
+    drawings = curve_charts(name, evaluation)
+    milliseconds = {method: _milliseconds(settings, name, method) for method in evaluation.scores}
+    measured = {method: value for method, value in milliseconds.items() if value is not None}
+    if measured:
+        drawings["Quality against cost"] = cost_chart(name, evaluation, measured)
+    histories = {
+        method: pd.read_csv(path)
+        for method in settings.methods.trained_of(name)
+        if (path := checkpoint_file(settings, name, method).with_suffix(".history.csv")).exists()
+    }
+    columns = shown(evaluation.means, comparison_columns(settings.metrics))
+    return {
+        "name": name,
+        "verdict": verdict(name, evaluation),
+        "columns": columns,
+        "rows": [table_row(evaluation, method, columns) for method in evaluation.scores],
+        "charts": drawings,
+        "training": training_chart(name, histories) if histories else None,
+    }
+
+
+def _milliseconds(settings: Settings, backbone: str, method: str) -> float | None:
+    """Per map, as measured; None for a control, and where nothing was measured."""
+    path = cost_file(settings, backbone, method)
+    if find(method).kind == "control" or not path.exists():
+        return None
+    return 1000 * float(json.loads(path.read_text(encoding="utf-8"))["seconds_per_image"])
+
+
+def _gallery(settings: Settings, name: str, evaluation: Evaluation) -> dict[str, Any]:
+    found = {method: read_maps(maps_file(settings, name, method)) for method in evaluation.scores}
+    maps = {method: of.maps for method, of in found.items()}
+    targets = next(iter(found.values())).targets
+    backbone = load_backbone(name, settings.models[name])
+    source = open_source(settings.data, "evaluation")
+    places = spread(agreement(maps), settings.report.gallery)
+    photos = {place: _photo(source, backbone, next(iter(found.values())).names[place]) for place in places}
+    classes = {place: _class_name(backbone.class_names, int(targets[place])) for place in places}
+    return gallery_of(evaluation, maps, photos, classes)
+
+
+def _photo(source: Any, backbone: Backbone, name: str) -> Image.Image | None:
+    try:
+        image = source.load(name)
+    except TTameError as error:
+        print(f"page: {error}", file=sys.stderr)
+        return None
+    return center_crop(resize_shorter_side(image, backbone.preprocessing), backbone.preprocessing)
+
+
+def _class_name(names: tuple[str, ...] | None, label: int) -> str:
+    return names[label] if names else f"class {label}"
+
+
+def _colour_table() -> list[list[int]]:
+    colours = colormaps[COLOUR_MAP](range(256), bytes=True)[:, :3]
+    return [[int(channel) for channel in colour] for colour in colours]
+
+
+def _as_script(data: Any) -> str:
+    """JSON that cannot end the script element it stands in."""
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
