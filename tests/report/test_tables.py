@@ -18,6 +18,7 @@ from ttame.report.columns import Column
 from ttame.report.marks import mark_cells
 
 from ..stages.conftest import tiny_params
+from .results_by_hand import write_scores
 
 AD = Column("ad_100", "AD(100)", "lower")
 
@@ -43,6 +44,13 @@ def test_higher_is_better_turns_the_order_round() -> None:
     assert mark_cells(_values(gradcam=5.0, ttame=3.0), [higher], 1000, 1)["gradcam", "ad_100"] == "best"
 
 
+def test_equal_means_are_all_the_best() -> None:
+    values = _values(gradcam=1.0, rise=2.0, ttame=3.0)
+    values["rise"] = values["gradcam"]
+    marks = mark_cells(values, [AD], 1000, 1)
+    assert marks == {("gradcam", "ad_100"): "best", ("rise", "ad_100"): "best", ("ttame", "ad_100"): "second"}
+
+
 @pytest.fixture
 def scored(tmp_path: Path, params: dict[str, Any], monkeypatch) -> Any:
     """A folder with params and a list; call it to write the scores of some methods."""
@@ -58,23 +66,10 @@ def scored(tmp_path: Path, params: dict[str, Any], monkeypatch) -> Any:
         names = [f"shape_{number}" for number in range(images)]
         (results / "datalists/evaluation.txt").write_text("".join(f"{name}\n" for name in names))
         for index, method in enumerate(methods):
-            _write_scores(results / "scores/shapes_cnn" / f"{method}.parquet", names, index)
+            write_scores(results / "scores/shapes_cnn" / f"{method}.parquet", names, index)
         return results / "tables"
 
     return write
-
-
-def _write_scores(path: Path, names: list[str], seed: int) -> None:
-    random = np.random.default_rng(seed)
-    columns = ["probability", *(f"probability_{share}" for share in (100, 50, 15)), "deletion", "insertion"]
-    table = pd.DataFrame({"name": names} | {column: random.random(len(names)) for column in columns})
-    table = table.assign(coherency=0.5, complexity=0.5, adcc=0.5, forward_passes=1.0, backward_passes=0.0)
-    table["training_count"] = pd.array([pd.NA] * len(names), dtype="Int64")
-    for order in ("morf", "lerf"):
-        for share in (10, 70):
-            table[f"road_{order}_{share}"] = random.random(len(names)) < 0.5
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table.to_parquet(path)
 
 
 METHODS = ["random", "center", "gradcam", "ttame"]

@@ -34,13 +34,15 @@ def mark_cells(
         present = {name: table[[column.key]] for name, table in methods.items() if column.key in table}
         if len(present) < 2 or column.better is None:
             continue
-        means = pd.Series({name: table[column.key].mean() for name, table in present.items()})
-        ranked = means.sort_values(ascending=column.better == "lower", kind="stable").index
-        best, second = str(ranked[0]), str(ranked[1])
-        against = compare_with(best, present, resamples, seed)
-        for name, table in against.items():
-            if table["p_value"].iloc[0] > LEVEL:
-                marks[name, column.key] = "tied second" if name == second else "tied"
-        marks[best, column.key] = "best"
-        marks.setdefault((second, column.key), "second")
+        means = pd.Series({name: table[column.key].mean() for name, table in present.items()}).round(9)
+        ranked = means.sort_values(ascending=column.better == "lower", kind="stable")
+        best = [str(name) for name in ranked.index[ranked == ranked.iloc[0]]]
+        second = (
+            [str(name) for name in ranked.index[ranked == ranked.iloc[len(best)]]] if len(best) < len(means) else []
+        )
+        against = compare_with(best[0], present, resamples, seed)
+        tied = [name for name, table in against.items() if table["p_value"].iloc[0] > LEVEL]
+        marks |= {(name, column.key): "tied" for name in tied}
+        marks |= {(name, column.key): "tied second" if name in tied else "second" for name in second}
+        marks |= {(name, column.key): "best" for name in best}
     return marks

@@ -54,6 +54,7 @@ for (const button of document.querySelectorAll("#legend button")) {
     showChosen();
   });
 }
+showChosen();
 
 // Maps: one byte per cell, coloured here and laid over the image in grey.
 function coloured(encoded, grid) {

@@ -1,0 +1,25 @@
+"""Scores as the scores stage writes them, with made-up numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+STEPS = 16
+
+
+def write_scores(path: Path, names: list[str], seed: int) -> None:
+    """Random scores of one method at the shares and steps of `tiny_params`."""
+    random = np.random.default_rng(seed)
+    curves = [f"{curve}_{step}" for curve in ("deletion", "insertion") for step in range(STEPS + 1)]
+    numbers = ["probability", *(f"probability_{share}" for share in (100, 50, 15)), "deletion", "insertion", *curves]
+    table = pd.DataFrame({"name": names} | {column: random.random(len(names)) for column in numbers})
+    table = table.assign(coherency=0.5, complexity=0.5, adcc=0.5, forward_passes=1.0, backward_passes=0.0)
+    table["training_count"] = pd.array([pd.NA] * len(names), dtype="Int64")
+    for order in ("morf", "lerf"):
+        for share in (10, 70):
+            table[f"road_{order}_{share}"] = random.random(len(names)) < 0.5
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_parquet(path)
