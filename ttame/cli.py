@@ -1,4 +1,4 @@
-"""The command line: one subcommand per stage of the DAG, and `use`."""
+"""The command line: one subcommand per stage of the DAG, and a few for a person."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from ttame import __version__
 from ttame.errors import TTameError, suggestion
@@ -40,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from ttame.report.methods import methods_list
 
             print(methods_list(), end="")
+        elif options.command == "show":
+            _show(options)
         elif options.command == "results":
             _print_results(load_settings(options.params))
         else:
@@ -64,10 +67,32 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--params", type=Path, default=PARAMS_FILE, help="params file (default: params.yaml)")
     command = commands.add_parser("results", help="print the tables of the active experiment and where they are")
     command.add_argument("--params", type=Path, default=PARAMS_FILE, help="params file (default: params.yaml)")
+    _add_show(commands)
     commands.add_parser("methods", help="every method: kind, training, where it is defined, passes, paper")
     command = commands.add_parser("use", help="make an experiment of experiments/ the active one")
     command.add_argument("experiment")
     return parser
+
+
+def _add_show(commands: Any) -> None:
+    summary = "top classes of one image, and a picture of the methods' maps side by side"
+    command = commands.add_parser("show", help=summary, description=summary)
+    command.add_argument("photo", type=Path, help="an image file")
+    command.add_argument("--backbone", help="a key of models (default: the experiment's first backbone)")
+    command.add_argument("--method", nargs="+", default=[], help="default: gradcam, and the reference if it is trained")
+    command.add_argument("--class", dest="target", help="index or name (default: the classifier's own)")
+    command.add_argument("--checkpoint", type=Path, help="a trained mechanism (default: the experiment's)")
+    command.add_argument("--output", type=Path, help="the PNG (default: PHOTO.maps.png here)")
+    command.add_argument("--params", type=Path, default=PARAMS_FILE, help="params file (default: params.yaml)")
+
+
+def _show(options: argparse.Namespace) -> None:
+    from ttame.stages.show import Request, run
+
+    request = Request(
+        options.photo, options.backbone, options.method, options.target, options.checkpoint, options.output
+    )
+    print(run(load_settings(options.params), request))
 
 
 def _print_results(settings: Settings) -> None:

@@ -30,13 +30,13 @@ from ttame.report.page.charts import COLOURS
 from ttame.report.page.gallery import agreement, gallery_of, spread
 from ttame.report.page.sections import cost_chart, curve_charts, table_row, training_chart
 from ttame.report.page.verdict import verdict
+from ttame.report.pictures import COLOUR_MAP
 from ttame.settings import Settings
 from ttame.stages.maps_file import read_maps
 from ttame.stages.paths import checkpoint_file, cost_file, list_file, maps_file, page_file
 from ttame.stages.scores_file import read_scores
 
 TEMPLATES = jinja2.PackageLoader("ttame.report.page", "")
-COLOUR_MAP = "inferno"  # perceptually even, and readable with any colour vision
 
 
 def run(settings: Settings) -> None:
