@@ -21,6 +21,7 @@ STAGES = {
     "train": ("train the attention mechanism of METHOD for BACKBONE", ("backbone", "method")),
     "maps": ("saliency maps of METHOD on BACKBONE", ("backbone", "method")),
     "scores": ("score the maps of METHOD on BACKBONE", ("backbone", "method")),
+    "sanity": ("does the map of METHOD change when BACKBONE loses its weights?", ("backbone", "method")),
     "figure": ("a picture of the maps of every method on BACKBONE", ("backbone",)),
     "tables": ("the comparison tables", ()),
     "page": ("the results page, one HTML file", ()),

@@ -133,6 +133,13 @@ class MetricSettings:
 
 
 @dataclass(frozen=True)
+class SanitySettings:
+    images: int
+    depths: list[int]
+    seed: int
+
+
+@dataclass(frozen=True)
 class ReportSettings:
     reference: str
     gallery: int
@@ -160,6 +167,7 @@ class Settings:
     attention: dict[str, AttentionSettings]
     explainers: dict[str, dict[str, Any]]
     metrics: MetricSettings
+    sanity: SanitySettings
     report: ReportSettings
     execution: ExecutionSettings
 

@@ -81,7 +81,7 @@ def test_code_of_a_stage_is_its_import_closure(stage: str) -> None:
 def test_no_stage_lists_code_that_it_does_not_use(stage: str) -> None:
     methods = [f"ttame/explainers/{name}.py" for name, entry in EXPLAINERS.items() if not entry.needs_training]
     explainers = ["ttame/explainers/learned.py"] if "trained" in stage else methods
-    closure = _closure(_module(stage), *(explainers if stage.startswith("maps") else []))
+    closure = _closure(_module(stage), *(explainers if stage.startswith(("maps", "sanity")) else []))
     needless = [dep for dep in _code(stage) if "$" not in dep and not any(_covers(dep, found) for found in closure)]
     assert needless == [], f"dvc.yaml: stages.{stage}.deps: remove these"
 

@@ -66,6 +66,9 @@ def scored(tmp_path: Path, params: dict[str, Any], monkeypatch) -> Any:
         names = [f"shape_{number}" for number in range(images)]
         (results / "datalists/evaluation.txt").write_text("".join(f"{name}\n" for name in names))
         for index, method in enumerate(methods):
+            sanity = results / "sanity/shapes_cnn" / f"{method}.csv"
+            sanity.parent.mkdir(parents=True, exist_ok=True)
+            sanity.write_text("name,depth_1,depth_50,depth_100\na,0.5,0.25,0.1\nb,0.7,0.35,-0.1\n")
             write_scores(results / "scores/shapes_cnn" / f"{method}.parquet", names, index)
         return results / "tables"
 
@@ -89,6 +92,8 @@ def test_every_table_is_written_and_agrees_with_the_scores(scored) -> None:
     assert metrics["shapes_cnn"]["gradcam"]["deletion"] == pytest.approx(row["mean"], abs=1e-3)
     page = (folder / "results.md").read_text()
     assert "Difference to T-TAME" in page
+    sanity = pd.read_csv(folder / "sanity.csv").set_index("method")
+    assert sanity[["depth_1", "depth_50", "depth_100"]].to_numpy() == pytest.approx(np.array([[0.6, 0.3, 0.0]] * 4))
     assert "Without scores" not in page
 
 
@@ -124,7 +129,7 @@ def test_no_scores_at_all_is_an_error(scored, capsys) -> None:
 def test_latex_specials_are_escaped(scored) -> None:
     folder = scored(METHODS)
     assert main(["tables"]) == 0
-    for name in ("comparison", "road"):
+    for name in ("comparison", "road", "sanity"):
         text = (folder / f"{name}.tex").read_text()
         assert r"\multicolumn" in text
         assert r"shapes\_cnn" in text
@@ -141,7 +146,7 @@ def test_latex_compiles(scored) -> None:
     assert main(["tables"]) == 0
     document = (
         r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}"
-        r"\input{comparison}\input{road}\end{document}"
+        r"\input{comparison}\input{road}\input{sanity}\end{document}"
     )
     (folder / "all.tex").write_text(document)
     done = subprocess.run(["pdflatex", "-halt-on-error", "-interaction=batchmode", "all.tex"], cwd=folder, check=False)

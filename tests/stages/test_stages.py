@@ -25,14 +25,17 @@ def _run_all() -> None:
     for method in METHODS:
         run("maps", "shapes_cnn", method)
         run("scores", "shapes_cnn", method)
+        run("sanity", "shapes_cnn", method)
     run("tables")
     run("cost")
+    run("page")
     run("figure", "shapes_cnn")
 
 
 def _results(folder: Path) -> dict[str, bytes]:
-    """Every result but the measurements."""
-    files = [path for path in (folder / "results").rglob("*") if path.is_file() and "cost" not in str(path)]
+    """Every result but the measurements and the page that shows them."""
+    files = [path for path in (folder / "results").rglob("*") if path.is_file()]
+    files = [path for path in files if "cost" not in str(path) and path.name != "index.html"]
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
@@ -45,7 +48,7 @@ def test_two_runs_are_the_same_bytes_and_batches_do_not_matter(experiment) -> No
     _run_all()
     expected, got = _results(first), _results(second)
     assert expected.keys() == got.keys()
-    assert len(expected) == 6 + 2 + 4 + 4 + 6 + 1
+    assert len(expected) == 6 + 2 + 4 + 4 + 4 + 8 + 1
     assert [name for name in expected if expected[name] != got[name]] == []
 
     third = experiment("third", batch_size=7)
@@ -56,6 +59,20 @@ def test_two_runs_are_the_same_bytes_and_batches_do_not_matter(experiment) -> No
         torch.testing.assert_close(ours.maps, theirs.maps, atol=1e-5, rtol=1e-5)
         path = Path("results/tiny/scores/shapes_cnn", f"{method}.parquet")
         pd.testing.assert_frame_equal(pd.read_parquet(first / path), pd.read_parquet(third / path), atol=1e-5)
+
+
+def test_sanity_check_tells_what_depends_on_the_classifier(experiment) -> None:
+    experiment()
+    run("datalists")
+    for method in ("random", "gradcam"):
+        run("sanity", "shapes_cnn", method)
+    tables = {name: pd.read_csv(f"results/tiny/sanity/shapes_cnn/{name}.csv") for name in ("random", "gradcam")}
+    depths = ["depth_1", "depth_50", "depth_100"]
+    assert len(tables["random"]) == 8, "of ten images"
+    assert (tables["random"][depths] == 1.0).all(axis=None), "a map that looks at nothing stays"
+    means = tables["gradcam"][depths].mean()
+    assert means["depth_1"] < 0.99
+    assert abs(means["depth_100"]) < 0.5
 
 
 KILL_AFTER = """

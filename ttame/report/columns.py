@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ttame.settings import MetricSettings
+from ttame.settings import MetricSettings, SanitySettings
 
 ARROWS = {"higher": "↑", "lower": "↓", None: ""}
 
@@ -74,3 +74,8 @@ def adcc_columns() -> list[Column]:
         Column("complexity", "Complexity", "lower"),
         Column("adcc", "ADCC", "higher"),
     ]
+
+
+def sanity_columns(settings: SanitySettings) -> list[Column]:
+    """Mean rank correlation at every depth, in [-1, 1]."""
+    return [Column(f"depth_{depth}", f"{depth} % of the layers", None, 2) for depth in settings.depths]

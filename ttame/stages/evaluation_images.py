@@ -31,11 +31,15 @@ class EvaluationBatch:
 
 
 class EvaluationImages:
-    """Batches of the evaluation list."""
+    """Batches of the evaluation list, or of `at_most` so many images spread evenly over it."""
 
-    def __init__(self, settings: Settings, backbone: Backbone, device: torch.device) -> None:
+    def __init__(
+        self, settings: Settings, backbone: Backbone, device: torch.device, at_most: int | None = None
+    ) -> None:
         self.list_file: Path = list_file(settings, "evaluation")
-        self.names: list[str] = read_names(self.list_file)
+        names = read_names(self.list_file)
+        count = len(names) if at_most is None else min(at_most, len(names))
+        self.names: list[str] = [names[number * len(names) // count] for number in range(count)]
         self._source: ImageSource = open_source(settings.data, "evaluation")
         self._backbone = backbone
         self._device = device

@@ -23,9 +23,9 @@ from ttame.data.transforms import center_crop, resize_shorter_side
 from ttame.errors import TTameError
 from ttame.explainers.registry import find, title
 from ttame.provenance import read_records
-from ttame.report.columns import comparison_columns
+from ttame.report.columns import comparison_columns, sanity_columns
 from ttame.report.evaluation import Evaluation
-from ttame.report.markdown import shown
+from ttame.report.markdown import number, shown
 from ttame.report.page.charts import COLOURS
 from ttame.report.page.gallery import agreement, gallery_of, spread
 from ttame.report.page.sections import cost_chart, curve_charts, table_row, training_chart
@@ -34,7 +34,7 @@ from ttame.report.pictures import COLOUR_MAP
 from ttame.settings import Settings
 from ttame.stages.maps_file import read_maps
 from ttame.stages.paths import checkpoint_file, cost_file, list_file, maps_file, page_file
-from ttame.stages.scores_file import read_scores
+from ttame.stages.scores_file import read_sanity, read_scores
 
 TEMPLATES = jinja2.PackageLoader("ttame.report.page", "")
 
@@ -76,11 +76,17 @@ def _section(settings: Settings, name: str, evaluation: Evaluation) -> dict[str,
         if (path := checkpoint_file(settings, name, method).with_suffix(".history.csv")).exists()
     }
     columns = shown(evaluation.means, comparison_columns(settings.metrics))
+    sanity, depths = read_sanity(settings, name), sanity_columns(settings.sanity)
     return {
         "name": name,
         "verdict": verdict(name, evaluation),
         "columns": columns,
         "rows": [table_row(evaluation, method, columns) for method in evaluation.scores],
+        "depths": depths,
+        "sanity": [
+            {"title": title(str(method)), "cells": [number(row[depth.key], depth) for depth in depths]}
+            for method, row in sanity.iterrows()
+        ],
         "charts": drawings,
         "training": training_chart(name, histories) if histories else None,
     }

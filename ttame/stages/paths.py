@@ -32,6 +32,11 @@ def scores_file(settings: Settings, backbone: str, method: str) -> Path:
     return settings.results / "scores" / backbone / f"{method}.parquet"
 
 
+def sanity_file(settings: Settings, backbone: str, method: str) -> Path:
+    """Where the sanity check of a method is."""
+    return settings.results / "sanity" / backbone / f"{method}.csv"
+
+
 def figure_file(settings: Settings, backbone: str) -> Path:
     """Where the picture is."""
     return settings.results / "figures" / f"{backbone}.png"

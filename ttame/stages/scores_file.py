@@ -1,4 +1,4 @@
-"""The scores of an experiment's methods, as the tables and the page read them."""
+"""The scores and sanity checks of an experiment's methods, as the tables and the page read them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pandas as pd
 
 from ttame.errors import TTameError
 from ttame.settings import Settings
-from ttame.stages.paths import scores_file
+from ttame.stages.paths import sanity_file, scores_file
 
 
 def read_scores(settings: Settings, backbone: str, names: list[str]) -> tuple[dict[str, pd.DataFrame], list[str]]:
@@ -37,6 +37,13 @@ def read_scores(settings: Settings, backbone: str, names: list[str]) -> tuple[di
             f"`python -m ttame scores {backbone} {first}` first"
         )
     return scores, missing
+
+
+def read_sanity(settings: Settings, backbone: str) -> pd.DataFrame:
+    """Mean rank correlation after randomising the classifier: a row per method that has some, a column per depth."""
+    files = {method: sanity_file(settings, backbone, method) for method in settings.methods.of(backbone)}
+    means = {method: pd.read_csv(path).drop(columns="name").mean() for method, path in files.items() if path.exists()}
+    return pd.DataFrame(means).T
 
 
 def _read(settings: Settings, backbone: str, method: str, names: list[str]) -> pd.DataFrame:

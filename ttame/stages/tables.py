@@ -10,12 +10,12 @@ from ttame.artifacts import write_text
 from ttame.data.datalists import read_names
 from ttame.explainers.registry import title
 from ttame.report import latex
-from ttame.report.columns import adcc_columns, comparison_columns, quality_columns, road_columns
+from ttame.report.columns import adcc_columns, comparison_columns, quality_columns, road_columns, sanity_columns
 from ttame.report.evaluation import Evaluation
 from ttame.report.markdown import differences_table, intervals_table, methods_table
 from ttame.settings import Settings
 from ttame.stages.paths import list_file, results_file
-from ttame.stages.scores_file import read_scores
+from ttame.stages.scores_file import read_sanity, read_scores
 
 LEGEND = """\
 AD, average drop (lower is better), and IC, increase in confidence (higher is better), in percent, when only the most
@@ -38,10 +38,16 @@ DIFFERENCES = """\
 Difference to {reference} on the same images; * is significant at 5 % (paired permutation test, Holm's correction over
 the methods):
 """
+BOLD = "Best in bold, second best underlined."
+SANITY = """\
+Sanity check: rank correlation of the map with the map after the weights of so many layers, counted from the output,
+were shuffled, mean over {images} images. A method that explains what the classifier learned ends near 0:
+"""
 
 
 def run(settings: Settings) -> None:
-    """Write `results.csv`, `statistics.csv`, `results.md`, `comparison.tex`, `road.tex` and `metrics.json`.
+    """Write `results.md`, `results.csv`, `statistics.csv`, `sanity.csv`, `comparison.tex`, `road.tex`, `sanity.tex` and
+    `metrics.json`.
 
     A method without scores is named and left out.
 
@@ -51,11 +57,11 @@ def run(settings: Settings) -> None:
     names = read_names(list_file(settings, "evaluation"))
     shares = ", ".join(str(share) for share in settings.metrics.shares)
     sections = [f"# Results of `{settings.experiment}`\n", LEGEND.format(shares=shares)]
-    means, statistics, evaluations = [], [], {}
+    means, statistics, evaluations, sanity = [], [], {}, {}
     for backbone in settings.backbones:
         scores, missing = read_scores(settings, backbone, names)
         evaluation = Evaluation(scores, settings.metrics, settings.report)
-        evaluations[backbone] = evaluation
+        evaluations[backbone], sanity[backbone] = evaluation, read_sanity(settings, backbone)
         sections += _section(settings, backbone, evaluation, missing)
         subsets = {"all": evaluation}
         seen = evaluation.on_seen_classes(settings.methods.trained_of(backbone))
@@ -63,13 +69,19 @@ def run(settings: Settings) -> None:
             subsets["seen in training"] = seen
             table = methods_table(seen.means, comparison_columns(settings.metrics), seen.marks)
             sections += [SEEN + f"\n{seen.images} of {len(names)} images\n", table]
+        if len(sanity[backbone]):
+            introduction = SANITY.format(images=min(settings.sanity.images, len(names)))
+            sections += [introduction, methods_table(sanity[backbone], sanity_columns(settings.sanity))]
         for subset, part in subsets.items():
             means.append(_rows(backbone, subset, part.means.rename_axis("method").reset_index()))
             statistics.append(_rows(backbone, subset, part.statistics()))
     folder = results_file(settings).parent
     write_text(folder / "results.csv", pd.concat(means).to_csv(index=False, float_format="%.6g"))
     write_text(folder / "statistics.csv", pd.concat(statistics).to_csv(index=False, float_format="%.6g"))
-    _write_latex(settings, evaluations)
+    checks = [table.rename_axis("method").reset_index() for table in sanity.values()]
+    checks = [_with_backbone(*pair) for pair in zip(sanity, checks, strict=True)]
+    write_text(folder / "sanity.csv", pd.concat(checks).to_csv(index=False, float_format="%.6g"))
+    _write_latex(settings, evaluations, sanity)
     write_text(folder / "metrics.json", _metrics(settings, evaluations))
     write_text(results_file(settings), "\n".join(sections))
 
@@ -108,16 +120,22 @@ def _left_out(settings: Settings, backbone: str, missing: list[str]) -> list[str
     return lines
 
 
-def _write_latex(settings: Settings, evaluations: dict[str, Evaluation]) -> None:
+def _write_latex(settings: Settings, evaluations: dict[str, Evaluation], sanity: dict[str, pd.DataFrame]) -> None:
     means = {backbone: evaluation.means for backbone, evaluation in evaluations.items()}
     marks = {backbone: evaluation.marks for backbone, evaluation in evaluations.items()}
     layouts = {
-        "comparison": (comparison_columns(settings.metrics), "Comparison of the methods"),
-        "road": (road_columns(settings.metrics), "ROAD by percentage of removed pixels"),
+        "comparison": (means, comparison_columns(settings.metrics), f"Comparison of the methods. {BOLD}"),
+        "road": (means, road_columns(settings.metrics), f"ROAD by percentage of removed pixels. {BOLD}"),
+        "sanity": (
+            sanity,
+            sanity_columns(settings.sanity),
+            "Rank correlation with the map of a randomised classifier.",
+        ),
     }
-    for name, (columns, what) in layouts.items():
-        caption = f"{what}, experiment {settings.experiment}. Best in bold, second best underlined."
-        text = latex.methods_table(means, columns, marks, caption, f"tab:{settings.experiment}-{name}")
+    for name, (tables, columns, caption) in layouts.items():
+        text = latex.methods_table(
+            tables, columns, marks, f"{settings.experiment}. {caption}", f"tab:{settings.experiment}-{name}"
+        )
         write_text(results_file(settings).with_name(f"{name}.tex"), text)
 
 
@@ -135,6 +153,10 @@ def _metrics(settings: Settings, evaluations: dict[str, Evaluation]) -> str:
 
 
 def _rows(backbone: str, subset: str, rows: pd.DataFrame) -> pd.DataFrame:
+    rows.insert(1, "subset", subset)
+    return _with_backbone(backbone, rows)
+
+
+def _with_backbone(backbone: str, rows: pd.DataFrame) -> pd.DataFrame:
     rows.insert(0, "backbone", backbone)
-    rows.insert(2, "subset", subset)
     return rows

@@ -1,0 +1,78 @@
+"""Stage: does a method's map depend on what the classifier has learned?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from ttame.artifacts import write_text
+from ttame.backbones.backbone import Backbone
+from ttame.backbones.loading import load_backbone
+from ttame.backbones.randomising import layers_from_output, restored, shuffle_weights
+from ttame.device import select_device
+from ttame.explainers.explainer import Explainer, make_explainer
+from ttame.explainers.registry import find
+from ttame.metrics.rank_correlation import rank_correlation
+from ttame.progress import progress
+from ttame.scratch import Scratch, file_digest
+from ttame.settings import SanitySettings, Settings
+from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages
+from ttame.stages.paths import checkpoint_file, contents_file, sanity_file
+
+
+def run(settings: Settings, backbone_name: str, method: str) -> None:
+    """Write a CSV with a row per image: name, and for every depth the rank correlation of the map with the map after
+    the weights of that share of the layers, counted from the output, were shuffled. The class stays the model truth
+    of the untouched classifier, and a trained mechanism stays as it is.
+    """
+    device = select_device(settings.execution)
+    backbone = load_backbone(backbone_name, settings.models[backbone_name]).to(device)
+    checkpoint = checkpoint_file(settings, backbone_name, method) if find(method).needs_training else None
+    explainer = make_explainer(method, backbone, settings.explainers.get(method), checkpoint)
+    images = EvaluationImages(settings, backbone, device, at_most=settings.sanity.images)
+    target = sanity_file(settings, backbone_name, method)
+    identity = {
+        "model": asdict(settings.models[backbone_name]),
+        "options": settings.explainers.get(method),
+        "images": file_digest(contents_file(settings, "evaluation")),
+        "checkpoint": file_digest(checkpoint) if checkpoint else None,
+        "batch_size": settings.execution.batch_size,
+        "sanity": asdict(settings.sanity),
+    }
+    scratch = Scratch(target, identity)
+    pieces = {number: piece for number in range(len(images.sizes())) if (piece := scratch.load(number)) is not None}
+    with progress(len(images.names), f"sanity {backbone_name} {method}", "images") as bar:
+        bar.update(sum(images.sizes()[number] for number in pieces))
+        for batch in images.batches(skip=list(pieces)):
+            pieces[batch.number] = correlations(explainer, backbone, batch, settings.sanity)
+            scratch.save(batch.number, pieces[batch.number])
+            bar.update(len(batch.samples))
+    table = pd.DataFrame({"name": images.names})
+    for depth in settings.sanity.depths:
+        name = f"depth_{depth}"
+        table[name] = torch.cat([pieces[number][name] for number in sorted(pieces)]).numpy()
+    write_text(target, table.to_csv(index=False, float_format="%.6g"))
+    scratch.clear()
+
+
+def correlations(
+    explainer: Explainer, backbone: Backbone, batch: EvaluationBatch, settings: SanitySettings
+) -> dict[str, Tensor]:
+    """(B,) correlations of one batch for every depth, `depth_<percent>`."""
+    images = backbone.normalise(batch.images)
+    with torch.no_grad():
+        targets = backbone(images).argmax(1)
+    before = explainer(images, targets, batch.samples).detach().nan_to_num()
+    layers = layers_from_output(backbone.model)
+    found = {}
+    for depth in settings.depths:
+        with restored(backbone.model):
+            # The seed is the same at every depth, so that more layers are randomised and none anew.
+            shuffle_weights(layers[: math.ceil(len(layers) * depth / 100)], settings.seed)
+            after = explainer(images, targets, batch.samples).detach().nan_to_num()
+        found[f"depth_{depth}"] = rank_correlation(before, after)
+    return found
