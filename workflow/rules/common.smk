@@ -27,6 +27,9 @@ except TTameError as error:
 STAGES = yaml.safe_load(Path(workflow.basedir, "dvc.yaml").read_text())["stages"]
 
 
+SHOWN_IN_REPORT = (".csv", ".html", ".png")
+
+
 def look_up(key):
     """The value of a dotted key of the params."""
     return reduce(lambda section, name: section[name], key.split("."), config)
@@ -46,6 +49,16 @@ def paths(stage, *kinds):
 def written(stage):
     """Path patterns of everything that a stage writes; DVC tells metrics and plots from other outputs."""
     return paths(stage, "outs", "metrics", "plots")
+
+
+def reported(stage, category):
+    """What a stage writes, marked for `snakemake --report` where the report can show it."""
+    caption = f"../report/{stage}.rst"
+    found = []
+    for path in written(stage):
+        shown = path.endswith(SHOWN_IN_REPORT)
+        found.append(report(path, caption=caption, category=category) if shown else path)
+    return found
 
 
 def axis_values(values):

@@ -2,7 +2,7 @@ rule figure:
     input:
         dependencies("figure"),
     output:
-        written("figure"),
+        reported("figure", "Figures"),
     params:
         parameters("figure"),
     wildcard_constraints:
@@ -23,7 +23,7 @@ rule tables:
     input:
         dependencies("tables"),
     output:
-        written("tables"),
+        reported("tables", "Tables"),
     params:
         parameters("tables"),
     wildcard_constraints:
@@ -44,7 +44,7 @@ rule page:
     input:
         dependencies("page"),
     output:
-        written("page"),
+        reported("page", "Page"),
     params:
         parameters("page"),
     wildcard_constraints:
@@ -65,7 +65,7 @@ rule cost:
     input:
         dependencies("cost"),
     output:
-        written("cost"),
+        reported("cost", "Tables"),
     params:
         parameters("cost"),
     wildcard_constraints:

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ttame.report.columns import quality_columns
+from ttame.report.evaluation import Evaluation
+from ttame.report.page.verdict import verdict
+from ttame.settings import CurveSettings, MetricSettings, ReportSettings, RoadSettings
+
+from .results_by_hand import write_scores
+
+METRICS = MetricSettings([100, 50, 15], RoadSettings([10, 70], 0.01, 1), CurveSettings(16, 0.02), coherency=True)
+
+
+@pytest.fixture
+def evaluate(tmp_path: Path):
+    def make(methods: list[str], images: int, reference: str = "ttame") -> Evaluation:
+        names = [str(number) for number in range(images)]
+        scores = {}
+        for seed, method in enumerate(methods):
+            write_scores(tmp_path / "scores.parquet", names, seed)
+            scores[method] = pd.read_parquet(tmp_path / "scores.parquet")
+        # One method that is far better than all others in one measure, and worse in another.
+        if "ttame" in scores:
+            scores["ttame"]["insertion"] = 0.99
+            scores["ttame"]["deletion"] = 0.99
+        return Evaluation(scores, METRICS, ReportSettings(reference, 1, 500, 1))
+
+    return make
+
+
+def test_it_counts_what_the_tests_found(evaluate) -> None:
+    evaluation = evaluate(["center", "gradcam", "rise", "ttame"], 40)
+    sentence = verdict("shapes_cnn", evaluation)
+    columns = quality_columns(METRICS)
+    table = evaluation.statistics().set_index(["method", "column"])
+    better = worse = open_ = 0
+    for method in ("gradcam", "rise"):
+        for column in columns:
+            if (method, column.key) not in table.index:
+                continue
+            row = table.loc[(method, column.key), :].to_dict()
+            if row["p_value"] > 0.05:
+                open_ += 1
+            elif (row["difference"] > 0) == (column.better == "lower"):
+                better += 1
+            else:
+                worse += 1
+    assert better >= 2, "insertion, against both"
+    assert worse >= 2, "deletion, against both"
+    found = re.search(
+        r"(\d+) comparisons, it is significantly better in (\d+), worse in (\d+), and (\d+) show", sentence
+    )
+    assert found is not None
+    assert [int(number) for number in found.groups()] == [better + worse + open_, better, worse, open_]
+    assert "(40 images, 5 %, Holm's correction)" in sentence
+
+
+def test_a_difference_outside_both_intervals_is_significant(evaluate) -> None:
+    evaluation = evaluate(["gradcam", "ttame"], 40)
+    low, high = evaluation.intervals["gradcam"].loc["insertion"].to_numpy()
+    assert not low <= evaluation.means["insertion"]["ttame"] <= high
+    assert evaluation.against_reference["gradcam"]["p_value"]["insertion"] < 0.05
+    assert evaluation.marks["ttame", "insertion"] == "best"
+
+
+def test_without_a_reference_it_names_the_leader(evaluate) -> None:
+    assert re.match(r"On vit, (RISE|Grad-CAM) is the best", verdict("vit", evaluate(["gradcam", "rise"], 30)))
+
+
+def test_too_little_to_compare_is_said(evaluate) -> None:
+    assert "of one image no difference" in verdict("vit", evaluate(["gradcam", "ttame"], 1))
+    assert "too few methods or images" in verdict("vit", evaluate(["gradcam"], 5))
