@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-STEPS = 16
+STEPS = 4
 
 
 def write_scores(path: Path, names: list[str], seed: int) -> None:

@@ -13,7 +13,7 @@ from ttame.settings import CurveSettings, MetricSettings, ReportSettings, RoadSe
 
 from .results_by_hand import write_scores
 
-METRICS = MetricSettings([100, 50, 15], RoadSettings([10, 70], 0.01, 1), CurveSettings(16, 0.02), coherency=True)
+METRICS = MetricSettings([100, 50, 15], RoadSettings([10, 70], 0.01, 1), CurveSettings(4, 0.02), coherency=True)
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def perturbed_images(images: Tensor, saliency: Tensor, names: Sequence[str], set
     removed = torch.stack([removed_pixels(ranks[order], share) for order, share in versions], dim=1)
     removed = removed.view(len(images), len(versions), *saliency.shape[1:])
     repeated = images.unsqueeze(1).expand(-1, len(versions), -1, -1, -1)
-    filled = impute_linear(repeated.flatten(0, 1), removed.flatten(0, 1)).view_as(repeated)
+    filled = impute_linear(repeated.flatten(0, 1), removed.flatten(0, 1)).reshape(repeated.shape)
     noise = torch.zeros(repeated.shape)
     for image, (name, gone_of_image) in enumerate(zip(names, removed.cpu(), strict=True)):
         for version, ((order, share), gone) in enumerate(zip(versions, gone_of_image, strict=True)):

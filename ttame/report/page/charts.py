@@ -76,10 +76,12 @@ def curves(
 def scatter(points: pd.DataFrame, *, across: str, up: str, description: str, chart_id: str) -> str:
     """A point per method: columns x (logarithmic axis) and y; lower y is drawn higher, since 1 is the best rank."""
     figure, axes = _new()
+    height = points["y"].rank(method="first")
     for method, (colour, _, marker) in styles([str(name) for name in points.index]).items():
         x, y = points.loc[method].to_numpy(float)
+        above = 3 if height[method] % 2 else -9  # so that the labels of neighbours part
         axes.plot([x], [y], marker, color=colour, gid=f"{chart_id}:{method}")
-        axes.annotate(title(method), (x, y), xytext=(5, 3), textcoords="offset points", fontsize=7, color=INK)
+        axes.annotate(title(method), (x, y), xytext=(5, above), textcoords="offset points", fontsize=7, color=INK)
     axes.set(xlabel=across, ylabel=up, xscale="log")
     axes.margins(x=0.15)
     axes.invert_yaxis()
