@@ -87,7 +87,8 @@ def test_no_stage_lists_code_that_it_does_not_use(stage: str) -> None:
 
 
 def _outs(stage: str, settings: Settings, **wildcards: str) -> set[str]:
-    outs = [out if isinstance(out, str) else next(iter(out)) for out in STAGES[stage]["outs"]]
+    written = [out for kind in ("outs", "metrics", "plots") for out in STAGES[stage].get(kind, [])]
+    outs = [out if isinstance(out, str) else next(iter(out)) for out in written]
     for name, value in {"experiment": settings.experiment, **wildcards}.items():
         outs = [out.replace(f"${{item.{name}}}", value) for out in outs]
     return set(outs)
@@ -113,3 +114,6 @@ def test_files_are_those_that_the_package_writes() -> None:
         assert _outs(f"scores{suffix}", settings, **pair) == {str(paths.scores_file(settings, **pair))}
     assert _outs("figure", settings, backbone=pair["backbone"]) == {str(paths.figure_file(settings, pair["backbone"]))}
     assert str(paths.results_file(settings)) in _outs("tables", settings)
+    assert _outs("page", settings) == {str(paths.page_file(settings))}
+    for suffix in ("", "_on_transformers", "_trained", "_trained_on_transformers"):
+        assert _outs(f"sanity{suffix}", settings, **pair) == {str(paths.sanity_file(settings, **pair))}
