@@ -141,7 +141,7 @@ def test_results_are_printed_with_their_path(folder, capsys) -> None:
     (tables / "results.md").write_text("# the table\n")
     (tables / "cost.md").write_text("# the cost\n")
     assert main(["results"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == f"Results page: {tables / 'results.md'}"
+    assert capsys.readouterr().out.splitlines()[-1] == f"Results page: {root / 'results/shapes/page/index.html'}"
 
 
 def test_use_swaps_files_and_loses_nothing(folder, capsys) -> None:
