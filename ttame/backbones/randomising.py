@@ -15,19 +15,22 @@ def layers_from_output(model: nn.Module) -> list[nn.Module]:
 
 
 @torch.no_grad()
-def shuffle_weights(layers: Sequence[nn.Module], seed: int) -> None:
-    """Randomise layers in place: every weight tensor keeps its values and loses their places.
+def randomise(layers: Sequence[nn.Module], seed: int) -> None:
+    """Randomise layers in place.
 
-    Adebayo et al. draw new weights from the initialisation; shuffling draws from each tensor's own distribution, so
-    that activations keep their scale and it is what the weights say that is lost. Statistics of a batch norm count as
-    weights.
+    Matrices and kernels are drawn anew, normal around 0 with the root mean square of the old ones, as an initialisation
+    would, so that activations keep their scale; shuffled, the weights before a ReLU would keep their negative mean and
+    the classifier would die. Vectors (biases, scales and statistics of norms) keep their values and lose their places.
     """
     generator = torch.Generator().manual_seed(seed)
     for layer in layers:
         for tensor in _weights(layer):
-            flat = tensor.flatten()
-            order = torch.randperm(len(flat), generator=generator).to(tensor.device)
-            tensor.copy_(flat[order].view_as(tensor))
+            if tensor.ndim > 1:
+                drawn = torch.randn(tensor.shape, generator=generator).to(tensor)
+                tensor.copy_(drawn * tensor.square().mean().sqrt())
+            else:
+                order = torch.randperm(len(tensor.flatten()), generator=generator).to(tensor.device)
+                tensor.copy_(tensor.flatten()[order].view_as(tensor))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from torch import Tensor
 from ttame.artifacts import write_text
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
-from ttame.backbones.randomising import layers_from_output, restored, shuffle_weights
+from ttame.backbones.randomising import layers_from_output, randomise, restored
 from ttame.device import select_device
 from ttame.explainers.explainer import Explainer, make_explainer
 from ttame.explainers.registry import find
@@ -26,7 +26,7 @@ from ttame.stages.paths import checkpoint_file, contents_file, sanity_file
 
 def run(settings: Settings, backbone_name: str, method: str) -> None:
     """Write a CSV with a row per image: name, and for every depth the rank correlation of the map with the map after
-    the weights of that share of the layers, counted from the output, were shuffled. The class stays the model truth
+    that share of the layers, counted from the output, was randomised. The class stays the model truth
     of the untouched classifier, and a trained mechanism stays as it is.
     """
     device = select_device(settings.execution)
@@ -72,7 +72,7 @@ def correlations(
     for depth in settings.depths:
         with restored(backbone.model):
             # The seed is the same at every depth, so that more layers are randomised and none anew.
-            shuffle_weights(layers[: math.ceil(len(layers) * depth / 100)], settings.seed)
+            randomise(layers[: math.ceil(len(layers) * depth / 100)], settings.seed)
             after = explainer(images, targets, batch.samples).detach().nan_to_num()
         found[f"depth_{depth}"] = rank_correlation(before, after)
     return found

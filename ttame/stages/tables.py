@@ -40,8 +40,8 @@ the methods):
 """
 BOLD = "Best in bold, second best underlined."
 SANITY = """\
-Sanity check: rank correlation of the map with the map after the weights of so many layers, counted from the output,
-were shuffled, mean over {images} images. A method that explains what the classifier learned ends near 0:
+Sanity check: rank correlation of the map with the map after so many layers, counted from the output, were randomised,
+mean over {images} images. A method that explains what the classifier learned ends near 0:
 """
 
 
