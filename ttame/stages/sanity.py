@@ -12,12 +12,12 @@ from torch import Tensor
 from ttame.artifacts import write_text
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
-from ttame.backbones.randomising import layers_from_output, randomise, restored
 from ttame.device import select_device
 from ttame.explainers.explainer import Explainer, make_explainer
 from ttame.explainers.registry import find
 from ttame.metrics.rank_correlation import rank_correlation
 from ttame.progress import progress
+from ttame.randomising import layers_from_output, randomise, restored
 from ttame.scratch import Scratch, file_digest
 from ttame.settings import SanitySettings, Settings
 from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages

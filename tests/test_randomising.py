@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ttame.backbones.randomising import layers_from_output, randomise, restored
+from ttame.randomising import layers_from_output, randomise, restored
 
 
 def test_the_head_comes_first_and_the_stem_last(tiny_cnn, tiny_vit) -> None:
