@@ -104,7 +104,7 @@ def _backbone() -> Backbone:
     return load_backbone("lite0", ModelSettings("tf_efficientnet_lite0", "default", "auto", "auto"))
 
 
-def _images_and_maps() -> tuple[Tensor, dict[str, Tensor]]:
+def _images_and_maps(only: str | None = None) -> tuple[Tensor, dict[str, Tensor]]:
     """(16, 3, 224, 224), normalised, and their (16, 224, 224) maps; T-TAME's where a mechanism was trained."""
     backbone = _backbone()
     images = load_images(backbone, IMAGES)
@@ -120,7 +120,8 @@ def _images_and_maps() -> tuple[Tensor, dict[str, Tensor]]:
     if CHECKPOINT.exists():
         explainers = {"T-TAME": make_explainer("ttame", backbone, checkpoint=CHECKPOINT), **explainers}
     size = backbone.preprocessing.input_size
-    maps = {name: explain(images, targets, samples).detach() for name, explain in explainers.items()}
+    wanted = {name: explain for name, explain in explainers.items() if only in (None, name)}
+    maps = {name: explain(images, targets, samples).detach() for name, explain in wanted.items()}
     return images, {name: resize_map(normalise_map(found), size) for name, found in maps.items()}
 
 
@@ -139,7 +140,7 @@ def _direct(images: Tensor, removed: Tensor) -> Tensor:
 
 
 def _all_removed() -> tuple[Tensor, Tensor]:
-    images, maps = _images_and_maps()
+    images, maps = _images_and_maps(_which_maps())
     chosen = maps[_which_maps()]
     removed = [_removed(order * chosen, share) for order in (1, -1) for share in ROAD.shares]
     return images, torch.stack(removed, dim=1)
@@ -160,7 +161,7 @@ def package() -> Run:
 
 def _batch() -> tuple[Backbone, Tensor, Tensor]:
     """A batch of 32 normalised photographs and their maps."""
-    images, maps = _images_and_maps()
+    images, maps = _images_and_maps(_which_maps())
     chosen = maps[_which_maps()]
     repeats = BATCH // IMAGES
     return _backbone(), images.repeat(repeats, 1, 1, 1), chosen.repeat(repeats, 1, 1)

@@ -17,6 +17,11 @@ COLOUR_MAP = "inferno"  # perceptually even, and readable with any colour vision
 OPACITY = 0.6
 
 
+def class_name(names: Sequence[str] | None, index: int) -> str:
+    """What a class is called in a picture, by its number where the classifier has no names."""
+    return names[index] if names else f"class {index}"
+
+
 def overlay(photo: NDArray[np.uint8], saliency: Tensor) -> NDArray[np.float64]:
     """The map in colour over the image in grey.
 

@@ -10,7 +10,7 @@ from ttame.data.sources import open_source
 from ttame.data.transforms import center_crop, resize_shorter_side
 from ttame.explainers.registry import title
 from ttame.metrics.masking import normalise_map, resize_map
-from ttame.report.pictures import draw_grid, overlay
+from ttame.report.pictures import class_name, draw_grid, overlay
 from ttame.settings import Settings
 from ttame.stages.maps_file import read_maps
 from ttame.stages.paths import figure_file, maps_file
@@ -35,9 +35,5 @@ def run(settings: Settings, backbone_name: str) -> None:
     for method in methods:
         saliency = resize_map(normalise_map(maps[method].maps[torch.tensor(chosen)]), preprocessing.input_size)
         rows.append((title(method), [overlay(*pair) for pair in zip(photos, saliency, strict=True)]))
-    labels = [_class_name(backbone.class_names, int(maps[methods[0]].targets[index])) for index in chosen]
+    labels = [class_name(backbone.class_names, int(maps[methods[0]].targets[index])) for index in chosen]
     draw_grid(figure_file(settings, backbone_name), rows, labels)
-
-
-def _class_name(names: tuple[str, ...] | None, label: int) -> str:
-    return names[label] if names else f"class {label}"

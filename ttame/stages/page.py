@@ -30,7 +30,7 @@ from ttame.report.page.charts import COLOURS
 from ttame.report.page.gallery import agreement, gallery_of, spread
 from ttame.report.page.sections import cost_chart, curve_charts, table_row, training_chart
 from ttame.report.page.verdict import verdict
-from ttame.report.pictures import COLOUR_MAP
+from ttame.report.pictures import COLOUR_MAP, class_name
 from ttame.settings import Settings
 from ttame.stages.maps_file import read_maps
 from ttame.stages.paths import checkpoint_file, cost_file, list_file, maps_file, page_file
@@ -108,7 +108,7 @@ def _gallery(settings: Settings, name: str, evaluation: Evaluation) -> dict[str,
     source = open_source(settings.data, "evaluation")
     places = spread(agreement(maps), settings.report.gallery)
     photos = {place: _photo(source, backbone, next(iter(found.values())).names[place]) for place in places}
-    classes = {place: _class_name(backbone.class_names, int(targets[place])) for place in places}
+    classes = {place: class_name(backbone.class_names, int(targets[place])) for place in places}
     return gallery_of(evaluation, maps, photos, classes)
 
 
@@ -119,10 +119,6 @@ def _photo(source: Any, backbone: Backbone, name: str) -> Image.Image | None:
         print(f"page: {error}", file=sys.stderr)
         return None
     return center_crop(resize_shorter_side(image, backbone.preprocessing), backbone.preprocessing)
-
-
-def _class_name(names: tuple[str, ...] | None, label: int) -> str:
-    return names[label] if names else f"class {label}"
 
 
 def _colour_table() -> list[list[int]]:

@@ -20,7 +20,7 @@ from ttame.errors import TTameError, suggestion
 from ttame.explainers.explainer import make_explainer
 from ttame.explainers.registry import find, title
 from ttame.metrics.masking import normalise_map, resize_map
-from ttame.report.pictures import draw_grid, overlay
+from ttame.report.pictures import class_name, draw_grid, overlay
 from ttame.settings import Settings
 from ttame.stages.paths import checkpoint_file
 
@@ -66,15 +66,15 @@ def run(settings: Settings, request: Request) -> str:
         probabilities = backbone(images).softmax(1)[0].cpu()
     target = int(probabilities.argmax()) if request.target is None else _find_class(backbone, request.target)
     photo = np.asarray(crop)
-    pictures, headings = [photo], [_class_name(backbone, target)]
+    pictures, headings = [photo], [class_name(backbone.class_names, target)]
     for method in request.methods or _usual_methods(settings, name):
         saliency = _map(settings, request, backbone, method, images, target)
         pictures.append(overlay(photo, saliency))
         headings.append(title(method))
     output = request.output or Path(f"{request.photo.stem}.maps.png")
     draw_grid(output, [("", pictures)], headings, inches=2.4)
-    lines = [f"{100 * value:5.1f} %  {_class_name(backbone, index)}" for value, index in _top(probabilities)]
-    return "\n".join([*lines, f"Maps of {_class_name(backbone, target)}: {output}"])
+    lines = [f"{100 * value:5.1f} %  {class_name(backbone.class_names, index)}" for value, index in _top(probabilities)]
+    return "\n".join([*lines, f"Maps of {class_name(backbone.class_names, target)}: {output}"])
 
 
 def _map(settings: Settings, request: Request, backbone: Backbone, method: str, images: Tensor, target: int) -> Tensor:
@@ -111,10 +111,6 @@ def _find_class(backbone: Backbone, wanted: str) -> int:
         f"--class: {wanted!r} is no class of {backbone.name}{suggestion(wanted, names)}; expected 0 to "
         f"{backbone.num_classes - 1}" + (" or a name" if names else "")
     )
-
-
-def _class_name(backbone: Backbone, index: int) -> str:
-    return backbone.class_names[index] if backbone.class_names else f"class {index}"
 
 
 def _top(probabilities: Tensor) -> list[tuple[float, int]]:

@@ -17,14 +17,14 @@ def verdict(backbone: str, evaluation: Evaluation) -> str:
             wins[method] += 1
     reference = evaluation.report.reference
     measures = f"{len(columns)} measures"
-    if reference not in evaluation.against_reference and not evaluation.against_reference:
+    if not evaluation.against_reference:
         leader = max(wins, key=lambda method: wins[method])
         if wins[leader] == 0:
             return f"On {backbone}, {_count(evaluation)}: too few methods or images to compare."
         return f"On {backbone}, {title(leader)} is the best or no worse than the best in {wins[leader]} of {measures}."
     if evaluation.images < 2:
         return f"On {backbone}, {_count(evaluation)}: of one image no difference can be told from chance."
-    better, worse, open_ = [], [], []
+    better = worse = undecided = 0
     for method, table in evaluation.against_reference.items():
         if find(method).kind == "control":
             continue
@@ -32,17 +32,17 @@ def verdict(backbone: str, evaluation: Evaluation) -> str:
             if column.key not in table.index:
                 continue
             difference, p_value = table.loc[column.key].to_numpy(float)
-            if p_value > LEVEL:
-                open_.append(method)
+            if not p_value <= LEVEL:
+                undecided += 1
             elif (difference > 0) == (column.better == "lower"):
-                better.append(method)
+                better += 1
             else:
-                worse.append(method)
-    total = len(better) + len(worse) + len(open_)
+                worse += 1
+    comparisons = better + worse + undecided
     return (
         f"On {backbone}, {title(reference)} is the best or no worse than the best in {wins[reference]} of {measures}. "
-        f"Against each other method in each measure, {total} comparisons, it is significantly better in {len(better)}, "
-        f"worse in {len(worse)}, and {len(open_)} show no difference ({_count(evaluation)}, 5 %, Holm's correction)."
+        f"Against each other method in each measure, {comparisons} comparisons, it is significantly better in {better}, "
+        f"worse in {worse}, and {undecided} show no difference ({_count(evaluation)}, 5 %, Holm's correction)."
     )
 
 
