@@ -41,8 +41,9 @@ def verdict(backbone: str, evaluation: Evaluation) -> str:
     comparisons = better + worse + undecided
     return (
         f"On {backbone}, {title(reference)} is the best or no worse than the best in {wins[reference]} of {measures}. "
-        f"Against each other method in each measure, {comparisons} comparisons, it is significantly better in "
-        f"{better}, worse in {worse}, and {undecided} show no difference ({_count(evaluation)}, 5 %, Holm's correction)."
+        f"Against each other method in each measure, {comparisons} comparisons, "
+        f"it is significantly better in {better}, worse in {worse}, and {undecided} show no difference "
+        f"({_count(evaluation)}, 5 %, Holm's correction)."
     )
 
 
