@@ -3,9 +3,10 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint bench sync-to-dvc sync-to-snakemake clean lock
+.PHONY: help venv demo test test-long lint bench sync-to-dvc sync-to-snakemake clean lock
 
 PYTHON ?= python3
+LONG ?= guide or tables
 DIGEST := $(shell $(PYTHON) -c "import hashlib; print(hashlib.sha256(open('requirements.lock', 'rb').read()).hexdigest()[:12])")
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 VENV ?= $(CACHE)/ttame/venv-$(DIGEST)
@@ -34,7 +35,10 @@ demo: $(READY) ## the whole pipeline on the embedded data, at most 10 minutes on
 
 test: $(READY) ## lint, types, workflow lint and all tests
 	$(MAKE) lint
-	pytest
+	pytest --numprocesses auto --dist loadfile
+
+test-long: $(READY) ## the paper's experiment on a small tree of ILSVRC's shape, and the guide, from their text
+	pytest -m long -k "$(LONG)"
 
 lint: $(READY) ## ruff, mypy, snakemake --lint
 	ruff check .

@@ -10,20 +10,21 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import engines, evaluation, explainers, lite0
+from benchmarks import engines, evaluation, explainers, lite0, training
+from benchmarks.photographs import set_up_processor
 from ttame.artifacts import write_text
-from ttame.device import select_device
 from ttame.report.markdown import markdown_table
-from ttame.settings import ExecutionSettings
 
 BOUNDED = ["What", "Measured", "At most"]
 COMPARED = ["What", "Ours, ms per image", "Other, ms per image", "Ratio", "Wanted"]
 EVALUATED = ["What", "Ours, ms", "Other, ms", "Ratio or error", "Wanted"]
+TRAINED = ["What", "Images/s", "Other, images/s", "Ratio", "Wanted"]
 SECTIONS: dict[str, tuple[list[str], Callable[[], list[list[str]]]]] = {
     "lite0": (BOUNDED, lite0.rows),
     "engines": (BOUNDED, engines.rows),
     "explainers": (COMPARED, explainers.rows),
     "evaluation": (EVALUATED, evaluation.rows),
+    "training": (TRAINED, training.rows),
 }
 
 
@@ -35,7 +36,7 @@ def main() -> None:
     unknown = [name for name in names if name not in SECTIONS]
     if unknown:
         parser.error(f"{unknown[0]!r} is no section; expected {', '.join(SECTIONS)}")
-    select_device(ExecutionSettings("cpu", os.cpu_count() or 1, 1, 0))
+    set_up_processor(os.cpu_count() or 1)
     machine = f"{_processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
     for name in names:
         headings, rows = SECTIONS[name]

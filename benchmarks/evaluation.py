@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 import sys
@@ -13,7 +14,7 @@ import torch
 from pytorch_grad_cam.metrics.road import NoisyLinearImputer
 from torch import Tensor
 
-from benchmarks.photographs import REPOSITORY, load_images
+from benchmarks.photographs import REPOSITORY, load_images, photos_settings
 from benchmarks.workers import Run, Worker, interleaved
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
@@ -22,17 +23,18 @@ from ttame.explainers.explainer import make_explainer
 from ttame.metrics.imputation import impute_linear
 from ttame.metrics.masking import normalise_map, rank_pixels, removed_pixels, resize_map
 from ttame.metrics.road import perturbed_images
-from ttame.settings import CurveSettings, MetricSettings, ModelSettings, RoadSettings
+from ttame.settings import ModelSettings
 from ttame.stages.evaluation_images import EvaluationBatch
 from ttame.stages.maps_file import Maps
 from ttame.stages.scores import score_batch
 
 HERE = "benchmarks.evaluation"
 IMAGES, BATCH = 16, 32
-ROAD = RoadSettings([10, 20, 30, 40, 50, 70, 90], 0.01, 0)
-METRICS = MetricSettings([100, 50, 15], ROAD, CurveSettings(16, 0.0223), coherency=False)
+MODEL = "tf_efficientnet_lite0"
+METRICS = dataclasses.replace(photos_settings().metrics, coherency=False)  # maps of masked images are the maps stage's
+ROAD = METRICS.road
 PASSES = 1 + len(METRICS.shares) + 2 * len(ROAD.shares) + 2 * METRICS.insertion_deletion.steps
-CHECKPOINT = REPOSITORY / "results/photos/attention/tf_efficientnet_lite0/ttame.safetensors"
+CHECKPOINT = REPOSITORY / f"results/photos/attention/{MODEL}/ttame.safetensors"
 Row = list[str]
 
 
@@ -101,7 +103,7 @@ def _threads(count: int) -> str:
 
 @cache
 def _backbone() -> Backbone:
-    return load_backbone("lite0", ModelSettings("tf_efficientnet_lite0", "default", "auto", "auto"))
+    return load_backbone(MODEL, ModelSettings(MODEL, "default", "auto", "auto"))
 
 
 def _images_and_maps(only: str | None = None) -> tuple[Tensor, dict[str, Tensor]]:

@@ -12,17 +12,16 @@ from collections.abc import Callable, Mapping
 import timm
 import torch
 
+from benchmarks.photographs import photos_settings
 from ttame.attention.checkpoint import feature_channels
 from ttame.attention.mechanism import AttentionMechanism
 from ttame.attention.training import AttentionTraining
 from ttame.backbones import lite0
 from ttame.backbones.backbone import Backbone
 from ttame.device import peak_memory_bytes
-from ttame.settings import LossSettings, RecipeSettings
 
 BATCH, ROUNDS = 32, 9
-LOSS = LossSettings(1.5, 2.0, 0.01, "random", "auto")
-RECIPE = RecipeSettings(epochs=1, batch_size=BATCH, momentum=0.9, weight_decay=5e-4, augment=False, seed=0)
+ATTENTION = photos_settings().attention["ttame"]
 
 
 def rows() -> list[list[str]]:
@@ -44,7 +43,7 @@ def _backbone(classes: int) -> Backbone:
 
 def _training(backbone: Backbone) -> AttentionTraining:
     network = AttentionMechanism(feature_channels(backbone, backbone.layers), backbone.num_classes)
-    return AttentionTraining(backbone, network.train(), backbone.layers, LOSS, RECIPE, 0.01, total_steps=1000)
+    return AttentionTraining(backbone, network.train(), backbone.layers, ATTENTION.loss, ATTENTION.recipe, 0.01, 1000)
 
 
 def _images() -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from torch import Tensor
 
 from ttame.backbones.backbone import Backbone
 from ttame.data.transforms import center_crop, resize_shorter_side, to_bytes, to_unit_range
+from ttame.device import select_device
+from ttame.settings import Settings, load_settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PHOTOS = Path(os.environ.get("TTAME_SHARED", REPOSITORY.parent / "shared")) / "photos" / "pets_eval"
@@ -27,3 +30,14 @@ def load_images(backbone: Backbone, count: int) -> Tensor:
         center_crop(resize_shorter_side(Image.open(f).convert("RGB"), preprocessing), preprocessing) for f in files
     ]
     return backbone.normalise(to_unit_range(torch.stack([to_bytes(crop) for crop in crops])))
+
+
+def set_up_processor(threads: int) -> None:
+    """As the stages do it."""
+    select_device(dataclasses.replace(photos_settings().execution, device="cpu", threads=threads))
+
+
+def photos_settings() -> Settings:
+    """The experiment `photos`, on the shelf or active."""
+    shelf = REPOSITORY / "experiments" / "photos.yaml"
+    return load_settings(shelf if shelf.exists() else REPOSITORY / "params.yaml")

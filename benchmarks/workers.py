@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import multiprocessing
 import os
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from ttame.device import select_device
-from ttame.settings import ExecutionSettings
+from benchmarks.photographs import set_up_processor
 
 Run = Callable[[], object]
 
@@ -35,6 +35,7 @@ class Worker:
         self._connection, other = context.Pipe()
         self._process = context.Process(target=_serve, args=(other, factory, tuned, threads, arguments), daemon=True)
         self._process.start()
+        other.close()  # so that a worker that dies ends the wait for it
         self._connection.recv()
 
     def seconds(self) -> float:
@@ -61,13 +62,14 @@ def interleaved(first: Worker, second: Worker, rounds: int) -> tuple[float, floa
 
 def _serve(connection: Connection, factory: str, tuned: bool, threads: int, arguments: tuple[Any, ...]) -> None:
     if tuned:
-        select_device(ExecutionSettings("cpu", threads, 1, 0))
+        set_up_processor(threads)
     torch.set_num_threads(threads)
-    sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - the package's progress bars, as long as the process lives
     module, _, name = factory.partition(":")
     run: Run = getattr(importlib.import_module(module), name)(*arguments)
     connection.send("ready")
     while connection.recv() is not None:
-        started = time.perf_counter()
-        run()
-        connection.send(time.perf_counter() - started)
+        with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):  # the package's progress bars
+            started = time.perf_counter()
+            run()
+            seconds = time.perf_counter() - started
+        connection.send(seconds)

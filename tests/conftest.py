@@ -24,7 +24,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("TTAME_SHARED", REPOSITORY.parent / "shared"))
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
-torch.set_num_threads(2)
+# Two for a single process, and one each where pytest-xdist runs several.
+torch.set_num_threads(max(1, 2 // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
 
 
 @pytest.fixture(scope="session")

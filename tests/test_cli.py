@@ -15,6 +15,8 @@ from ttame import artifacts
 from ttame.cli import main
 from ttame.explainers.registry import EXPLAINERS
 
+from .conftest import REPOSITORY
+
 
 @pytest.fixture
 def folder(tmp_path: Path, params: dict[str, Any], monkeypatch) -> Callable[..., Path]:
@@ -71,13 +73,14 @@ def test_list_that_names_a_missing_file(folder, capsys, tmp_path: Path) -> None:
     Path("given.txt").write_text("0.png 1\nmissing.png 2\n")
     params["data"]["lists"]["evaluation"] = "given.txt"
     Path("params.yaml").write_text(yaml.safe_dump(params))
-    assert "missing.png: no such image; mend the datalist" in _one_line(capsys, "datalists")
+    assert "the evaluation list: 1 of 2 images are not in " in (message := _one_line(capsys, "datalists"))
+    assert "missing.png for one; put them there, or mend the list or data.roots" in message
 
 
 def test_training_list_smaller_than_a_batch(folder, capsys) -> None:
     folder()
     assert main(["datalists"]) == 0
-    assert "4 images do not fill a batch of 32; lower" in _one_line(capsys, "train", "shapes_cnn", "ttame")
+    assert "4 images do not fill a step of 32; lower" in _one_line(capsys, "train", "shapes_cnn", "ttame")
 
 
 def test_stage_out_of_order_says_which_comes_first(folder, capsys) -> None:
@@ -106,7 +109,8 @@ def test_unknown_layer(folder, capsys) -> None:
 
 
 def test_cuda_that_is_not_there(folder, capsys, monkeypatch) -> None:
-    folder(execution={"device": "cuda", "threads": 1, "batch_size": 2, "workers": 0})
+    execution = yaml.safe_load((REPOSITORY / "params.yaml").read_text())["execution"]
+    folder(execution=execution | {"device": "cuda"})
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert "no CUDA device is visible" in _one_line(capsys, "maps", "shapes_cnn", "gradcam")
 

@@ -30,6 +30,9 @@ def _change(params: dict[str, Any], key: str, value: Any) -> None:
         params[last] = value
 
 
+SHARP = yaml.safe_load((REPOSITORY / "params.yaml").read_text())["attention"]["ttame"]["recipe"] | {"sharpness": 0.1}
+
+
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
@@ -55,6 +58,10 @@ def _change(params: dict[str, Any], key: str, value: Any) -> None:
         ("methods.trained", ["ttame-two_layers"], r"'ttame-two_layers' is not a key of attention"),
         ("attention.lcam_img_a.loss.area", 2.0, r"lcam_img_a is trained with the cross-entropy alone; set area"),
         ("attention.ttame.mechanism.feature_layers", "last", r"feature_layers: 'last' is not valid"),
+        ("attention.ttame.recipe", SHARP | {"accumulate": 2}, r"ttame\.recipe\.sharpness: needs accumulate: 1"),
+        ("attention.ttame.recipe.optimiser", "sgd", r"recipe\.optimiser: 'sgd' is not one of"),
+        ("attention.ttame.checkpoints", {"vgg": "a"}, r"checkpoints: 'vgg' is not one of backbones"),
+        ("data.model_truths", ["shapes_vi"], r"model_truths: 'shapes_vi' is not one of backbones; did you mean"),
         ("experiment", "a/b", r"experiment: 'a/b' does not match"),
         ("data.source", "folder", r"ground_truth needs data\.source: shapes"),
         ("executoin", {}, r"unknown key 'executoin'; did you mean 'execution'"),

@@ -10,6 +10,10 @@ class TTameError(Exception):
     """Bad input. The message names the file or the key, what was expected, and how to mend it."""
 
 
+class Stopped(Exception):  # noqa: N818, it is no error
+    """The work was asked to stop, and has saved what it did. The message says how to go on."""
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """`"; did you mean 'x'?"` when a known name is near, else `""`."""
     near = difflib.get_close_matches(name, sorted(set(known)), n=3, cutoff=0.6)

@@ -8,11 +8,12 @@ from typing import NoReturn
 from tqdm import tqdm
 
 
-def progress(total: int, description: str, unit: str) -> tqdm[NoReturn]:
+def progress(total: int, description: str, unit: str, *, shown: bool = True) -> tqdm[NoReturn]:
     """A bar that shows rate and time left; on a log file it writes a line every ten seconds instead of redrawing."""
     interactive = sys.stderr.isatty()
     return tqdm(
         total=total,
+        disable=not shown,
         desc=description,
         unit=f" {unit}",
         file=sys.stderr,

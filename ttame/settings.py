@@ -34,6 +34,7 @@ class DataSettings:
     roots: dict[str, str | None]
     lists: dict[str, str | None]
     counts: dict[str, int | None]
+    model_truths: list[str]
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,13 @@ class LossSettings:
 class RecipeSettings:
     epochs: int
     batch_size: int
+    accumulate: int
+    optimiser: Literal["SGD", "Adam", "AdamW", "RMSprop"]
     momentum: float
     weight_decay: float
+    bias_rate: float
+    sharpness: float
+    precision: Literal["auto", "float32"]
     augment: bool
     seed: int
 
@@ -109,6 +115,7 @@ class AttentionSettings:
     loss: LossSettings
     recipe: RecipeSettings
     learning_rate: dict[str, float]
+    checkpoints: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -150,9 +157,12 @@ class ReportSettings:
 @dataclass(frozen=True)
 class ExecutionSettings:
     device: Literal["auto", "cpu", "cuda"]
+    devices: int
+    nodes: int
     threads: int
     batch_size: int
     workers: int
+    checkpoint_minutes: float
 
 
 @dataclass(frozen=True)

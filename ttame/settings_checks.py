@@ -26,6 +26,7 @@ def check_references(settings: Settings, source: str) -> None:
                 raise TTameError(f"{source}: {key}: {name!r} is not {where}{hint}")
 
     known(settings.backbones, "backbones", settings.models, "a key of models")
+    known(settings.data.model_truths, "data.model_truths", settings.backbones, "one of backbones")
     methods, transformers = settings.methods, settings.methods.on_transformers
     known(transformers.backbones, "methods.on_transformers.backbones", settings.backbones, "one of backbones")
     lists: list[tuple[str, list[str], bool, BackboneKind]] = [
@@ -49,6 +50,14 @@ def check_references(settings: Settings, source: str) -> None:
             raise TTameError(f"{source}: methods: no method is listed for {backbone}; add at least one")
     for method in (*methods.trained, *transformers.trained):
         _check_loss(method, settings.attention[method].loss, source)
+        recipe = settings.attention[method].recipe
+        if recipe.sharpness > 0 and recipe.accumulate > 1:
+            raise TTameError(
+                f"{source}: attention.{method}.recipe.sharpness: needs accumulate: 1, since it computes the gradient "
+                "of one batch twice; set one of the two"
+            )
+        checkpoints = settings.attention[method].checkpoints
+        known(checkpoints, f"attention.{method}.checkpoints", settings.backbones, "one of backbones")
     if "ground_truth" in settings.methods.training_free and settings.data.source != "shapes":
         raise TTameError(f"{source}: methods.training_free: ground_truth needs data.source: shapes; remove it")
     if settings.data.source != "shapes":

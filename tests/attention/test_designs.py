@@ -7,23 +7,13 @@ from torch import Tensor, nn
 from ttame.attention.checkpoint import chosen_layers, make_network
 from ttame.attention.designs import DESIGNS, start_at
 from ttame.attention.mechanism import AttentionMechanism
+from ttame.attention.published import DESIGNS_BY_VERSION
 from ttame.attention.transformer_mechanism import maps_to_tokens
 from ttame.backbones.tokens import TokenLayout
 from ttame.errors import TTameError
 
-CNN = {
-    "Noskipconnection": "no_skip",
-    "NoskipNobatchnorm": "no_skip_no_norm",
-    "Sigmoidinfeaturebranch": "sigmoid_branches",
-}
-TOKENS = {
-    "TAttentionV1": "tattention_v1",
-    "TAttentionV1_1": "tattention_v1_1",
-    "TAttentionV1_2": "tattention_v1_2",
-    "TAttentionV2": "tattention_v2",
-    "TAttentionV2_1": "tattention_v2_1",
-    "TAttentionV2_2": "tattention_v2_2",
-}
+CNN = {name: design for name, design in DESIGNS_BY_VERSION.items() if "skip" in design or "sigmoid" in design}
+TOKENS = {name: design for name, design in DESIGNS_BY_VERSION.items() if "tattention" in design and "v3" not in design}
 
 
 def _load(network: nn.Module, arrays: dict[str, Tensor], case: str) -> nn.Module:

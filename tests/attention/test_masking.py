@@ -16,11 +16,11 @@ def test_golden_masks_that_enter_the_loss(golden) -> None:
     maps, logits, labels = arrays["a"], arrays["random.logits"], arrays["random.labels"]
     # The golden labels are drawn, not the argmax; put them on top so that they are the model truths.
     truths = logits.scatter(1, labels[:, None], float(logits.amax()) + 1)
-    chosen = classes_of_masks(truths, "random")
+    chosen = classes_of_masks(truths, truths.argmax(1), "random")
     torch.testing.assert_close(maps[:, chosen], arrays["get_a.random"], rtol=0, atol=0)
-    chosen = classes_of_masks(truths, "diagonal")
+    chosen = classes_of_masks(truths, truths.argmax(1), "diagonal")
     assert torch.equal(_gather(maps, chosen), arrays["get_a.diagonal"])
-    chosen = classes_of_masks(logits, "max")
+    chosen = classes_of_masks(logits, logits.argmax(1), "max")
     assert torch.equal(_gather(maps, chosen), arrays["get_a.max"])
 
 
@@ -49,7 +49,7 @@ def test_golden_input_policies(golden, policy, dtype) -> None:
 def test_own_masks_are_those_of_the_model_truth(mode) -> None:
     torch.manual_seed(0)
     logits, maps = torch.randn(4, 6), torch.rand(4, 6, 3, 3)
-    chosen = classes_of_masks(logits, mode)
+    chosen = classes_of_masks(logits, logits.argmax(1), mode)
     masks = maps[:, chosen] if mode == "random" else _gather(maps, chosen)
     expected = maps[torch.arange(4), logits.argmax(1)][:, None]
     assert torch.equal(own_masks(masks, mode), expected)

@@ -1,30 +1,24 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+import dataclasses
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from ttame.attention.checkpoint import make_network
 from ttame.attention.designs import DESIGNS, start_at
 from ttame.attention.masking import mask_features
 from ttame.attention.mechanism import AttentionMechanism
-from ttame.attention.training import AttentionTraining, train
+from ttame.attention.training import AttentionTraining
 from ttame.backbones.backbone import Backbone
-from ttame.data.dataset import ImageDataset
-from ttame.data.sources import FolderSource
 from ttame.data.transforms import Preprocessing
 from ttame.errors import TTameError
-from ttame.settings import LossSettings, RecipeSettings
+from ttame.settings import LossSettings
 
 from ..conftest import IMAGENET
-
-LOSS = LossSettings(1.5, 2.0, 0.01, "random", "auto")
-RECIPE = RecipeSettings(epochs=3, batch_size=4, momentum=0.9, weight_decay=5e-4, augment=True, seed=3)
+from .recipe import LOSS, RECIPE
 
 
 class GoldenBody(nn.Module):
@@ -74,58 +68,10 @@ def test_golden_three_steps(golden, policy) -> None:
         torch.testing.assert_close(network.state_dict()[name], value, rtol=1e-8, atol=1e-10)
 
 
-@pytest.fixture
-def dataset(tmp_path: Path) -> Callable[[int | None], ImageDataset]:
-    random = np.random.default_rng(0)
-    for index in range(18):
-        pixels = random.integers(0, 256, (40, 36, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(tmp_path / f"{index:02d}.png")
-    names = [f"{index:02d}.png" for index in range(18)]
-    preprocessing = Preprocessing((32, 32), 36, "bilinear", *IMAGENET)
-    return lambda seed: ImageDataset(FolderSource(tmp_path), names, preprocessing, seed)
-
-
 def _training(backbone: Backbone, rate: float = 0.05) -> AttentionTraining:
     torch.manual_seed(1)
     network = AttentionMechanism((8, 12, 16), 5)
     return AttentionTraining(backbone, network, backbone.layers, LOSS, RECIPE, rate, total_steps=3 * 4)
-
-
-def test_backbone_is_bit_identical_after_training(tiny_cnn, dataset, tmp_path) -> None:
-    before = {name: tensor.clone() for name, tensor in tiny_cnn.state_dict().items()}
-    training = _training(tiny_cnn)
-    untrained = {name: tensor.clone() for name, tensor in training.network.state_dict().items()}
-    train(training, dataset(3), dataset(None), RECIPE, 0, tmp_path / "state.pt")
-    assert all(torch.equal(tensor, before[name]) for name, tensor in tiny_cnn.state_dict().items())
-    assert not torch.equal(training.network.state_dict()["fuser.weight"], untrained["fuser.weight"])
-    assert training.counts.sum() == 3 * 16  # whole batches of 4 out of 18 images, three times
-    assert [row["epoch"] for row in training.history] == [1, 2, 3]
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-def test_resumed_training_ends_with_the_weights_of_an_unbroken_one(tiny_cnn, dataset, tmp_path, workers) -> None:
-    unbroken = _training(tiny_cnn)
-    train(unbroken, dataset(3), dataset(None), RECIPE, 0, tmp_path / "unbroken.pt")
-
-    killed = _training(tiny_cnn)
-    saved = 0
-
-    def die_in_the_second_epoch(images: Tensor) -> object:
-        nonlocal saved
-        saved += 1
-        if saved == 6:
-            raise KeyboardInterrupt
-        return AttentionTraining.step(killed, images)
-
-    killed.step = die_in_the_second_epoch  # type: ignore[method-assign, assignment]
-    with pytest.raises(KeyboardInterrupt):
-        train(killed, dataset(3), dataset(None), RECIPE, 0, tmp_path / "killed.pt")
-
-    resumed = _training(tiny_cnn)
-    train(resumed, dataset(3), dataset(None), RECIPE, workers, tmp_path / "killed.pt")
-    for name, tensor in unbroken.network.state_dict().items():
-        assert torch.equal(tensor, resumed.network.state_dict()[name]), name
-    assert torch.equal(unbroken.counts, resumed.counts)
 
 
 def test_broken_state_file_is_ignored(tiny_cnn, tmp_path) -> None:
@@ -136,11 +82,53 @@ def test_broken_state_file_is_ignored(tiny_cnn, tmp_path) -> None:
     assert training.epoch == 0
 
 
-def test_loss_that_is_not_finite_stops_with_one_line(tiny_cnn) -> None:
+def test_loss_that_is_not_finite_names_step_and_images_and_changes_nothing(tiny_cnn) -> None:
     training = _training(tiny_cnn)
-    start_at(training.network, float("nan"))
-    with pytest.raises(TTameError, match="lower the learning_rate"):
-        training.step(torch.rand(4, 3, 32, 32))
+    training.step(torch.rand(4, 3, 32, 32))
+    before = {name: tensor.clone() for name, tensor in training.network.state_dict().items() if "bns" not in name}
+    broken = torch.rand(4, 3, 32, 32)
+    broken[2] = torch.nan
+    with pytest.raises(TTameError, match=r"nan in batch 2 of epoch 1 \(a, b, c and 1 more\).*lower the learning_rate"):
+        training.step(broken, ["a", "b", "c", "d"])
+    assert all(torch.equal(training.network.state_dict()[name], tensor) for name, tensor in before.items())
+
+
+def test_accumulated_batches_are_one_large_batch(tiny_cnn) -> None:
+    """L-CAM has no batch norm, and the diagonal mode compares no pairs, so the two are the same function."""
+    images = torch.rand(8, 3, 32, 32)
+    loss = dataclasses.replace(LOSS, masking="diagonal")
+    layers = tiny_cnn.layers[-1:]
+    weights = []
+    for batches in (1, 2):
+        torch.manual_seed(1)
+        network = make_network(tiny_cnn, "lcam", layers)
+        recipe = dataclasses.replace(RECIPE, accumulate=batches)
+        training = AttentionTraining(tiny_cnn, network, layers, loss, recipe, 0.05, 10)
+        for _ in range(3):
+            for part in images.chunk(batches):
+                training.step(part)
+        weights.append(network.state_dict()["fuser.weight"].clone())
+    torch.testing.assert_close(weights[0], weights[1], atol=1e-6, rtol=1e-5)
+
+
+def test_mixed_precision_keeps_the_area_of_nearly_closed_masks(tiny_cnn) -> None:
+    found = []
+    for precision in ("32-true", "bf16-mixed"):
+        torch.manual_seed(1)
+        network = make_network(tiny_cnn, "ttame", tiny_cnn.layers).train()
+        start_at(network, -9.0)
+        processes = Fabric(accelerator="cpu", devices=1, precision=precision)
+        layers = tiny_cnn.layers
+        training = AttentionTraining(tiny_cnn, network, layers, LOSS, RECIPE, 1e-6, 10, processes=processes)
+        images = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(2))
+        result = training.step(images)
+        assert result.loss.area.dtype == torch.float32
+        slope = dict(network.named_parameters())["fuser.bias"].grad
+        assert slope is not None
+        found.append((result.loss.area.item(), slope.sum().item()))
+    (area, pull), (mixed_area, mixed_pull) = found
+    assert mixed_area == pytest.approx(area, rel=0.01)
+    assert mixed_pull == pytest.approx(pull, rel=0.05)
 
 
 @pytest.mark.parametrize("name", ["tiny_cnn", "tiny_vit"])

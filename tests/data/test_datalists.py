@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from ttame.data.datalists import make_datalists, read_datalist, write_datalist
-from ttame.data.sources import FolderSource, open_source
+from ttame.data.sources import FolderSource
 from ttame.errors import TTameError
 from ttame.settings import SPLITS, DataSettings
 
@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _settings(folder: Path, **counts: int | None) -> DataSettings:
-    return DataSettings("folder", 1, dict.fromkeys(SPLITS, str(folder)), NONE, {**NONE, **counts})
+    return DataSettings("folder", 1, dict.fromkeys(SPLITS, str(folder)), NONE, {**NONE, **counts}, [])
 
 
 def test_splits_of_one_folder_are_disjoint_and_complete(folder: Path) -> None:
@@ -104,19 +104,6 @@ def test_missing_list(tmp_path: Path) -> None:
 def test_name_without_ending_means_jpg(folder: Path) -> None:
     Image.new("RGB", (3, 3)).save(folder / "bare.jpg")
     assert FolderSource(folder).load("bare").size == (3, 3)
-
-
-def test_ilsvrc_layout(tmp_path: Path) -> None:
-    counts = {**NONE, "validation": 2, "evaluation": 1}
-    settings = DataSettings("ilsvrc", 1, dict.fromkeys(SPLITS, str(tmp_path)), NONE, counts)
-    with pytest.raises(TTameError, match="ILSVRC2012_img_train"):
-        open_source(settings, "train")
-    for name in ("ILSVRC2012_img_train/n01440764/n01440764_18.JPEG", *(f"ILSVRC2012_img_val/v{i}.JPEG" for i in "abc")):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (5, 5)).save(tmp_path / name)
-    lists = make_datalists(settings)
-    assert lists["train"] == [("n01440764/n01440764_18.JPEG", -1)]
-    assert {name for name, _ in lists["validation"] + lists["evaluation"]} == {f"v{i}.JPEG" for i in "abc"}
 
 
 def test_published_lists_read(tmp_path: Path) -> None:

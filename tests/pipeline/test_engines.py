@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
-import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,58 +12,30 @@ import yaml
 
 from ..conftest import REPOSITORY
 from ..stages.conftest import tiny_params
+from .checkout import BINARIES, copy_checkout, shell
 
-BINARIES = Path(sys.executable).parent
 pytestmark = pytest.mark.skipif(not (BINARIES / "snakemake").exists(), reason="the engines are not installed")
-
-Shell = Callable[..., str]
-
-
-def _shell(folder: Path, *arguments: str, check: bool = True) -> str:
-    environment = {**os.environ, "PATH": f"{BINARIES}{os.pathsep}{os.environ['PATH']}", "GIT_CONFIG_COUNT": "2"}
-    for number, (key, value) in enumerate((("user.name", "t"), ("user.email", "t@t"))):
-        environment |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-    done = subprocess.run(arguments, cwd=folder, env=environment, check=False, capture_output=True, text=True)
-    output = done.stdout + done.stderr
-    assert not check or done.returncode == 0, output
-    return output
 
 
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory) -> Path:
     """A repository with the working tree's files and the params of a tiny experiment."""
-    folder = tmp_path_factory.mktemp("engines") / "origin"
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=REPOSITORY,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    for name in listed.stdout.splitlines():
-        if not name.startswith(("results/", "dvc.lock")) and (REPOSITORY / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(REPOSITORY / name, folder / name)
     params: dict[str, Any] = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
     tiny = tiny_params(params)
     tiny["backbones"] = ["shapes_vit"]
     tiny["methods"]["training_free"] = ["center"]
     tiny["methods"]["on_transformers"] = {"backbones": ["shapes_vit"], "training_free": ["lrp"], "trained": []}
-    (folder / "params.yaml").write_text(yaml.safe_dump(tiny))
-    _shell(folder, "git", "init", "--quiet")
-    _shell(folder, "git", "add", "--all")
-    _shell(folder, "git", "commit", "--quiet", "--message", "origin")
-    return folder
+    return copy_checkout(tmp_path_factory.mktemp("engines") / "origin", tiny)
 
 
 def _clone(origin: Path, name: str) -> Path:
     folder = origin.parent / name
-    _shell(origin.parent, "git", "clone", "--quiet", str(origin), str(folder))
+    shell(origin.parent, "git", "clone", "--quiet", str(origin), str(folder))
     return folder
 
 
 def _make(folder: Path, target: str, check: bool = True) -> str:
-    return _shell(folder, "make", f"VENV={sys.prefix}", target, check=check)
+    return shell(folder, "make", f"VENV={sys.prefix}", target, check=check)
 
 
 def _hashes(folder: Path) -> dict[str, str]:
@@ -82,7 +50,7 @@ def by_snakemake(origin: Path) -> Path:
     folder = _clone(origin, "by_snakemake")
     refused = _make(folder, "sync-to-dvc", check=False)
     assert "Snakemake still has work to do" in refused
-    _shell(folder, "snakemake", "--cores", "2")
+    shell(folder, "snakemake", "--cores", "2")
     _make(folder, "sync-to-dvc")
     return folder
 
@@ -92,21 +60,21 @@ def by_dvc(origin: Path) -> Path:
     folder = _clone(origin, "by_dvc")
     refused = _make(folder, "sync-to-snakemake", check=False)
     assert "DVC is not up to date" in refused
-    _shell(folder, "dvc", "repro")
+    shell(folder, "dvc", "repro")
     _make(folder, "sync-to-snakemake")
     return folder
 
 
 @pytest.mark.slow
 def test_after_snakemake_dvc_has_nothing_to_do(by_snakemake: Path) -> None:
-    assert "up to date" in _shell(by_snakemake, "dvc", "repro")
-    assert "Nothing to be done" in _shell(by_snakemake, "snakemake", "--dry-run")
+    assert "up to date" in shell(by_snakemake, "dvc", "repro")
+    assert "Nothing to be done" in shell(by_snakemake, "snakemake", "--dry-run")
 
 
 @pytest.mark.slow
 def test_after_dvc_snakemake_has_nothing_to_do(by_dvc: Path) -> None:
-    assert "Nothing to be done" in _shell(by_dvc, "snakemake", "--dry-run")
-    assert "up to date" in _shell(by_dvc, "dvc", "status")
+    assert "Nothing to be done" in shell(by_dvc, "snakemake", "--dry-run")
+    assert "up to date" in shell(by_dvc, "dvc", "status")
 
 
 @pytest.mark.slow
@@ -145,8 +113,8 @@ def test_change_of_one_key_reruns_what_depends_on_it(
     inner[key] = value
     path.write_text(yaml.safe_dump(params))
     try:
-        changed_in_dvc = _shell(by_snakemake, "dvc", "status")
-        dry_run = _shell(by_snakemake, "snakemake", "--dry-run")
+        changed_in_dvc = shell(by_snakemake, "dvc", "status")
+        dry_run = shell(by_snakemake, "snakemake", "--dry-run")
     finally:
         path.write_text(before)
     directly = {line.split("@")[0] for line in changed_in_dvc.splitlines() if "@" in line and not line.startswith("\t")}
@@ -163,14 +131,14 @@ def test_change_of_one_key_reruns_what_depends_on_it(
 @pytest.mark.slow
 def test_pulled_results_need_no_work(origin: Path, by_snakemake: Path) -> None:
     remote = origin.parent / "remote"
-    _shell(by_snakemake, "dvc", "remote", "add", "--default", "--force", "local", str(remote))
-    _shell(by_snakemake, "dvc", "push")
-    _shell(by_snakemake, "git", "add", "--all")
-    _shell(by_snakemake, "git", "commit", "--quiet", "--message", "results")
+    shell(by_snakemake, "dvc", "remote", "add", "--default", "--force", "local", str(remote))
+    shell(by_snakemake, "dvc", "push")
+    shell(by_snakemake, "git", "add", "--all")
+    shell(by_snakemake, "git", "commit", "--quiet", "--message", "results")
     folder = origin.parent / "pulled"
-    _shell(origin.parent, "git", "clone", "--quiet", str(by_snakemake), str(folder))
-    _shell(folder, "dvc", "pull")
+    shell(origin.parent, "git", "clone", "--quiet", str(by_snakemake), str(folder))
+    shell(folder, "dvc", "pull")
     _make(folder, "sync-to-snakemake")
-    assert "Nothing to be done" in _shell(folder, "snakemake", "--dry-run")
-    assert "up to date" in _shell(folder, "dvc", "repro")
+    assert "Nothing to be done" in shell(folder, "snakemake", "--dry-run")
+    assert "up to date" in shell(folder, "dvc", "repro")
     assert _hashes(folder) == _hashes(by_snakemake)

@@ -26,7 +26,7 @@ def tiny_params(params: dict[str, Any]) -> dict[str, Any]:
     params["metrics"]["road"]["shares"] = [10, 70]
     params["metrics"]["insertion_deletion"]["steps"] = 4
     params["sanity"]["images"] = 8
-    params["execution"] = {"device": "cpu", "threads": 1, "batch_size": 4, "workers": 0}
+    params["execution"] |= {"device": "cpu", "threads": 1, "batch_size": 4, "workers": 0}
     return params
 
 

@@ -16,7 +16,7 @@ from .conftest import run
 
 @pytest.mark.slow
 def test_every_mechanism_goes_through_every_stage(tmp_path: Path, monkeypatch) -> None:
-    params = yaml.safe_load((REPOSITORY / "experiments/ablation.yaml").read_text())
+    params = yaml.safe_load((REPOSITORY / "experiments/shapes_ablation.yaml").read_text())
     params["data"]["lists"] = dict.fromkeys(params["data"]["lists"])
     params["data"]["counts"] = {"train": 8, "validation": 2, "evaluation": 2}
     for attention in params["attention"].values():
@@ -34,10 +34,10 @@ def test_every_mechanism_goes_through_every_stage(tmp_path: Path, monkeypatch) -
             run("maps", backbone, method)
             run("scores", backbone, method)
     run("tables")
-    results = pd.read_csv("results/ablation/tables/results.csv")
+    results = pd.read_csv("results/shapes_ablation/tables/results.csv")
     methods = results[results["subset"] == "all"].groupby("backbone")["method"].apply(set)
     assert methods["shapes_cnn"] == set(settings.methods.of("shapes_cnn"))
     assert methods["shapes_vit"] == set(settings.methods.all)
-    page = Path("results/ablation/tables/results.md").read_text()
+    page = Path("results/shapes_ablation/tables/results.md").read_text()
     assert "| T-TAME (one layer)" in page
     assert "Defined on transformers alone, so left out here: TAME, TAttention V1, " in page

@@ -14,27 +14,36 @@ MaskingMode = Literal["random", "diagonal", "max"]
 InputPolicy = Literal["raw_normalize", "new", "renormalize"]
 
 
-def classes_of_masks(logits: Tensor, mode: MaskingMode) -> Tensor:
+def classes_of_masks(logits: Tensor, labels: Tensor, mode: MaskingMode) -> Tensor:
     """The classes whose maps enter the area and variation terms, for `AttentionMechanism.forward`.
 
     Args:
-        logits: (B, K) of the clean images.
-        mode: `random`, (B,): the model truths of the whole batch, for every image; `diagonal`, (B, 1): the own one;
-            `max`, (B, min(B, K)): the most probable ones of each image, in descending order.
+        logits: (b, K) of the clean images of this process.
+        labels: (B,) model truths of the whole batch; B = b where one process trains alone.
+        mode: `random`, (B,): the model truths of the whole batch, for every image; `diagonal`, (b, 1): the own one;
+            `max`, (b, min(B, K)): the most probable ones of each image, in descending order.
     """
-    labels = logits.argmax(1)
     if mode == "random":
         return labels
     if mode == "diagonal":
-        return labels[:, None]
-    return logits.topk(min(logits.shape), dim=1).indices
+        return logits.argmax(1)[:, None]
+    return logits.topk(min(len(labels), logits.shape[1]), dim=1).indices
 
 
-def own_masks(masks: Tensor, mode: MaskingMode) -> Tensor:
-    """(B, 1, h, w): of the masks of a mode, the one of each image's own model truth."""
+def own_masks(masks: Tensor, mode: MaskingMode, first: int = 0) -> Tensor:
+    """Of the masks of a mode, the one of each image's own model truth.
+
+    Args:
+        masks: (b, M, h, w).
+        mode: as for `classes_of_masks`.
+        first: place in the whole batch of this process's first image.
+
+    Returns:
+        (b, 1, h, w).
+    """
     if mode == "random":
         images = torch.arange(len(masks), device=masks.device)
-        return masks[images, images][:, None]
+        return masks[images, first + images][:, None]
     return masks[:, :1]
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ttame.attention.batch_norm import BatchNorm
 from ttame.backbones.tokens import TokenLayout, Version, tokens_to_maps
 
 LARGEST_MAP = 56
@@ -53,7 +54,7 @@ class AttentionMechanism(nn.Module):
         self._activation = activation
         self._volumes = volumes
         convolution = nn.Conv3d if volumes else nn.Conv2d
-        batch_norm = nn.BatchNorm3d if volumes else nn.BatchNorm2d
+        batch_norm = nn.BatchNorm3d if volumes else BatchNorm
         widths = [branch_width or width for width in channels]
         self.convs = nn.ModuleList(convolution(given, width, 1) for given, width in zip(channels, widths, strict=True))
         self.bns = nn.ModuleList(batch_norm(width) if norm else nn.Identity() for width in widths)

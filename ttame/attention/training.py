@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 import pickle
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.optim import SGD, Optimizer
-from torch.optim.lr_scheduler import OneCycleLR
 
 from ttame.artifacts import atomic_path
 from ttame.attention.loss import Loss, attention_loss
@@ -24,17 +22,25 @@ from ttame.attention.masking import (
     mask_images,
     own_masks,
 )
+from ttame.attention.optimisation import make_optimiser, make_schedule, sharpest_neighbour
 from ttame.backbones.backbone import Backbone
-from ttame.data.dataset import ImageDataset, epoch_order, in_order, load_batches
-from ttame.data.transforms import to_unit_range
 from ttame.errors import TTameError
-from ttame.progress import progress
+from ttame.processes import one_process
 from ttame.settings import LossSettings, RecipeSettings
 
+TERMS = ("loss", "cross_entropy", "area", "variation", "masked_accuracy")
+HISTORY = (
+    "epoch",
+    "learning_rate",
+    *(f"train_{term}" for term in TERMS),
+    *(f"validation_{term}" for term in TERMS),
+    "images_per_second",
+)
+"""Columns of a training's history, one row an epoch."""
 
-@dataclass(frozen=True)
-class StepResult:
-    """One batch: the loss, the (B,) model truths, and how many masked images kept theirs."""
+
+class StepResult(NamedTuple):
+    """One batch: means of the loss terms, (B,) model truths of all processes, share of masked images keeping theirs."""
 
     loss: Loss
     labels: Tensor
@@ -49,14 +55,12 @@ class Averages:
     images: int = 0
 
     def add(self, result: StepResult) -> None:
-        batch = len(result.labels)
-        values = torch.stack([*(term.detach() for term in result.loss), result.kept / batch])
-        self.sums += values.double().cpu() * batch
-        self.images += batch
+        values = torch.stack([*(term.detach() for term in result.loss), result.kept])
+        self.sums += values.double().cpu() * len(result.labels)
+        self.images += len(result.labels)
 
     def row(self, split: str) -> dict[str, float]:
-        names = ("loss", "cross_entropy", "area", "variation", "masked_accuracy")
-        return {f"{split}_{name}": value for name, value in zip(names, (self.sums / self.images).tolist(), strict=True)}
+        return {f"{split}_{term}": value for term, value in zip(TERMS, (self.sums / self.images).tolist(), strict=True)}
 
 
 def input_policy(settings: LossSettings, backbone: Backbone) -> InputPolicy:
@@ -66,24 +70,11 @@ def input_policy(settings: LossSettings, backbone: Backbone) -> InputPolicy:
     return settings.input_policy
 
 
-def make_optimiser(
-    network: nn.Module, recipe: RecipeSettings, learning_rate: float, total_steps: int
-) -> tuple[Optimizer, OneCycleLR]:
-    """SGD with Nesterov momentum and one cycle of rate and momentum (Smith 2018) over all steps.
-
-    As published: weight decay on everything, batch-norm weights included, but the parameters called `bias`.
-    """
-    biases: list[nn.Parameter] = []
-    others: list[nn.Parameter] = []
-    for name, parameter in network.named_parameters():
-        (biases if name.rpartition(".")[2] == "bias" else others).append(parameter)
-    groups = [{"params": biases, "weight_decay": 0.0}, {"params": others, "weight_decay": recipe.weight_decay}]
-    optimiser = SGD(groups, lr=learning_rate, momentum=recipe.momentum, nesterov=True)
-    return optimiser, OneCycleLR(optimiser, learning_rate, total_steps=total_steps)
-
-
 class AttentionTraining:
     """The state of one training: mechanism, optimiser, schedule, and how often each class was a model truth.
+
+    Several processes give the steps that one would give: the model truths of all images are gathered for the masking
+    mode, the batch norms see the whole batch, the gradients are averaged.
 
     Args:
         backbone: the classifier to explain.
@@ -94,6 +85,7 @@ class AttentionTraining:
         learning_rate: maximum of the one-cycle schedule.
         total_steps: length of that schedule.
         masks: what a map multiplies, the image (TAME, T-TAME, L-CAM-Img) or the last of the feature maps (L-CAM-Fm).
+        processes: those that train together; this one alone by default.
     """
 
     def __init__(
@@ -106,135 +98,162 @@ class AttentionTraining:
         learning_rate: float,
         total_steps: int,
         masks: Literal["image", "features"] = "image",
+        processes: Fabric | None = None,
     ) -> None:
+        self.processes = processes or one_process(next(backbone.parameters()).device)
         self.backbone = backbone
         self.network = network
         self.layers = layers
         self.masks = masks
         self.loss = loss
+        self.recipe = recipe
         self.policy = input_policy(loss, backbone)
-        self.optimiser, self.schedule = make_optimiser(network, recipe, learning_rate, total_steps)
+        self.optimiser = make_optimiser(network, recipe, learning_rate)
+        self.schedule = make_schedule(self.optimiser, total_steps)
+        self._forward, self._stepper = self.processes.setup(network, self.optimiser)
         self.counts = torch.zeros(backbone.num_classes, dtype=torch.int64)
         self.epoch = 0
+        self.batches = 0
+        self.averages = Averages()
         self.history: list[dict[str, float]] = []
 
-    def evaluate(self, images: Tensor) -> StepResult:
-        """Both passes and the loss of (B, 3, H, W) images in [0, 1]; gradients reach the mechanism alone."""
-        clean = self.backbone.normalise(images)
-        if self.masks == "features":
-            recording = self.backbone.record(clean, self.layers[-1])
-            logits, features = recording.logits, [recording.activation]
-        else:
-            with torch.no_grad():
-                logits, recorded = self.backbone.features(clean, self.layers)
-            features = list(recorded.values())
-        masks: Tensor = self.network(features, classes_of_masks(logits, self.loss.masking)).sigmoid()
-        own = own_masks(masks, self.loss.masking)
-        if self.masks == "features":
-            masked_logits = self.backbone.rerun(recording, mask_features(features[-1], own, self.backbone))
-        else:
-            masked_logits = self.backbone(mask_images(images, own, self.backbone, self.policy))
-        labels = logits.argmax(1)
-        loss = attention_loss(masks, masked_logits, labels, self.loss)
-        return StepResult(loss, labels, (masked_logits.detach().argmax(1) == labels).sum())
+    def evaluate(self, images: Tensor, *, together: bool = True) -> StepResult:
+        """Both passes and the loss of (b, 3, H, W) images in [0, 1]; gradients reach the mechanism alone.
 
-    def step(self, images: Tensor) -> StepResult:
-        """One step of the optimiser.
+        The loss is that of this process's images; `together` says whether the other processes have the rest of the
+        batch.
+        """
+        clean = self.backbone.normalise(images)
+        with self.processes.autocast():
+            if self.masks == "features":
+                recording = self.backbone.record(clean, self.layers[-1])
+                logits, features = recording.logits, [recording.activation]
+            else:
+                with torch.no_grad():
+                    logits, recorded = self.backbone.features(clean, self.layers)
+                features = list(recorded.values())
+        truths = logits.argmax(1)
+        labels = self._gather(truths) if together else truths
+        first = self.processes.global_rank * len(images) if together else 0
+        network = self._forward if together else self.network
+        with self.processes.autocast():
+            raw = network(features, classes_of_masks(logits, labels, self.loss.masking))
+        # Outside of the mixed precision: the area's power has no slope left near zero in half precision.
+        masks: Tensor = raw.to(images.dtype).sigmoid()
+        own = own_masks(masks, self.loss.masking, first)
+        with self.processes.autocast():
+            if self.masks == "features":
+                masked_logits = self.backbone.rerun(recording, mask_features(features[-1], own, self.backbone))
+            else:
+                masked_logits = self.backbone(mask_images(images, own, self.backbone, self.policy))
+        loss = attention_loss(masks, masked_logits.to(images.dtype), truths, self.loss)
+        return StepResult(loss, labels, (masked_logits.detach().argmax(1) == truths).to(images.dtype).mean())
+
+    def step(self, images: Tensor, names: Sequence[str] = ()) -> StepResult:
+        """One batch: its gradients, and the optimiser's step when enough batches have given theirs.
+
+        Args:
+            images: (b, 3, H, W) in [0, 1], this process's part of the batch.
+            names: of these images, for the message of an error.
 
         Raises:
-            TTameError: when the loss is no longer finite; the last finished epoch is kept.
+            TTameError: when the loss is no longer finite; the weights are those before this step.
         """
-        result = self.evaluate(images)
-        if not math.isfinite(result.loss.total.item()):
-            rate = self.schedule.get_last_lr()[0]
-            raise TTameError(
-                f"training {self.backbone.name}: the loss is {result.loss.total.item()} in epoch {self.epoch + 1} at "
-                f"learning rate {rate:.2g}; lower the learning_rate of this mechanism in params.yaml"
-            )
-        self.optimiser.zero_grad(set_to_none=True)
-        result.loss.total.backward()
-        self.optimiser.step()
-        self.schedule.step()
+        result = self.gradient_step(images, names)
+        if self.batches % self.recipe.accumulate == 0:
+            self.schedule.step()
         self.counts += torch.bincount(result.labels.cpu(), minlength=len(self.counts))
         return result
 
+    def gradient_step(self, images: Tensor, names: Sequence[str] = ()) -> StepResult:
+        """As `step`, but the schedule stays where it is and the classes are not counted."""
+        if self.batches % self.recipe.accumulate == 0:
+            self.optimiser.zero_grad(set_to_none=True)
+        last_of_step = (self.batches + 1) % self.recipe.accumulate == 0
+        with self.processes.no_backward_sync(self._forward, enabled=not last_of_step):
+            result = self.evaluate(images)
+            shown = self._mean_of_processes(result)
+            self._refuse_broken_loss(shown, names)
+            self.processes.backward(result.loss.total / self.recipe.accumulate)
+        if last_of_step:
+            if self.recipe.sharpness > 0:
+                self._sharpen(images)
+            self._stepper.step()
+        self.batches += 1
+        return shown
+
     def save(self, path: Path) -> None:
-        """Write everything that the next epoch depends on."""
-        state = {
-            "network": self.network.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "schedule": self.schedule.state_dict(),
-            "counts": self.counts,
-            "epoch": self.epoch,
-            "history": self.history,
-        }
-        with atomic_path(path) as temporary:
-            torch.save(state, temporary)
+        """Write everything that the next step depends on, from the first process."""
+        if self.processes.is_global_zero:
+            state = {
+                "network": self.network.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "schedule": self.schedule.state_dict(),
+                "precision": self.processes.strategy.precision.state_dict(),
+                "counts": self.counts,
+                "epoch": self.epoch,
+                "batches": self.batches,
+                "sums": self.averages.sums,
+                "images": self.averages.images,
+                "history": self.history,
+            }
+            with atomic_path(path) as temporary:
+                torch.save(state, temporary)
+        self.processes.barrier()
 
     def resume(self, path: Path) -> None:
         """Go on from a state that `save` wrote; a broken one is ignored, since the training can start again."""
+        device = next(self.network.parameters()).device
         try:
-            state: dict[str, Any] = torch.load(path, weights_only=True)
+            state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         except (FileNotFoundError, RuntimeError, EOFError, pickle.UnpicklingError):
             return
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
-        self.counts, self.epoch, self.history = state["counts"], state["epoch"], state["history"]
+        self.processes.strategy.precision.load_state_dict(state["precision"])
+        self.averages = Averages(state["sums"].cpu(), state["images"])
+        self.counts, self.epoch, self.batches = state["counts"].cpu(), state["epoch"], state["batches"]
+        self.history = state["history"]
 
+    def any_process(self, flag: bool) -> bool:
+        """Whether the flag is up in one of the processes."""
+        if self.processes.world_size == 1:
+            return flag
+        flags = self.processes.all_reduce(torch.tensor(float(flag), device=self.processes.device), reduce_op="sum")
+        assert isinstance(flags, Tensor)
+        return bool(flags.item() > 0)
 
-def train(
-    training: AttentionTraining,
-    images: ImageDataset,
-    validation: ImageDataset,
-    recipe: RecipeSettings,
-    workers: int,
-    state_file: Path,
-) -> None:
-    """Run the epochs that are left, writing `state_file` after each.
+    def _sharpen(self, images: Tensor) -> None:
+        """Replace the gradient by that at the sharpest weights nearby."""
+        with sharpest_neighbour(self.network, self.recipe.sharpness):
+            self.optimiser.zero_grad(set_to_none=True)
+            self.processes.backward(self.evaluate(images).loss.total)
 
-    Every epoch's order and crops depend on (seed, epoch) alone, so a killed run that goes on from the last completed
-    epoch ends with the weights of an unbroken one.
-    """
-    training.resume(state_file)
-    device = next(training.backbone.parameters()).device
-    for epoch in range(training.epoch, recipe.epochs):
-        images.epoch = epoch
-        order = epoch_order(len(images), recipe.batch_size, recipe.seed, epoch)
-        started = time.monotonic()
-        training.network.train()
-        averages = Averages()
-        title = f"train {training.backbone.name}, epoch {epoch + 1}/{recipe.epochs}"
-        for batch in _shown(load_batches(images, order, workers), len(order) * recipe.batch_size, title):
-            averages.add(training.step(to_unit_range(batch.to(device))))
-        seconds = time.monotonic() - started
-        row: dict[str, float] = {
-            "epoch": epoch + 1,
-            "learning_rate": float(training.schedule.get_last_lr()[0]),
-            **averages.row("train"),
-        }
-        row |= validate(training, validation, recipe, workers)
-        row["images_per_second"] = averages.images / seconds
-        training.history.append(row)
-        training.epoch = epoch + 1
-        training.save(state_file)
+    def _gather(self, labels: Tensor) -> Tensor:
+        """(b,) of this process to (B,) of all, in the order of the processes."""
+        if self.processes.world_size == 1:
+            return labels
+        gathered = self.processes.all_gather(labels)
+        assert isinstance(gathered, Tensor)
+        return gathered.flatten()
 
+    def _mean_of_processes(self, result: StepResult) -> StepResult:
+        values = torch.stack([*(term.detach() for term in result.loss), result.kept])
+        if self.processes.world_size > 1:
+            mean = self.processes.all_reduce(values, reduce_op="mean")
+            assert isinstance(mean, Tensor)
+            values = mean
+        return StepResult(Loss(*values[:4]), result.labels, values[4])
 
-@torch.no_grad()
-def validate(
-    training: AttentionTraining, validation: ImageDataset, recipe: RecipeSettings, workers: int
-) -> dict[str, float]:
-    """Loss terms and accuracy on the *masked* validation images; the published code scored the clean ones."""
-    training.network.eval()
-    device = next(training.backbone.parameters()).device
-    averages = Averages()
-    for batch in load_batches(validation, in_order(len(validation), recipe.batch_size), workers):
-        averages.add(training.evaluate(to_unit_range(batch.to(device))))
-    return averages.row("validation")
-
-
-def _shown(batches: Iterable[Tensor], total: int, title: str) -> Iterator[Tensor]:
-    with progress(total, title, "images") as bar:
-        for batch in batches:
-            yield batch
-            bar.update(len(batch))
+    def _refuse_broken_loss(self, result: StepResult, names: Sequence[str]) -> None:
+        total = result.loss.total.item()
+        if math.isfinite(total):
+            return
+        rate = max(group["lr"] for group in self.optimiser.param_groups)
+        images = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        raise TTameError(
+            f"training {self.backbone.name}: the loss is {total} in batch {self.batches + 1} of epoch {self.epoch + 1}"
+            f"{f' ({images})' if names else ''} at learning rate {rate:.2g}; lower the learning_rate of this mechanism "
+            "in params.yaml; the last state that was saved is good, and kept"
+        )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -82,21 +83,31 @@ def _is_chain(module: nn.Module) -> bool:
     return isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict)
 
 
-def _last_of_resolutions(trace: Sequence[Step], input_size: tuple[int, int]) -> list[str]:
-    containers = {name: module for name, module, _, _ in trace}
+def _on_trunk(name: str, modules: Mapping[str, nn.Module]) -> bool:
+    parts = name.split(".")
+    parents = (".".join(parts[:depth]) for depth in range(1, len(parts)))
+    return all(parent not in modules or _is_chain(modules[parent]) for parent in parents)
 
-    def on_trunk(name: str) -> bool:
-        parts = name.split(".")
-        parents = (".".join(parts[:depth]) for depth in range(1, len(parts)))
-        return all(parent not in containers or _is_chain(containers[parent]) for parent in parents)
 
-    last: dict[int, tuple[str, int]] = {}
-    for name, module, shape, memory in trace:
-        if len(shape) != 4 or not on_trunk(name) or isinstance(module, nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d):
+def _feature_maps(trace: Sequence[Step], input_size: tuple[int, int]) -> list[Step]:
+    """The steps of the trunk whose output is a map of the image."""
+    modules = {name: module for name, module, _, _ in trace}
+    found = []
+    for step in trace:
+        name, module, shape, _ = step
+        if len(shape) != 4 or not _on_trunk(name, modules):
             continue
         height, width = shape[2:]
-        if height < 2 or width < 2 or height * input_size[1] != width * input_size[0]:
-            continue
+        pooled = isinstance(module, nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d) or min(height, width) < 2
+        if not pooled and height * input_size[1] == width * input_size[0]:
+            found.append(step)
+    return found
+
+
+def _last_of_resolutions(trace: Sequence[Step], input_size: tuple[int, int]) -> list[str]:
+    last: dict[int, tuple[str, int]] = {}
+    for name, _, shape, memory in _feature_maps(trace, input_size):
+        height = shape[2]
         previous = last.get(height)
         # A container ends with its last part: the same map, and the shorter name is the better one.
         if previous and previous[1] == memory and not previous[0].startswith(f"{name}."):
@@ -105,6 +116,36 @@ def _last_of_resolutions(trace: Sequence[Step], input_size: tuple[int, int]) -> 
         last[height] = (name, memory)
     ordered = sorted(last.items(), key=lambda item: -item[0])
     return [name for _, (name, _) in ordered]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A layer that maps can be made from, its kind, and the shape of its output for one image."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+
+
+def candidates(model: nn.Module, input_size: tuple[int, int], tokens: TokenLayout | None) -> list[Candidate]:
+    """The layers that can be feature layers, in execution order.
+
+    CNN: maps of the image on the trunk. Transformer: token sequences on the trunk, and the norms in the blocks.
+    """
+    trace = _trace(model, input_size)
+    if tokens is None:
+        steps = _feature_maps(trace, input_size)
+    else:
+        length = tokens.prefix_tokens + tokens.grid[0] * tokens.grid[1]
+        modules = {name: module for name, module, _, _ in trace}
+        steps = [
+            step
+            for step in trace
+            if step[2][1:2] == (length,)
+            and len(step[2]) == 3
+            and (_on_trunk(step[0], modules) or isinstance(step[1], nn.LayerNorm | nn.RMSNorm))
+        ]
+    return [Candidate(name, type(module).__name__, shape[1:]) for name, module, shape, _ in steps]
 
 
 def _first_norms(trace: Sequence[Step]) -> list[str]:

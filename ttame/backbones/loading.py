@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from ttame.backbones import lite0, shapes
 from ttame.backbones.backbone import Backbone
@@ -115,17 +115,22 @@ def _from_torchvision(name: str, settings: ModelSettings) -> _Built:
         published = torchvision.models.get_weight(f"{type(published).__name__}.IMAGENET1K_V1")
     wanted = published if settings.weights == "default" else None
     try:
-        model = torchvision.models.get_model(settings.model, weights=wanted)
+        model: nn.Module = torchvision.models.get_model(settings.model, weights=wanted)
     except OSError as error:
         cache = Path(torch.hub.get_dir()) / "checkpoints" / Path(published.url).name
         raise _no_download(name, cache, error) from None
+    class_names: list[str] | None = list(published.meta["categories"])
     if settings.weights not in ("default", "none"):
-        _load_weights(model, Path(settings.weights), name)
+        state = _read_weights(Path(settings.weights), name)
+        classes = _count_classes(model, state)
+        if classes not in (None, len(published.meta["categories"])):
+            model, class_names = torchvision.models.get_model(settings.model, num_classes=classes), None
+        _fit_weights(model, state, Path(settings.weights), name)
     presets = published.transforms()
     interpolation = "bicubic" if presets.interpolation == InterpolationMode.BICUBIC else "bilinear"
     crop, resize = presets.crop_size[0], presets.resize_size[0]
     preprocessing = Preprocessing((crop, crop), resize, interpolation, tuple(presets.mean), tuple(presets.std))
-    return _Built(model, preprocessing, list(published.meta["categories"]))
+    return _Built(model, preprocessing, class_names)
 
 
 def _from_timm(name: str, settings: ModelSettings) -> _Built:
@@ -149,7 +154,11 @@ def _from_timm(name: str, settings: ModelSettings) -> _Built:
         lite0.load_weights(model, packaged)
         return _Built(model, lite0.PREPROCESSING)
     if settings.weights not in ("default", "none"):
-        _load_weights(model, Path(settings.weights), name)
+        state = _read_weights(Path(settings.weights), name)
+        classes = _count_classes(model, state)
+        if classes not in (None, model.num_classes):
+            model = timm.create_model(settings.model, num_classes=classes)
+        _fit_weights(model, state, Path(settings.weights), name)
     return _Built(model, _timm_preprocessing(model))
 
 
@@ -176,18 +185,31 @@ def _no_download(name: str, file: Path, error: Exception) -> TTameError:
 
 def _load_weights(model: nn.Module, path: Path, name: str) -> None:
     """Load a state dict (safetensors, or a torch file of tensors alone), all of it."""
+    _fit_weights(model, _read_weights(path, name), path, name)
+
+
+def _read_weights(path: Path, name: str) -> dict[str, Tensor]:
     key = f"models.{name}.weights"
     try:
         if path.suffix == ".safetensors":
-            state = load_file(path)
-        else:
-            stored = torch.load(path, map_location="cpu", weights_only=True)
-            state = stored.get("state_dict", stored)
+            return load_file(path)
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+        return dict(stored.get("state_dict", stored))
     except FileNotFoundError:
         raise TTameError(f"{key}: {path}: no such file; expected default, none, or a state dict's path") from None
     except Exception as error:  # whatever a broken or malicious file makes its reader raise
         reason = " ".join(str(error).split())[:160]
         raise TTameError(f"{key}: {path}: not a state dict that loads safely ({reason})") from None
+
+
+def _count_classes(model: nn.Module, state: Mapping[str, Tensor]) -> int | None:
+    """Rows of the last linear layer in a state dict, which may have been trained for other classes; None without it."""
+    linear = [layer for layer, module in model.named_modules() if isinstance(module, nn.Linear)]
+    weight = state.get(f"{linear[-1]}.weight") if linear else None
+    return None if weight is None else len(weight)
+
+
+def _fit_weights(model: nn.Module, state: Mapping[str, Tensor], path: Path, name: str) -> None:
     expected = model.state_dict()
     wrong = sorted(
         key
@@ -196,7 +218,7 @@ def _load_weights(model: nn.Module, path: Path, name: str) -> None:
     )
     if wrong:
         raise TTameError(
-            f"{key}: {path}: {len(wrong)} of its tensors do not fit the model, {wrong[0]!r} for one; expected "
-            f"the state dict of this very architecture with as many classes"
+            f"models.{name}.weights: {path}: {len(wrong)} of its tensors do not fit the model, {wrong[0]!r} for one; "
+            "expected the state dict of this very architecture"
         )
     model.load_state_dict(state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +28,13 @@ class ImageSource(Protocol):
 
     def available(self) -> Sequence[Entry]:
         """Every image that a list may be drawn from, in an order that does not depend on the file system."""
+
+    def refuse_missing(self, names: Sequence[str], where: str) -> None:
+        """Check that there are such images, without opening them; `where` names the list.
+
+        Raises:
+            TTameError: naming the first that is missing, how many there are, and how to mend it.
+        """
 
     def load(self, name: str) -> Image.Image:
         """Decode one image to RGB.
@@ -53,6 +61,9 @@ class ShapesSource:
         return [
             (f"shapes-{self._seed}-{index:06d}", UNKNOWN_LABEL) for index in range(self._first, self._first + self.POOL)
         ]
+
+    def refuse_missing(self, names: Sequence[str], where: str) -> None:
+        """Nothing is missing that can be rendered."""
 
     def load(self, name: str) -> Image.Image:
         return Image.fromarray(self._render(name).pixels)
@@ -94,16 +105,35 @@ class FolderSource:
             raise TTameError(f"{self._root}: no image in this folder; expected files ending in {known}")
         return [(name, UNKNOWN_LABEL) for name in sorted(names)]
 
+    def refuse_missing(self, names: Sequence[str], where: str) -> None:
+        missing = [name for name in names if not self._path(name).exists()]
+        if not missing:
+            return
+        tail = next((tail for tail in _tails(missing[0]) if self._path(tail).exists()), None)
+        mend = (
+            f"paths are relative to that folder, as in {tail}"
+            if tail
+            else "put them there, or mend the list or data.roots"
+        )
+        raise TTameError(
+            f"{where}: {len(missing)} of {len(names)} images are not in {self._root}, {missing[0]} for one; {mend}"
+        )
+
     def load(self, name: str) -> Image.Image:
-        return open_rgb(self._root / self._with_suffix(name))
+        return open_rgb(self._path(name))
 
     def object_mask(self, name: str) -> None:
         return None
 
-    @staticmethod
-    def _with_suffix(name: str) -> str:
+    def _path(self, name: str) -> Path:
         # The published lists leave the ending of some files out.
-        return name if Path(name).suffix.lower() in SUFFIXES else f"{name}.jpg"
+        return self._root / (name if Path(name).suffix.lower() in SUFFIXES else f"{name}.jpg")
+
+
+def _tails(name: str) -> list[str]:
+    """`a/b/c` without its first folders: `b/c` and `c`."""
+    parts = Path(name).parts
+    return [str(Path(*parts[start:])) for start in range(1, len(parts))]
 
 
 class ILSVRCSource(FolderSource):
@@ -113,6 +143,8 @@ class ILSVRCSource(FolderSource):
     images, `ILSVRC2012_val_00000293.JPEG` for the others.
     """
 
+    CLASSES = 1000
+
     def __init__(self, root: Path, split: Split) -> None:
         folder = root / ("ILSVRC2012_img_train" if split == "train" else "ILSVRC2012_img_val")
         if not folder.is_dir():
@@ -120,6 +152,31 @@ class ILSVRCSource(FolderSource):
                 f"{folder}: no such folder; data.roots.{split} must be the folder that holds {folder.name}"
             )
         super().__init__(folder)
+        self._split = split
+
+    def available(self) -> Sequence[Entry]:
+        """As for any folder, once it is unpacked.
+
+        Raises:
+            TTameError: when archives of classes are still packed, or folders of classes are empty.
+        """
+        if self._split == "train":
+            self._refuse_half_unpacked()
+        return super().available()
+
+    def _refuse_half_unpacked(self) -> None:
+        packed = sorted(path.name for path in self._root.glob("*.tar"))
+        packed = [name for name in packed if not (self._root / name.removesuffix(".tar")).is_dir()]
+        folders = [path for path in self._root.iterdir() if path.is_dir()]
+        empty = sorted(path.name for path in folders if next(path.iterdir(), None) is None)
+        for what, names in (("archives of classes are not unpacked", packed), ("folders of classes are empty", empty)):
+            if names:
+                raise TTameError(f"{self._root}: {len(names)} {what}, {names[0]} for one; unpack them into n<number>/")
+        if len(folders) < self.CLASSES:
+            print(
+                f"warning: {self._root}: {len(folders)} of the {self.CLASSES} folders of classes are there",
+                file=sys.stderr,
+            )
 
 
 def open_source(data: DataSettings, split: Split) -> ImageSource:

@@ -56,5 +56,6 @@ def _row(settings: Settings, backbone: str, method: str) -> dict[str, Any]:
     row["training_images_per_second"] = None
     if find(method).needs_training:
         training = pd.read_csv(training_speed_file(settings, backbone, method))
-        row["training_images_per_second"] = float(training["images_per_second"].median())
+        if len(training):  # an imported mechanism was trained elsewhere
+            row["training_images_per_second"] = float(training["images_per_second"].median())
     return row

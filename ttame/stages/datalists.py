@@ -6,15 +6,23 @@ import csv
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
+
+import torch
 
 from ttame.artifacts import atomic_path
 from ttame.data.datalists import make_datalists, write_datalist
-from ttame.data.sources import Entry, ImageSource, open_source
+from ttame.data.dataset import in_order
+from ttame.data.sources import Entry, open_source
 from ttame.errors import TTameError
 from ttame.progress import progress
+from ttame.scratch import Scratch
 from ttame.settings import SPLITS, Settings, Split
 from ttame.stages.paths import contents_file, list_file
+
+PIECE = 10_000
+"""Images between two states that a killed check goes on from."""
 
 
 def run(settings: Settings) -> None:
@@ -26,34 +34,53 @@ def run(settings: Settings) -> None:
     lists = make_datalists(settings.data)
     contents = {}
     for split in SPLITS:
-        source = open_source(settings.data, split)
-        contents[split] = _digests(source, lists[split], split, settings.execution.workers)
+        contents[split] = _digests(settings, split, lists[split])
     for split in SPLITS:
         _write_contents(contents_file(settings, split), contents[split])
         write_datalist(list_file(settings, split), lists[split])
+    for split in SPLITS:
+        _scratch(settings, split, lists[split]).clear()
 
 
-def _digests(source: ImageSource, entries: Sequence[Entry], split: Split, workers: int) -> list[tuple[str, str]]:
+def _scratch(settings: Settings, split: Split, entries: Sequence[Entry]) -> Scratch:
+    return Scratch(contents_file(settings, split), {"data": asdict(settings.data), "entries": entries})
+
+
+def _digests(settings: Settings, split: Split, entries: Sequence[Entry]) -> list[tuple[str, str]]:
     """Name and SHA-256 of the decoded pixels of every image."""
+    source = open_source(settings.data, split)
+    names = [name for name, _ in entries]
+    source.refuse_missing(names, f"data: the {split} list")
+    scratch = _scratch(settings, split, entries)
     broken: list[str] = []
+    digests: list[str] = []
 
-    def digest(entry: Entry) -> str:
+    def digest(name: str) -> bytes:
         try:
-            image = source.load(entry[0])
+            image = source.load(name)
         except TTameError as error:
             broken.append(str(error))
-            return ""
-        return hashlib.sha256(image.tobytes()).hexdigest()
+            return b""
+        return hashlib.sha256(image.tobytes()).digest()
 
-    names = [name for name, _ in entries]
-    digests = []
-    with ThreadPoolExecutor(max(1, workers)) as pool, progress(len(names), f"check {split}", "images") as bar:
-        for value in pool.map(digest, entries):
-            digests.append(value)
-            bar.update()
-    if broken:
-        more = f" (and {len(broken) - 1} more images of the {split} list)" if len(broken) > 1 else ""
-        raise TTameError(f"{broken[0]}{more}")
+    workers = max(1, settings.execution.workers)
+    with ThreadPoolExecutor(workers) as pool, progress(len(names), f"check {split}", "images") as bar:
+        for number, piece in enumerate(in_order(len(names), PIECE)):
+            kept = scratch.load(number)
+            if kept is None:
+                found = []
+                for value in pool.map(digest, [names[index] for index in piece]):
+                    found.append(value)
+                    bar.update()
+                if broken:
+                    more = f" (and {len(broken) - 1} more images of the {split} list)" if len(broken) > 1 else ""
+                    raise TTameError(f"{broken[0]}{more}")
+                kept = {"sha256": torch.tensor([list(value) for value in found], dtype=torch.uint8)}
+                if len(piece) == PIECE:  # a short list is checked faster than it is worth keeping
+                    scratch.save(number, kept)
+            else:
+                bar.update(len(piece))
+            digests += [bytes(row).hex() for row in kept["sha256"].tolist()]
     return list(zip(names, digests, strict=True))
 
 

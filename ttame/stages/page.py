@@ -75,6 +75,8 @@ def _section(settings: Settings, name: str, evaluation: Evaluation) -> dict[str,
         for method in settings.methods.trained_of(name)
         if (path := checkpoint_file(settings, name, method).with_suffix(".history.csv")).exists()
     }
+    # An imported mechanism has no epochs to show.
+    histories = {method: history for method, history in histories.items() if len(history)}
     columns = shown(evaluation.means, comparison_columns(settings.metrics))
     sanity, depths = read_sanity(settings, name), sanity_columns(settings.sanity)
     return {

@@ -17,6 +17,11 @@ def contents_file(settings: Settings, split: Split) -> Path:
     return settings.results / "datalists" / f"{split}.images.csv"
 
 
+def model_truths_file(settings: Settings, backbone: str) -> Path:
+    """The training list with the class that a backbone gives every image."""
+    return settings.results / "model_truths" / backbone / "train.txt"
+
+
 def checkpoint_file(settings: Settings, backbone: str, method: str) -> Path:
     """The trained mechanism."""
     return settings.results / "attention" / backbone / f"{method}.safetensors"

@@ -15,6 +15,7 @@ from ttame.backbones.loading import load_backbone
 from ttame.device import select_device
 from ttame.explainers.explainer import Explainer, make_explainer
 from ttame.explainers.registry import find
+from ttame.metrics.masking import normalise_map
 from ttame.metrics.rank_correlation import rank_correlation
 from ttame.progress import progress
 from ttame.randomising import layers_from_output, randomise, restored
@@ -66,13 +67,13 @@ def correlations(
     images = backbone.normalise(batch.images)
     with torch.no_grad():
         targets = backbone(images).argmax(1)
-    before = explainer(images, targets, batch.samples).detach().nan_to_num()
+    before = normalise_map(explainer(images, targets, batch.samples).detach())
     layers = layers_from_output(backbone.model)
     found = {}
     for depth in settings.depths:
         with restored(backbone.model):
             # The seed is the same at every depth, so that more layers are randomised and none anew.
             randomise(layers[: math.ceil(len(layers) * depth / 100)], settings.seed)
-            after = explainer(images, targets, batch.samples).detach().nan_to_num()
+            after = normalise_map(explainer(images, targets, batch.samples).detach())
         found[f"depth_{depth}"] = rank_correlation(before, after)
     return found

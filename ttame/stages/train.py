@@ -1,24 +1,28 @@
-"""Stage: train one attention mechanism for one backbone."""
+"""Stage: train one attention mechanism for one backbone, or import one that its authors trained."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 
 import pandas as pd
 import torch
+from lightning_fabric import Fabric
 
 from ttame.artifacts import write_text
 from ttame.attention.checkpoint import TrainedMechanism, chosen_layers, make_network, save_checkpoint
 from ttame.attention.designs import start_at
-from ttame.attention.training import AttentionTraining, train
+from ttame.attention.epochs import steps_of_epoch, train
+from ttame.attention.published import import_checkpoint
+from ttame.attention.training import HISTORY, AttentionTraining
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import describe, load_backbone
 from ttame.data.datalists import read_names
 from ttame.data.dataset import ImageDataset
 from ttame.data.sources import open_source
-from ttame.device import select_device
 from ttame.errors import TTameError
-from ttame.explainers.registry import find
+from ttame.explainers.registry import Training, find
+from ttame.processes import open_processes
 from ttame.scratch import Scratch, file_digest
 from ttame.settings import Settings, Split
 from ttame.stages.paths import checkpoint_file, contents_file, list_file, training_speed_file
@@ -30,29 +34,24 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
     The speed is a measurement, so it lives in a file of its own: the other two are the same bytes on every run.
 
     Raises:
-        TTameError: when the training list is smaller than a batch, or the loss is no longer finite.
+        TTameError: when the training list is smaller than a step, the loss is no longer finite, or a checkpoint to
+            import does not fit.
+        Stopped: on SIGTERM, once the state is saved.
     """
-    device = select_device(settings.execution)
-    backbone = load_backbone(backbone_name, settings.models[backbone_name]).to(device)
-    describe(backbone)
     attention = settings.attention[method]
-    recipe = attention.recipe
-    images = _dataset(settings, backbone, "train", recipe.seed if recipe.augment else None)
-    if len(images) < recipe.batch_size:
-        raise TTameError(
-            f"{list_file(settings, 'train')}: {len(images)} images do not fill a batch of {recipe.batch_size}; "
-            f"lower attention.{method}.recipe.batch_size or raise data.counts.train"
-        )
-    layers = chosen_layers(backbone, attention.mechanism.feature_layers)
-    training_of = find(method).training
-    assert training_of is not None
-    torch.manual_seed(recipe.seed)
-    network = make_network(backbone, training_of.design, layers).to(device)
-    if attention.mechanism.initial_bias is not None:
-        start_at(network, attention.mechanism.initial_bias)
-    steps = recipe.epochs * (len(images) // recipe.batch_size)
-    rate = attention.learning_rate[backbone_name]
-    training = AttentionTraining(backbone, network, layers, attention.loss, recipe, rate, steps, training_of.masks)
+    processes = open_processes(settings.execution, attention.recipe.precision)
+    backbone = load_backbone(backbone_name, settings.models[backbone_name]).to(processes.device)
+    if processes.is_global_zero:
+        describe(backbone)
+    method_training = find(method).training
+    assert method_training is not None
+    imported = attention.checkpoints.get(backbone_name)
+    if imported is not None:
+        if processes.is_global_zero:
+            trained = import_checkpoint(Path(imported), backbone, method_training.design)
+            _write(settings, backbone, method, method_training, trained, pd.DataFrame(columns=HISTORY))
+        return
+    training = prepare_training(settings, backbone, method, processes)
     target = checkpoint_file(settings, backbone_name, method)
     identity = {
         "model": asdict(settings.models[backbone_name]),
@@ -60,11 +59,55 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
         "images": [file_digest(contents_file(settings, split)) for split in ("train", "validation")],
     }
     scratch = Scratch(target, identity)
+    images = training_images(settings, backbone, method)
     validation = _dataset(settings, backbone, "validation", None)
-    train(training, images, validation, recipe, settings.execution.workers, scratch.path("epoch.pt"))
-    _write_history(settings, backbone_name, method, training)
-    save_checkpoint(target, TrainedMechanism(network.eval(), layers, training.counts), backbone, training_of.design)
-    scratch.clear()
+    execution = settings.execution
+    state_file = scratch.path("state.pt")
+    train(training, images, validation, execution.workers, state_file, execution.checkpoint_minutes)
+    if processes.is_global_zero:
+        trained = TrainedMechanism(training.network.eval(), list(training.layers), training.counts)
+        _write(settings, backbone, method, method_training, trained, pd.DataFrame(training.history))
+        scratch.clear()
+
+
+def training_images(settings: Settings, backbone: Backbone, method: str) -> ImageDataset:
+    """The training list, cropped and flipped at random if the recipe says so."""
+    recipe = settings.attention[method].recipe
+    return _dataset(settings, backbone, "train", recipe.seed if recipe.augment else None)
+
+
+def prepare_training(settings: Settings, backbone: Backbone, method: str, processes: Fabric) -> AttentionTraining:
+    """An untrained mechanism with all that its first step needs.
+
+    Raises:
+        TTameError: when the training list is smaller than a step, or a batch cannot be shared by the processes.
+    """
+    attention = settings.attention[method]
+    recipe = attention.recipe
+    count = len(read_names(list_file(settings, "train")))
+    steps = recipe.epochs * steps_of_epoch(count, recipe)
+    if steps == 0:
+        raise TTameError(
+            f"{list_file(settings, 'train')}: {count} images do not fill a step of "
+            f"{recipe.batch_size * recipe.accumulate}; lower attention.{method}.recipe.batch_size or accumulate, or "
+            "raise data.counts.train"
+        )
+    if recipe.batch_size % processes.world_size:
+        raise TTameError(
+            f"params.yaml: attention.{method}.recipe.batch_size: {processes.world_size} processes cannot share "
+            f"{recipe.batch_size} images evenly; choose a multiple, or other execution.devices and nodes"
+        )
+    layers = chosen_layers(backbone, attention.mechanism.feature_layers)
+    method_training = find(method).training
+    assert method_training is not None
+    torch.manual_seed(recipe.seed)
+    network = make_network(backbone, method_training.design, layers).to(processes.device)
+    if attention.mechanism.initial_bias is not None:
+        start_at(network, attention.mechanism.initial_bias)
+    rate = attention.learning_rate[backbone.name]
+    return AttentionTraining(
+        backbone, network, layers, attention.loss, recipe, rate, steps, method_training.masks, processes
+    )
 
 
 def _dataset(settings: Settings, backbone: Backbone, split: Split, seed: int | None) -> ImageDataset:
@@ -72,9 +115,17 @@ def _dataset(settings: Settings, backbone: Backbone, split: Split, seed: int | N
     return ImageDataset(open_source(settings.data, split), names, backbone.preprocessing, seed)
 
 
-def _write_history(settings: Settings, backbone: str, method: str, training: AttentionTraining) -> None:
-    history = pd.DataFrame(training.history)
-    results = checkpoint_file(settings, backbone, method).with_suffix(".history.csv")
-    write_text(results, history.drop(columns="images_per_second").to_csv(index=False, float_format="%.6g"))
-    speed = training_speed_file(settings, backbone, method)
+def _write(
+    settings: Settings,
+    backbone: Backbone,
+    method: str,
+    method_training: Training,
+    trained: TrainedMechanism,
+    history: pd.DataFrame,
+) -> None:
+    target = checkpoint_file(settings, backbone.name, method)
+    results = history.drop(columns="images_per_second")
+    write_text(target.with_suffix(".history.csv"), results.to_csv(index=False, float_format="%.6g"))
+    speed = training_speed_file(settings, backbone.name, method)
     write_text(speed, history[["epoch", "images_per_second"]].to_csv(index=False, float_format="%.6g"))
+    save_checkpoint(target, trained, backbone, method_training.design)

@@ -17,3 +17,25 @@ rule datalists:
         "../envs/ttame.yaml"
     shell:
         command("datalists")
+
+
+rule truths:
+    input:
+        dependencies("truths"),
+    output:
+        written("truths"),
+    params:
+        parameters("truths"),
+    wildcard_constraints:
+        **axes("truths"),
+    log:
+        "logs/{experiment}/truths/{backbone}.log",
+    threads: config["execution"]["threads"]
+    resources:
+        gpu=config["execution"]["devices"],
+        mem_mb=8000,
+        runtime=720,
+    conda:
+        "../envs/ttame.yaml"
+    shell:
+        command("truths")

@@ -13,7 +13,7 @@ rule train:
     priority: 10
     threads: config["execution"]["threads"]
     resources:
-        gpu=1,
+        gpu=config["execution"]["devices"],
         mem_mb=16000,
         runtime=1440,
     conda:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 
@@ -11,6 +14,28 @@ from ttame.errors import TTameError
 
 LARGEST = {"cpu": 32, "cuda": 128}
 """Perturbed images a forward pass, by device."""
+
+
+@dataclass
+class Rehearsal:
+    """What a call would have cost beyond what it did: only the first two slices of inner work run."""
+
+    seconds: float = 0.0
+    passes: int = 0
+
+
+_rehearsal: Rehearsal | None = None
+
+
+@contextmanager
+def rehearsed() -> Iterator[Rehearsal]:
+    """Leave the inner work out but for two slices, to estimate the cost of a map; the maps are of no use."""
+    global _rehearsal  # noqa: PLW0603, explainers make their inner batches themselves
+    _rehearsal = Rehearsal()
+    try:
+        yield _rehearsal
+    finally:
+        _rehearsal = None
 
 
 class InnerBatches:
@@ -29,6 +54,9 @@ class InnerBatches:
         """
         start = 0
         while start < count:
+            if _rehearsal is not None and start >= self.size:
+                self._rehearse(_rehearsal, start, count, work)
+                return
             stop = min(start + self.size, count)
             try:
                 work(start, stop)
@@ -38,6 +66,16 @@ class InnerBatches:
                 self._halve()
             else:
                 start = stop
+
+    def _rehearse(self, rehearsal: Rehearsal, start: int, count: int, work: Callable[[int, int], None]) -> None:
+        """Time the second slice, the first having warmed up, and note what those after it would take."""
+        stop = min(start + self.size, count)
+        started = time.perf_counter()
+        work(start, stop)
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        rehearsal.seconds += (time.perf_counter() - started) * (count - stop) / (stop - start)
+        rehearsal.passes += count - stop
 
     def _halve(self) -> None:
         if self.size == 1:

@@ -1,0 +1,42 @@
+"""docs/your_model.md, run from its text."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from ..conftest import REPOSITORY
+from .checkout import BINARIES, copy_checkout, shell
+
+GUIDE = REPOSITORY / "docs" / "your_model.md"
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not (BINARIES / "snakemake").exists(), reason="the engines are not installed")
+def test_guide_runs_from_its_text(tmp_path: Path) -> None:
+    folder = copy_checkout(tmp_path / "guide", yaml.safe_load((REPOSITORY / "params.yaml").read_text()))
+    blocks = BLOCK.findall(GUIDE.read_text())
+    assert [kind for kind, _ in blocks] == ["python", "sh", "yaml", "sh", "sh", "sh", "python"]
+    outputs = []
+    for kind, text in blocks:
+        if kind == "yaml":
+            (folder / "experiments/mine.yaml").write_text(text)
+        else:
+            program = [sys.executable] if kind == "python" else [shutil.which("bash") or "bash", "-e"]
+            outputs.append(shell(folder, *program, "-c", text, PYTHONPATH=str(folder)))
+    _, layers, before, results, one, _ = outputs
+    assert "| layer4 " in layers
+    assert "Plan of `mine`: 12 train, 2 validation, 3 evaluation images" in before
+    assert "Suggested maximum: " in before
+    assert "T-TAME" in results
+    assert str(folder / "results/mine/page/index.html") in results
+    assert "Maps of class " in one
+    assert np.asarray(Image.open(folder / "one.png")).std() > 0

@@ -1,0 +1,133 @@
+"""The epochs of a training: order of the images, validation, and states to go on from."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import torch
+
+from ttame.attention.training import AttentionTraining, Averages
+from ttame.data.dataset import ImageDataset, epoch_order, in_order, load_batches
+from ttame.data.transforms import to_unit_range
+from ttame.errors import Stopped
+from ttame.progress import progress
+from ttame.settings import RecipeSettings
+
+
+def steps_of_epoch(images: int, recipe: RecipeSettings) -> int:
+    """Steps of the optimiser in one epoch; images that fill no step are left out."""
+    return images // (recipe.batch_size * recipe.accumulate)
+
+
+def train(
+    training: AttentionTraining,
+    images: ImageDataset,
+    validation: ImageDataset,
+    workers: int,
+    state_file: Path,
+    minutes_between_states: float,
+) -> None:
+    """Run the epochs that are left, writing `state_file` after each, every so many minutes, and on SIGTERM.
+
+    Every epoch's order and crops depend on (seed, epoch) alone, so a killed run that goes on from its last state ends
+    with the weights of an unbroken one.
+
+    Raises:
+        Stopped: on SIGTERM, once the state is saved.
+        TTameError: when the loss is no longer finite.
+    """
+    training.resume(state_file)
+    recipe = training.recipe
+    with _stop_request() as stop:
+        for epoch in range(training.epoch, recipe.epochs):
+            started, seen = time.monotonic(), training.averages.images
+            _run_epoch(training, images, workers, state_file, minutes_between_states, stop)
+            seconds = time.monotonic() - started
+            training.save(state_file)  # validation may be long
+            row: dict[str, float] = {
+                "epoch": epoch + 1,
+                "learning_rate": float(training.schedule.get_last_lr()[-1]),
+                **training.averages.row("train"),
+                **validate(training, validation, workers),
+            }
+            row["images_per_second"] = (training.averages.images - seen) / seconds
+            training.history.append(row)
+            training.epoch, training.batches, training.averages = epoch + 1, 0, Averages()
+            training.save(state_file)
+
+
+def _run_epoch(
+    training: AttentionTraining,
+    images: ImageDataset,
+    workers: int,
+    state_file: Path,
+    minutes: float,
+    stop: list[bool],
+) -> None:
+    """The batches of the current epoch that are left."""
+    recipe, processes = training.recipe, training.processes
+    images.epoch = training.epoch
+    order = epoch_order(len(images), recipe.batch_size, recipe.seed, training.epoch)
+    order = order[: steps_of_epoch(len(images), recipe) * recipe.accumulate]
+    parts = [part_of_process(batch, processes.global_rank, processes.world_size) for batch in order[training.batches :]]
+    training.network.train()
+    title = f"train {training.backbone.name}, epoch {training.epoch + 1}/{recipe.epochs}"
+    saved = time.monotonic()
+    with progress(len(order) * recipe.batch_size, title, "images", shown=processes.is_global_zero) as bar:
+        bar.update(training.batches * recipe.batch_size)
+        for part, batch in zip(parts, load_batches(images, parts, workers), strict=True):
+            names = [images.names[index] for index in part]
+            training.averages.add(training.step(to_unit_range(batch.to(processes.device, non_blocking=True)), names))
+            bar.update(recipe.batch_size)
+            if training.batches % recipe.accumulate:
+                continue
+            if training.any_process(stop[0]):
+                training.save(state_file)
+                raise Stopped(
+                    f"stopped in epoch {training.epoch + 1} after {training.batches} of {len(order)} batches; what is "
+                    "finished is kept, run the same command to go on"
+                )
+            if training.any_process(time.monotonic() - saved > 60 * minutes):
+                training.save(state_file)
+                saved = time.monotonic()
+
+
+def part_of_process(batch: list[int], rank: int, processes: int) -> list[int]:
+    """The images of a batch that one of so many processes has; the parts in order are the batch."""
+    size = len(batch) // processes
+    return batch[rank * size : (rank + 1) * size]
+
+
+@torch.no_grad()
+def validate(training: AttentionTraining, validation: ImageDataset, workers: int) -> dict[str, float]:
+    """Loss terms and accuracy on the *masked* validation images; the published code scored the clean ones.
+
+    Every process scores them all, so that the figures do not depend on how many there are.
+    """
+    training.network.eval()
+    averages = Averages()
+    batches = in_order(len(validation), training.recipe.batch_size)
+    for batch in load_batches(validation, batches, workers):
+        images = to_unit_range(batch.to(training.processes.device))
+        averages.add(training.evaluate(images, together=False))
+    return averages.row("validation")
+
+
+@contextmanager
+def _stop_request() -> Iterator[list[bool]]:
+    """A flag that SIGTERM raises, which is what Slurm and other schedulers send before they kill."""
+    requested = [False]
+
+    def note(_: int, __: FrameType | None) -> None:
+        requested[0] = True
+
+    before = signal.signal(signal.SIGTERM, note)
+    try:
+        yield requested
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,72 @@
+"""Stage: the class that a classifier gives every training image, in the format of the published lists."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import torch
+from lightning_fabric import Fabric
+
+from ttame.backbones.backbone import Backbone
+from ttame.backbones.loading import load_backbone
+from ttame.data.datalists import read_names, write_datalist
+from ttame.data.dataset import ImageDataset, in_order, load_batches
+from ttame.data.sources import open_source
+from ttame.data.transforms import to_unit_range
+from ttame.processes import open_processes
+from ttame.progress import progress
+from ttame.scratch import Scratch, file_digest
+from ttame.settings import Settings
+from ttame.stages.paths import contents_file, list_file, model_truths_file
+
+PIECE = 4096
+"""Images between two states that a killed run goes on from, and the share that a process takes at a time."""
+
+
+def run(settings: Settings, backbone_name: str) -> None:
+    """Write `train.txt`, a `path class` a line.
+
+    The images are the centre crops that maps and scores use. Every process takes each so manieth piece of the list.
+    """
+    processes = open_processes(settings.execution)
+    backbone = load_backbone(backbone_name, settings.models[backbone_name]).to(processes.device)
+    names = read_names(list_file(settings, "train"))
+    target = model_truths_file(settings, backbone_name)
+    identity = {
+        "model": asdict(settings.models[backbone_name]),
+        "images": file_digest(contents_file(settings, "train")),
+        "batch_size": settings.execution.batch_size,
+    }
+    scratch = Scratch(target, identity)
+    _classify(settings, backbone, names, scratch, processes)
+    processes.barrier()
+    if processes.is_global_zero:
+        pieces = [scratch.load(number) for number in range(len(in_order(len(names), PIECE)))]
+        classes = torch.cat([piece["classes"] for piece in pieces if piece is not None])
+        write_datalist(target, list(zip(names, classes.tolist(), strict=True)))
+        scratch.clear()
+
+
+@torch.no_grad()
+def _classify(settings: Settings, backbone: Backbone, names: list[str], scratch: Scratch, processes: Fabric) -> None:
+    """Save the pieces of this process that are not there yet."""
+    pieces = in_order(len(names), PIECE)
+    mine = range(processes.global_rank, len(pieces), processes.world_size)
+    missing = [number for number in mine if scratch.load(number) is None]
+    size = settings.execution.batch_size
+    batches = {
+        number: [pieces[number][at : at + size] for at in range(0, len(pieces[number]), size)] for number in missing
+    }
+    dataset = ImageDataset(open_source(settings.data, "train"), names, backbone.preprocessing)
+    loaded = load_batches(dataset, [batch for group in batches.values() for batch in group], settings.execution.workers)
+    title = f"model truths {backbone.name}"
+    with progress(sum(len(pieces[number]) for number in mine), title, "images", shown=processes.is_global_zero) as bar:
+        bar.update(sum(len(pieces[number]) for number in mine if number not in batches))
+        for number, group in batches.items():
+            classes = []
+            for _ in group:
+                images = to_unit_range(next(loaded).to(processes.device, non_blocking=True))
+                images = images.contiguous(memory_format=torch.channels_last)
+                classes.append(backbone(backbone.normalise(images)).argmax(1).cpu())
+                bar.update(len(images))
+            scratch.save(number, {"classes": torch.cat(classes)})
