@@ -41,6 +41,8 @@ class Calibration:
 
     def __init__(self, settings: Settings, name: str, device: torch.device) -> None:
         self._settings = settings
+        self._trainings: dict[tuple[object, ...], Cost] = {}
+        self._learned_maps: dict[tuple[object, ...], Cost] = {}
         model = dataclasses.replace(settings.models[name], weights="none")
         self.backbone: Backbone = load_backbone(name, model).to(device)
         size = min(settings.execution.batch_size, LARGEST_BATCH.get(device.type, 4))
@@ -55,7 +57,23 @@ class Calibration:
         return self._cost(lambda: self.backbone(clean), len(clean))
 
     def training(self, method: str) -> Cost:
-        """A step of training: both passes and the optimiser."""
+        """A step of training: both passes and the optimiser; the weights of the loss do not change what it costs."""
+        attention, training_of = self._settings.attention[method], find(method).training
+        assert training_of is not None
+        recipe = attention.recipe
+        kind = (
+            training_of.design,
+            training_of.masks,
+            str(attention.mechanism.feature_layers),
+            attention.loss.masking,
+            recipe.optimiser,
+            recipe.sharpness > 0,
+        )
+        if kind not in self._trainings:
+            self._trainings[kind] = self._train(method)
+        return self._trainings[kind]
+
+    def _train(self, method: str) -> Cost:
         attention, training_of = self._settings.attention[method], find(method).training
         assert training_of is not None
         layers = chosen_layers(self.backbone, attention.mechanism.feature_layers)
@@ -79,8 +97,12 @@ class Calibration:
 
     def map(self, method: str) -> Cost:
         """One map; two slices of the inner work of Score-CAM, Ablation-CAM and RISE run, the rest is extrapolated."""
-        if find(method).training is not None:
-            return self._learned_map(method)
+        training_of = find(method).training
+        if training_of is not None:
+            kind = (training_of.design, str(self._settings.attention[method].mechanism.feature_layers))
+            if kind not in self._learned_maps:
+                self._learned_maps[kind] = self._learned_map(method)
+            return self._learned_maps[kind]
         explainer = make_explainer(method, self.backbone, self._settings.explainers.get(method))
         clean = self.backbone.normalise(self._images)
 

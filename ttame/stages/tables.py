@@ -90,7 +90,7 @@ def _section(settings: Settings, backbone: str, evaluation: Evaluation, missing:
     metrics, reference = settings.metrics, settings.report.reference
     sections = [
         f"## {backbone}\n",
-        f"{evaluation.images} images\n",
+        f"{evaluation.images} image{'' if evaluation.images == 1 else 's'}\n",
         methods_table(evaluation.means, comparison_columns(metrics), evaluation.marks),
         *_left_out(settings, backbone, missing),
         f"![Maps of every method on {backbone}](../figures/{backbone}.png)\n",
