@@ -11,6 +11,7 @@ from ttame.backbones.loading import load_backbone
 from ttame.data.shapes import render
 from ttame.data.transforms import to_unit_range
 from ttame.errors import TTameError
+from ttame.interface import load_images
 from ttame.settings import ModelSettings
 
 
@@ -91,3 +92,14 @@ def test_model_of_the_users(tmp_path: Path, monkeypatch) -> None:
         load_backbone("mine", _settings("my_models:wrong"))
     with pytest.raises(TTameError, match="cannot import"):
         load_backbone("mine", _settings("my_models:missing"))
+
+
+def test_imagenet_classes_of_timm_have_names(lite0, photos) -> None:
+    """Of 20 photographs named after their class, the classifier gives at least three in four that very name."""
+    assert lite0.class_names is not None
+    files = sorted((photos / "imagenet_eval").iterdir())[::20]
+    images = load_images(files, lite0)
+    with torch.no_grad():
+        found = [lite0.class_names[index] for index in lite0(images).argmax(1).tolist()]
+    right = [name.lower().replace(" ", "_") in file.stem.lower() for name, file in zip(found, files, strict=True)]
+    assert sum(right) >= 0.75 * len(files), list(zip(found, files, strict=True))

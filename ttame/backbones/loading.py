@@ -152,14 +152,22 @@ def _from_timm(name: str, settings: ModelSettings) -> _Built:
         raise _no_download(name, Path(f"{settings.model}.safetensors"), error) from None
     if packaged is not None:
         lite0.load_weights(model, packaged)
-        return _Built(model, lite0.PREPROCESSING)
+        return _Built(model, lite0.PREPROCESSING, _imagenet_names(model))
     if settings.weights not in ("default", "none"):
         state = _read_weights(Path(settings.weights), name)
         classes = _count_classes(model, state)
         if classes not in (None, model.num_classes):
             model = timm.create_model(settings.model, num_classes=classes)
         _fit_weights(model, state, Path(settings.weights), name)
-    return _Built(model, _timm_preprocessing(model))
+    return _Built(model, _timm_preprocessing(model), _imagenet_names(model) if download else None)
+
+
+def _imagenet_names(model: Any) -> list[str] | None:
+    """Class names of a model whose published weights are ImageNet's; timm has the order of torchvision."""
+    from torchvision.models import ResNet50_Weights
+
+    names: list[str] = ResNet50_Weights.DEFAULT.meta["categories"]
+    return names if len(names) == model.num_classes else None
 
 
 def _timm_preprocessing(model: nn.Module) -> Preprocessing:
