@@ -41,13 +41,16 @@ def make_parser() -> argparse.ArgumentParser:
         command = add(name, summary)
         for wildcard in wildcards:
             command.add_argument(wildcard)
-    add("methods", "every method: kind, training, where it is defined, passes, paper")
     add("plan", "what the active experiment will compute, and how long it takes on this device")
     add("results", "print the tables of the active experiment and where they are")
-    add("use", "make an experiment of experiments/ the active one").add_argument("experiment")
     add("layers", "the layers of a classifier that maps can be made from").add_argument(
         "model", help="a key of models, or the name of any model"
     )
+    # These two read no params file of one's choice.
+    summary = "every method: kind, training, where it is defined, passes, paper"
+    commands.add_parser("methods", help=summary, description=summary)
+    summary = "make an experiment of experiments/ the active one"
+    commands.add_parser("use", help=summary, description=summary).add_argument("experiment")
     _add_show(add)
     _add_find_learning_rate(add)
     _add_import_checkpoint(add)

@@ -26,7 +26,7 @@ PIECE = 4096
 def run(settings: Settings, backbone_name: str) -> None:
     """Write `train.txt`, a `path class` a line.
 
-    The images are the centre crops that maps and scores use. Every process takes each so manieth piece of the list.
+    The images are the centre crops that maps and scores use. The processes take the pieces of the list in turn.
     """
     processes = open_processes(settings.execution)
     backbone = load_backbone(backbone_name, settings.models[backbone_name]).to(processes.device)
