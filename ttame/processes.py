@@ -6,14 +6,16 @@ from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import LightningEnvironment
 
 from ttame.device import select_device
 from ttame.errors import TTameError
+from ttame.launching import environment_of_processes
 from ttame.settings import ExecutionSettings
 
 
 def open_processes(execution: ExecutionSettings, precision: Literal["auto", "float32"] = "float32") -> Fabric:
-    """Start the processes, or join those that torchrun or Slurm started, and set up the device of this one.
+    """Start the other processes, or join those that torchrun or Slurm started, and set up the device of this one.
 
     Args:
         execution: device, devices of a node, and nodes.
@@ -21,8 +23,9 @@ def open_processes(execution: ExecutionSettings, precision: Literal["auto", "flo
             a scaled loss.
 
     Raises:
-        TTameError: when more GPUs are asked for than there are.
+        TTameError: when more GPUs are asked for than there are, or other processes were started than are asked for.
     """
+    environment = environment_of_processes(execution)
     device = select_device(execution)
     there_are = torch.cuda.device_count() if device.type == "cuda" else None
     if there_are is not None and execution.devices > there_are:
@@ -37,6 +40,7 @@ def open_processes(execution: ExecutionSettings, precision: Literal["auto", "flo
         num_nodes=execution.nodes,
         strategy="ddp" if together else "auto",
         precision=_precision(device, precision),
+        plugins=environment,
     )
     if together:
         processes.launch()
@@ -47,7 +51,13 @@ def open_processes(execution: ExecutionSettings, precision: Literal["auto", "flo
 
 def one_process(device: torch.device, precision: Literal["auto", "float32"] = "float32") -> Fabric:
     """This process alone."""
-    return Fabric(accelerator=device.type, devices=1, strategy="auto", precision=_precision(device, precision))
+    return Fabric(
+        accelerator=device.type,
+        devices=1,
+        strategy="auto",
+        precision=_precision(device, precision),
+        plugins=LightningEnvironment(),
+    )
 
 
 def _precision(device: torch.device, precision: str) -> Literal["32-true", "bf16-mixed", "16-mixed"]:

@@ -1,11 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -15,20 +11,13 @@ from ttame.processes import open_processes
 from ttame.settings import load_settings
 
 from ..conftest import REPOSITORY
-
-
-def _train(count: int, folder: Path) -> dict[str, dict[str, Any]]:
-    target = folder / f"{count}.pt"
-    command = [sys.executable, "-m", "tests.attention.steps_of_processes", str(count), str(target)]
-    environment = {name: value for name, value in os.environ.items() if name not in ("LOCAL_RANK", "WORLD_SIZE")}
-    subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, timeout=120, env=environment)
-    found: dict[str, dict[str, Any]] = torch.load(target, weights_only=True)
-    return found
+from .steps_of_processes import Masking, train_steps
 
 
 @pytest.mark.slow
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
-    one, two = _train(1, tmp_path), _train(2, tmp_path)
+    maskings: list[Masking] = ["random", "diagonal", "max"]
+    one, two = train_steps(tmp_path, maskings), train_steps(tmp_path, maskings, devices=2)
     for mode, expected in one.items():
         torch.testing.assert_close(two[mode]["losses"], expected["losses"], atol=1e-5, rtol=1e-5)
         for name, tensor in expected.items():

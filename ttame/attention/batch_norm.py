@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, distributed, nn
-from torch.distributed.nn.functional import all_reduce
+
+
+class _SumOfProcesses(torch.autograd.Function):
+    """A tensor summed over all processes, and its gradient likewise."""
+
+    @staticmethod
+    def forward(_: Any, part: Tensor) -> Tensor:
+        return _sum(part)
+
+    @staticmethod
+    def backward(_: Any, gradient: Tensor) -> Tensor:
+        return _sum(gradient)
+
+
+def _sum(part: Tensor) -> Tensor:
+    total = part.clone(memory_format=torch.contiguous_format)
+    distributed.all_reduce(total)
+    return total
 
 
 class BatchNorm(nn.BatchNorm2d):
@@ -21,9 +40,9 @@ class BatchNorm(nn.BatchNorm2d):
             return super().forward(maps)
         exact = maps.float()
         axes = (0, 2, 3)
-        mean = all_reduce(exact.mean(axes)) / processes
+        mean: Tensor = _SumOfProcesses.apply(exact.mean(axes)) / processes
         centred = exact - mean[:, None, None]
-        variance = all_reduce(centred.square().mean(axes)) / processes
+        variance: Tensor = _SumOfProcesses.apply(centred.square().mean(axes)) / processes
         self._remember(mean, variance, processes * maps.numel() // maps.shape[1])
         scale = self.weight * (variance + self.eps).rsqrt()
         return (centred * scale[:, None, None] + self.bias[:, None, None]).to(maps.dtype)

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 from ttame.artifacts import atomic_path
 from ttame.attention.loss import Loss, attention_loss
@@ -234,9 +234,9 @@ class AttentionTraining:
         """(b,) of this process to (B,) of all, in the order of the processes."""
         if self.processes.world_size == 1:
             return labels
-        gathered = self.processes.all_gather(labels)
-        assert isinstance(gathered, Tensor)
-        return gathered.flatten()
+        parts = [torch.empty_like(labels) for _ in range(self.processes.world_size)]
+        distributed.all_gather(parts, labels)
+        return torch.cat(parts)
 
     def _mean_of_processes(self, result: StepResult) -> StepResult:
         values = torch.stack([*(term.detach() for term in result.loss), result.kept])

@@ -126,6 +126,28 @@ def axes(stage):
     return {name: "|".join(sorted(values)) for name, values in found.items()}
 
 
+def cores(processes=1):
+    """CPU cores of a task: of each of its processes, the threads that compute and the workers that decode."""
+    return processes * (config["execution"]["threads"] + config["execution"]["workers"])
+
+
+def gpus(count=1):
+    """GPUs of a job; a cluster would look for them in vain where the params say that the CPU computes."""
+    return 0 if config["execution"]["device"] == "cpu" else count
+
+
+def processes_of_task():
+    """A training's processes are one task on one node, where the first starts the others, and a task each on several."""
+    return config["execution"]["devices"] if config["execution"]["nodes"] == 1 else 1
+
+
+def training_resources():
+    """GPUs and, for several nodes, tasks; `mpi` tells Snakemake's Slurm plugin that the command starts them itself."""
+    devices, nodes = config["execution"]["devices"], config["execution"]["nodes"]
+    found = {"gpu": gpus(devices * nodes)}
+    return found if nodes == 1 else found | {"nodes": nodes, "tasks": devices * nodes, "mpi": "srun"}
+
+
 def command(stage):
     """DVC's command, its messages shown and kept in the log."""
     return f"({to_wildcards(STAGES[stage]['cmd'])}) 2>&1 | tee {{log}}".replace("{backbone}", "{wildcards.backbone}").replace(

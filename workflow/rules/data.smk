@@ -30,9 +30,9 @@ rule truths:
         **axes("truths"),
     log:
         "logs/{experiment}/truths/{backbone}.log",
-    threads: config["execution"]["threads"]
+    threads: cores(processes_of_task())
     resources:
-        gpu=config["execution"]["devices"],
+        **training_resources(),
         mem_mb=8000,
         runtime=720,
     conda:

@@ -9,9 +9,9 @@ rule scores:
         **axes("scores"),
     log:
         "logs/{experiment}/scores/{backbone}.{method}.log",
-    threads: config["execution"]["threads"]
+    threads: cores()
     resources:
-        gpu=1,
+        gpu=gpus(),
         mem_mb=8000,
         runtime=720,
     conda:

@@ -9,9 +9,9 @@ rule maps:
         **axes("maps"),
     log:
         "logs/{experiment}/maps/{backbone}.{method}.log",
-    threads: config["execution"]["threads"]
+    threads: cores()
     resources:
-        gpu=1,
+        gpu=gpus(),
         mem_mb=8000,
         runtime=720,
     conda:

@@ -9,9 +9,9 @@ rule sanity:
         **axes("sanity"),
     log:
         "logs/{experiment}/sanity/{backbone}.{method}.log",
-    threads: config["execution"]["threads"]
+    threads: cores()
     resources:
-        gpu=1,
+        gpu=gpus(),
         mem_mb=8000,
         runtime=720,
     conda:

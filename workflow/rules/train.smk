@@ -11,9 +11,9 @@ rule train:
         "logs/{experiment}/train/{backbone}.{method}.log",
     # The longest jobs first, so that nothing waits for them at the end.
     priority: 10
-    threads: config["execution"]["threads"]
+    threads: cores(processes_of_task())
     resources:
-        gpu=config["execution"]["devices"],
+        **training_resources(),
         mem_mb=16000,
         runtime=1440,
     conda:
