@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import engines, evaluation, explainers, lite0, training
+from benchmarks import engines, evaluation, explainers, lite0, paper, training
 from benchmarks.photographs import set_up_processor
 from ttame.artifacts import write_text
 from ttame.report.markdown import markdown_table
@@ -18,6 +18,7 @@ from ttame.report.markdown import markdown_table
 BOUNDED = ["What", "Measured", "At most"]
 COMPARED = ["What", "Ours, ms per image", "Other, ms per image", "Ratio", "Wanted"]
 EVALUATED = ["What", "Ours, ms", "Other, ms", "Ratio or error", "Wanted"]
+LISTED = ["Method", "Forward passes", "Map, s", "Scores, s", "Hours of all maps", "Hours of all scores"]
 TRAINED = ["What", "Images/s", "Other, images/s", "Ratio", "Wanted"]
 SECTIONS: dict[str, tuple[list[str], Callable[[], list[list[str]]]]] = {
     "lite0": (BOUNDED, lite0.rows),
@@ -25,6 +26,7 @@ SECTIONS: dict[str, tuple[list[str], Callable[[], list[list[str]]]]] = {
     "explainers": (COMPARED, explainers.rows),
     "evaluation": (EVALUATED, evaluation.rows),
     "training": (TRAINED, training.rows),
+    "paper": (LISTED, paper.rows),
 }
 
 

@@ -14,7 +14,7 @@ import torch
 from pytorch_grad_cam.metrics.road import NoisyLinearImputer
 from torch import Tensor
 
-from benchmarks.photographs import REPOSITORY, load_images, photos_settings
+from benchmarks.photographs import REPOSITORY, load_images, settings_of
 from benchmarks.workers import Run, Worker, interleaved
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
@@ -31,7 +31,9 @@ from ttame.stages.scores import score_batch
 HERE = "benchmarks.evaluation"
 IMAGES, BATCH = 16, 32
 MODEL = "tf_efficientnet_lite0"
-METRICS = dataclasses.replace(photos_settings().metrics, coherency=False)  # maps of masked images are the maps stage's
+METRICS = dataclasses.replace(
+    settings_of("photos").metrics, coherency=False
+)  # maps of masked images are the maps stage's
 ROAD = METRICS.road
 PASSES = 1 + len(METRICS.shares) + 2 * len(ROAD.shares) + 2 * METRICS.insertion_deletion.steps
 CHECKPOINT = REPOSITORY / f"results/photos/attention/{MODEL}/ttame.safetensors"

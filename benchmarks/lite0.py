@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import timm
 import torch
 
-from benchmarks.photographs import photos_settings
+from benchmarks.photographs import settings_of
 from ttame.attention.checkpoint import feature_channels
 from ttame.attention.mechanism import AttentionMechanism
 from ttame.attention.training import AttentionTraining
@@ -21,7 +21,7 @@ from ttame.backbones.backbone import Backbone
 from ttame.device import peak_memory_bytes
 
 BATCH, ROUNDS = 32, 9
-ATTENTION = photos_settings().attention["ttame"]
+ATTENTION = settings_of("photos").attention["ttame"]
 
 
 def rows() -> list[list[str]]:

@@ -34,10 +34,11 @@ def load_images(backbone: Backbone, count: int) -> Tensor:
 
 def set_up_processor(threads: int) -> None:
     """As the stages do it."""
-    select_device(dataclasses.replace(photos_settings().execution, device="cpu", threads=threads))
+    select_device(dataclasses.replace(settings_of("photos").execution, device="cpu", threads=threads))
 
 
-def photos_settings() -> Settings:
-    """The experiment `photos`, on the shelf or active."""
-    shelf = REPOSITORY / "experiments" / "photos.yaml"
-    return load_settings(shelf if shelf.exists() else REPOSITORY / "params.yaml")
+def settings_of(experiment: str) -> Settings:
+    """An experiment, on the shelf or active, on all cores."""
+    shelf = REPOSITORY / "experiments" / f"{experiment}.yaml"
+    settings = load_settings(shelf if shelf.exists() else REPOSITORY / "params.yaml")
+    return dataclasses.replace(settings, execution=dataclasses.replace(settings.execution, threads=os.cpu_count() or 1))
