@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from typing import Literal
 
 import torch
 
 from ttame.errors import TTameError
+from ttame.gpus import claim_gpus
 from ttame.settings import ExecutionSettings
 
 
 def select_device(execution: ExecutionSettings) -> torch.device:
-    """The device to compute on, with the threads and the arithmetic set up for reproducible numbers.
+    """The device to compute on, a GPU of its own where there are several, set up for reproducible numbers.
+
+    Raises:
+        TTameError: if CUDA is asked for and there is none.
+    """
+    if set_up_arithmetic(execution) == "cpu":
+        return torch.device("cpu")
+    device = torch.device("cuda", claim_gpus(1)[0])
+    torch.cuda.set_device(device)
+    return device
+
+
+def set_up_arithmetic(execution: ExecutionSettings) -> Literal["cpu", "cuda"]:
+    """Set threads and arithmetic up for reproducible numbers; the kind of device to compute on.
 
     Float32 everywhere: TF32 is switched off, since its 10-bit mantissa moves scores beyond the stated tolerance, and
     the convolution algorithms are the deterministic ones. The number of threads is fixed by the parameters and not by
@@ -27,11 +42,13 @@ def select_device(execution: ExecutionSettings) -> torch.device:
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
+    if execution.device == "cpu":
+        return "cpu"
+    if torch.cuda.is_available():
+        return "cuda"
     if execution.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if execution.device == "cuda" and not torch.cuda.is_available():
-        raise TTameError("params.yaml: execution.device is 'cuda' but no CUDA device is visible; use 'auto' or 'cpu'")
-    return torch.device(execution.device)
+        return "cpu"
+    raise TTameError("params.yaml: execution.device is 'cuda' but no CUDA device is visible; use 'auto' or 'cpu'")
 
 
 def _keep_freed_memory() -> None:

@@ -8,8 +8,9 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import LightningEnvironment
 
-from ttame.device import select_device
+from ttame.device import set_up_arithmetic
 from ttame.errors import TTameError
+from ttame.gpus import claim_gpus
 from ttame.launching import environment_of_processes
 from ttame.settings import ExecutionSettings
 
@@ -26,8 +27,8 @@ def open_processes(execution: ExecutionSettings, precision: Literal["auto", "flo
         TTameError: when more GPUs are asked for than there are, or other processes were started than are asked for.
     """
     environment = environment_of_processes(execution)
-    device = select_device(execution)
-    there_are = torch.cuda.device_count() if device.type == "cuda" else None
+    kind = set_up_arithmetic(execution)
+    there_are = torch.cuda.device_count() if kind == "cuda" else None
     if there_are is not None and execution.devices > there_are:
         raise TTameError(
             f"params.yaml: execution.devices asks for {execution.devices} GPUs but {there_are} can be seen; lower it, "
@@ -35,17 +36,20 @@ def open_processes(execution: ExecutionSettings, precision: Literal["auto", "flo
         )
     together = execution.devices * execution.nodes > 1
     processes = Fabric(
-        accelerator=device.type,
-        devices=execution.devices,
+        accelerator=kind,
+        # Processes that others started take the GPU of their rank.
+        devices=claim_gpus(execution.devices) if kind == "cuda" and environment is not None else execution.devices,
         num_nodes=execution.nodes,
         strategy="ddp" if together else "auto",
-        precision=_precision(device, precision),
+        precision=_precision(kind, precision),
         plugins=environment,
     )
     if together:
         processes.launch()
         # Fabric tells the processes that it starts to use one thread each.
         torch.set_num_threads(execution.threads)
+    elif kind == "cuda":
+        torch.cuda.set_device(processes.device)
     return processes
 
 
@@ -53,14 +57,14 @@ def one_process(device: torch.device, precision: Literal["auto", "float32"] = "f
     """This process alone."""
     return Fabric(
         accelerator=device.type,
-        devices=1,
+        devices=[device.index or 0] if device.type == "cuda" else 1,
         strategy="auto",
-        precision=_precision(device, precision),
+        precision=_precision(device.type, precision),
         plugins=LightningEnvironment(),
     )
 
 
-def _precision(device: torch.device, precision: str) -> Literal["32-true", "bf16-mixed", "16-mixed"]:
-    if precision == "float32" or device.type == "cpu":
+def _precision(kind: str, precision: str) -> Literal["32-true", "bf16-mixed", "16-mixed"]:
+    if precision == "float32" or kind == "cpu":
         return "32-true"
     return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"

@@ -22,6 +22,7 @@ EXEMPT = {
     "ttame/artifacts.py",
     "ttame/errors.py",
     "ttame/explainers/registry.py",
+    "ttame/gpus.py",
     "ttame/launching.py",
     "ttame/progress.py",
     "ttame/scratch.py",
