@@ -25,6 +25,7 @@ def test_maps_of_image_files(tmp_path) -> None:
         Image.fromarray(render(1, index).pixels).save(path)
     model = open_model("shapes_cnn")
     images = load_images(paths, model)
+    assert torch.equal(load_images(str(paths[0]), model), images[:1])
     pixels = torch.from_numpy(np.stack([render(1, index).pixels for index in range(3)]))
     torch.testing.assert_close(model.unnormalise(images), pixels.permute(0, 3, 1, 2) / 255, atol=1e-6, rtol=0)
     maps = explain(model, images, "gradcam")

@@ -42,14 +42,15 @@ def open_model(
     return load_backbone(name or model, settings)
 
 
-def load_images(paths: Sequence[str | Path], model: Backbone) -> Tensor:
-    """(B, 3, H, W), resized, cropped in the middle and normalised as the classifier wants it, on its device.
+def load_images(paths: str | Path | Sequence[str | Path], model: Backbone) -> Tensor:
+    """(B, 3, H, W) of one file or several: resized, cropped in the middle, normalised, on the device of the model.
 
     Raises:
         TTameError: naming a file that cannot be read.
     """
     preprocessing = model.preprocessing
-    crops = [center_crop(resize_shorter_side(open_rgb(Path(path)), preprocessing), preprocessing) for path in paths]
+    files = [paths] if isinstance(paths, str | Path) else paths
+    crops = [center_crop(resize_shorter_side(open_rgb(Path(file)), preprocessing), preprocessing) for file in files]
     pixels = torch.stack([to_bytes(crop) for crop in crops])
     return model.normalise(to_unit_range(pixels.to(next(model.parameters()).device)))
 
