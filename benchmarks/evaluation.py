@@ -31,9 +31,8 @@ from ttame.stages.scores import score_batch
 HERE = "benchmarks.evaluation"
 IMAGES, BATCH = 16, 32
 MODEL = "tf_efficientnet_lite0"
-METRICS = dataclasses.replace(
-    settings_of("photos").metrics, coherency=False
-)  # maps of masked images are the maps stage's
+# Without coherency, since the maps stage makes the maps of masked images.
+METRICS = dataclasses.replace(settings_of("photos").metrics, coherency=False)
 ROAD = METRICS.road
 PASSES = 1 + len(METRICS.shares) + 2 * len(ROAD.shares) + 2 * METRICS.insertion_deletion.steps
 CHECKPOINT = REPOSITORY / f"results/photos/attention/{MODEL}/ttame.safetensors"

@@ -23,7 +23,7 @@ from ttame.data.dataset import ImageDataset, load_batches
 from ttame.data.shapes import render
 from ttame.data.sources import FolderSource
 from ttame.data.transforms import to_unit_range
-from ttame.device import device_name, peak_memory_bytes
+from ttame.device import device_name, peak_memory_bytes, read_clock
 from ttame.processes import open_processes
 from ttame.settings import ModelSettings
 
@@ -32,7 +32,8 @@ BATCHES = {"cpu": (8,), "cuda": (32, 64, 128, 256)}
 ROUNDS = 4
 FILES, SHORTER_SIDE, QUALITY = 64, 375, 95
 """JPEGs as large as ILSVRC's, which are 500 x 375 pixels and 110 kB as a rule."""
-WORKERS = min(8, os.cpu_count() or 1)
+SETTINGS = settings_of("paper")
+WORKERS = min(SETTINGS.execution.workers, os.cpu_count() or 1)
 LOADED = 1024
 FED = {"cpu": 6, "cuda": 60}
 """Steps that the loader feeds."""
@@ -47,9 +48,8 @@ def rows() -> list[Row]:
 
 
 def _backbone(name: str, source: FolderSource) -> list[Row]:
-    settings = settings_of("paper")
-    attention = settings.attention["ttame"]
-    processes = open_processes(settings.execution, "auto")
+    attention = SETTINGS.attention["ttame"]
+    processes = open_processes(SETTINGS.execution, "auto")
     device = processes.device
     torch.manual_seed(0)
     backbone = load_backbone(name, ModelSettings(name, "none", "auto", "auto")).to(device)
@@ -57,40 +57,35 @@ def _backbone(name: str, source: FolderSource) -> list[Row]:
     layers, loss, recipe = backbone.layers, attention.loss, attention.recipe
     # A rate near zero, since with random weights the training could diverge.
     training = AttentionTraining(backbone, network, layers, loss, recipe, 1e-9, 10_000, processes=processes)
-    dataset = ImageDataset(
-        source, [name for name, _ in source.available()], backbone.preprocessing, augmentation_seed=1
-    )
-    found, floors = [], {}
+    names = [entry for entry, _ in source.available()]
+    dataset = ImageDataset(source, names, backbone.preprocessing, augmentation_seed=1)
+    found, speeds = [], {}
     for size in BATCHES[device.type]:
-        rows_of_size, floors[size] = _steps(training, size)
+        rows_of_size, speeds[size] = _steps(training, size)
         found += rows_of_size
-    size = max(floors, key=lambda batch: floors[batch])
-    fed = _fed(training, dataset, size, FED[device.type])
-    where = f"{name}, batch {size}"
-    found.append(
-        _row(f"steps fed by {WORKERS} workers against bare passes, {where}", fed, floors[size], "at least 0.8")
-    )
-    loader = _loader(dataset)
-    return [
-        *found,
-        _row(f"loader of {WORKERS} workers against bare passes, {where}", loader, floors[size], "at least 1"),
-    ]
+    best = max(speeds, key=lambda size: speeds[size])
+    floor = speeds[best][1]
+    where = f"{WORKERS} workers against bare passes, {name}, batch {best}"
+    found.append(_row(f"steps fed by {where}", _fed(training, dataset, best, FED[device.type]), floor, "at least 0.8"))
+    return [*found, _row(f"loader of {where}", _loader(dataset), floor, "at least 1")]
 
 
-def _steps(training: AttentionTraining, size: int) -> tuple[list[Row], float]:
-    """A step on a batch that is there already; and the images per second of the bare passes."""
+def _steps(training: AttentionTraining, size: int) -> tuple[list[Row], tuple[float, float]]:
+    """A step on a batch that is there already; and the images per second, of it and of the bare passes."""
     backbone, device = training.backbone, training.processes.device
     rows, columns = backbone.preprocessing.input_size
     images = torch.rand(size, 3, rows, columns, device=device).contiguous(memory_format=torch.channels_last)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    step, floor = _interleaved(lambda: training.step(images), lambda: _bare(backbone, images, training.processes))
+    step, floor = _interleaved(
+        lambda: training.step(images), lambda: _bare(backbone, images, training.processes), device
+    )
     where = f"{backbone.name}, batch {size}, {device_name(device)}"
     found = [_row(f"training step against its bare passes, {where}", size / step, size / floor, "at least 0.8")]
     if device.type == "cuda":  # elsewhere it is that of the whole process, all classifiers so far included
         memory = f"{peak_memory_bytes(device) / 2**30:.2f}"
         found.append([f"peak memory of a step, GiB, {where}", memory, "", "", "below 8 for vit_b_16, batch 32"])
-    return found, size / floor
+    return found, (size / step, size / floor)
 
 
 def _bare(backbone: Backbone, images: Tensor, processes: Fabric) -> Tensor:
@@ -105,15 +100,14 @@ def _bare(backbone: Backbone, images: Tensor, processes: Fabric) -> Tensor:
 
 def _fed(training: AttentionTraining, dataset: ImageDataset, size: int, steps: int) -> float:
     """Images per second of steps on decoded images, as the training stage takes them."""
+    device = training.processes.device
     seen, started = 0, 0.0
     for number, batch in enumerate(load_batches(dataset, _batches(dataset, size, steps + 1), WORKERS)):
         if number == 1:
-            _finish()
-            started, seen = time.perf_counter(), 0
-        training.step(to_unit_range(batch.to(training.processes.device, non_blocking=True)))
+            started, seen = read_clock(device), 0
+        training.step(to_unit_range(batch.to(device, non_blocking=True)))
         seen += len(batch)
-    _finish()
-    return seen / (time.perf_counter() - started)
+    return seen / (read_clock(device) - started)
 
 
 def _loader(dataset: ImageDataset) -> float:
@@ -129,27 +123,26 @@ def _batches(dataset: ImageDataset, size: int, count: int) -> list[list[int]]:
     return [[(number * size + index) % len(dataset) for index in range(size)] for number in range(count)]
 
 
-def _interleaved(first: Callable[[], object], second: Callable[[], object]) -> tuple[float, float]:
+def _interleaved(
+    first: Callable[[], object], second: Callable[[], object], device: torch.device
+) -> tuple[float, float]:
     """Median seconds of each, run in turns after one warm-up."""
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(ROUNDS):
         for work, seconds in zip((first, second), times, strict=True):
-            _finish()
-            started = time.perf_counter()
+            started = read_clock(device)
             work()
-            _finish()
-            seconds.append(time.perf_counter() - started)
+            seconds.append(read_clock(device) - started)
     return sorted(times[0][1:])[(ROUNDS - 1) // 2], sorted(times[1][1:])[(ROUNDS - 1) // 2]
 
 
 def _write_images(folder: Path) -> None:
     """Photographs where they are, else rendered images, enlarged."""
-    photographs = (
-        [Image.open(path).convert("RGB") for path in sorted(PHOTOS.iterdir())[:FILES]] if PHOTOS.exists() else []
-    )
-    for index, image in enumerate(
-        photographs or [Image.fromarray(render(1, number).pixels) for number in range(FILES)]
-    ):
+    if PHOTOS.exists():
+        images = [Image.open(path).convert("RGB") for path in sorted(PHOTOS.iterdir())[:FILES]]
+    else:
+        images = [Image.fromarray(render(1, index).pixels) for index in range(FILES)]
+    for index, image in enumerate(images):
         scale = SHORTER_SIDE / min(image.size)
         size = (round(image.width * scale), round(image.height * scale))
         image.resize(size, Image.Resampling.BICUBIC).save(folder / f"{index}.jpg", quality=QUALITY)
@@ -159,8 +152,3 @@ def _row(what: str, mine: float, other: float, wanted: str) -> Row:
     row = [what, f"{mine:.1f}", f"{other:.1f}", f"{mine / other:.2f}", wanted]
     print(*row, sep=" | ", file=sys.stderr, flush=True)
     return row
-
-
-def _finish() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()

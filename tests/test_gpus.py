@@ -71,10 +71,17 @@ def test_the_processes_that_a_job_starts_have_its_gpus() -> None:
     assert claim_gpus(2) == claimed
 
 
-def test_more_jobs_than_gpus_share_the_first() -> None:
-    for expected in ([0, 1, 2], [0, 1, 2]):
+def test_more_jobs_than_gpus_share_the_first_and_say_so(tmp_path, capsys) -> None:
+    first, claimed = _other_job(tmp_path, 3)
+    assert claimed == "0 1 2"
+    try:
+        assert claim_gpus(3) == [0, 1, 2]
+        assert "1 of 4 GPUs are free and 3 wanted" in capsys.readouterr().err
         os.environ[CLAIMED] = ""
-        assert claim_gpus(3) == expected
+        assert claim_gpus(1) == [3], "it keeps none that it does not use"
+    finally:
+        first.send_signal(signal.SIGKILL)
+        first.wait()
 
 
 def test_a_job_that_sees_one_gpu_takes_it(monkeypatch) -> None:

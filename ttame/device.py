@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import time
 from typing import Literal
 
 import torch
@@ -19,22 +20,20 @@ def select_device(execution: ExecutionSettings) -> torch.device:
     Raises:
         TTameError: if CUDA is asked for and there is none.
     """
-    if set_up_arithmetic(execution) == "cpu":
+    set_up_arithmetic(execution)
+    if device_type(execution) == "cpu":
         return torch.device("cpu")
     device = torch.device("cuda", claim_gpus(1)[0])
     torch.cuda.set_device(device)
     return device
 
 
-def set_up_arithmetic(execution: ExecutionSettings) -> Literal["cpu", "cuda"]:
-    """Set threads and arithmetic up for reproducible numbers; the kind of device to compute on.
+def set_up_arithmetic(execution: ExecutionSettings) -> None:
+    """Set threads and arithmetic up for reproducible numbers.
 
     Float32 everywhere: TF32 is switched off, since its 10-bit mantissa moves scores beyond the stated tolerance, and
     the convolution algorithms are the deterministic ones. The number of threads is fixed by the parameters and not by
     the engine, because a different split of a sum changes its last bit.
-
-    Raises:
-        TTameError: if CUDA is asked for and there is none.
     """
     torch.set_num_threads(execution.threads)
     _keep_freed_memory()
@@ -42,6 +41,14 @@ def set_up_arithmetic(execution: ExecutionSettings) -> Literal["cpu", "cuda"]:
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
+
+
+def device_type(execution: ExecutionSettings) -> Literal["cpu", "cuda"]:
+    """The kind of device to compute on.
+
+    Raises:
+        TTameError: if CUDA is asked for and there is none.
+    """
     if execution.device == "cpu":
         return "cpu"
     if torch.cuda.is_available():
@@ -62,6 +69,13 @@ def _keep_freed_memory() -> None:
         mallopt(mmap_max, 0)
         mallopt(trim_threshold, 2**31 - 1)
         mallopt(top_pad, 64 * 2**20)
+
+
+def read_clock(device: torch.device) -> float:
+    """Seconds of a clock, read once the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 def peak_memory_bytes(device: torch.device) -> int:

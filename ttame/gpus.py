@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import IO
@@ -32,6 +32,13 @@ def claim_gpus(count: int) -> list[int]:
         for index in range(there_are):
             if len(claimed) < count and _lock(index):
                 claimed.append(index)
+        if len(claimed) < count:
+            print(
+                f"warning: {len(claimed)} of {there_are} GPUs are free and {count} wanted, so jobs share the first; "
+                f"`snakemake --resources gpu={there_are}` runs no more at a time than there are GPUs",
+                file=sys.stderr,
+            )
+            _give_back()
     if len(claimed) < count:
         claimed = list(range(count))
     os.environ[CLAIMED] = ",".join(str(index) for index in claimed)
@@ -40,6 +47,8 @@ def claim_gpus(count: int) -> list[int]:
 
 def _lock(index: int) -> bool:
     """Whether this process now has the GPU; its name, unlike its index, is the same in every job's view."""
+    import fcntl  # Windows has none, and gets here with several GPUs alone
+
     name = f"ttame-{os.getuid()}-gpu-{torch.cuda.get_device_properties(index).uuid}.lock"
     file = Path(tempfile.gettempdir(), name).open("w", encoding="utf-8")  # noqa: SIM115, it is open as long as the job runs
     try:
@@ -49,3 +58,8 @@ def _lock(index: int) -> bool:
         return False
     _held.append(file)
     return True
+
+
+def _give_back() -> None:
+    while _held:
+        _held.pop().close()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+from typing import NoReturn
 
 from lightning_fabric.plugins.environments import ClusterEnvironment, LightningEnvironment, TorchElasticEnvironment
 
@@ -32,13 +34,12 @@ def environment_of_processes(execution: ExecutionSettings) -> ClusterEnvironment
     if execution.nodes == 1:
         # Said to Fabric, which takes any job of Slurm for one whose processes Slurm starts, and then trains on one GPU.
         return LightningEnvironment()
-    if "SLURM_JOB_ID" not in os.environ:
-        raise TTameError(
-            f"{asked} but nothing started a process on each node; run the command in a job of Slurm or under torchrun "
-            f"--nnodes {execution.nodes} --nproc-per-node {execution.devices}, or set execution.nodes to 1"
-        )
-    _start_with_slurm(execution)
-    return None
+    if "SLURM_JOB_ID" in os.environ and shutil.which("srun") is not None:
+        _start_with_slurm(execution)
+    raise TTameError(
+        f"{asked} but nothing started a process on each node; run the command in a job of Slurm or under torchrun "
+        f"--nnodes {execution.nodes} --nproc-per-node {execution.devices}, or set execution.nodes to 1"
+    )
 
 
 def _started() -> int:
@@ -48,7 +49,7 @@ def _started() -> int:
     return int(os.environ.get("SLURM_STEP_NUM_TASKS", "1"))
 
 
-def _start_with_slurm(execution: ExecutionSettings) -> None:
+def _start_with_slurm(execution: ExecutionSettings) -> NoReturn:
     """Become `srun` of the same command, one task a device, in the job's own allocation."""
     cores = execution.threads + execution.workers
     command = ["srun", f"--nodes={execution.nodes}", f"--ntasks-per-node={execution.devices}"]

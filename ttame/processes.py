@@ -8,7 +8,7 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import LightningEnvironment
 
-from ttame.device import set_up_arithmetic
+from ttame.device import device_type, set_up_arithmetic
 from ttame.errors import TTameError
 from ttame.gpus import claim_gpus
 from ttame.launching import environment_of_processes
@@ -27,7 +27,8 @@ def open_processes(execution: ExecutionSettings, precision: Literal["auto", "flo
         TTameError: when more GPUs are asked for than there are, or other processes were started than are asked for.
     """
     environment = environment_of_processes(execution)
-    kind = set_up_arithmetic(execution)
+    set_up_arithmetic(execution)
+    kind = device_type(execution)
     there_are = torch.cuda.device_count() if kind == "cuda" else None
     if there_are is not None and execution.devices > there_are:
         raise TTameError(

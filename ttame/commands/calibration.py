@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,7 @@ from ttame.attention.training import AttentionTraining
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
 from ttame.data.sample import Sample
+from ttame.device import read_clock
 from ttame.explainers.explainer import make_explainer
 from ttame.explainers.families.inner_batches import rehearsed
 from ttame.explainers.registry import find
@@ -153,10 +153,7 @@ class Calibration:
             work()
         passes = self.backbone.passes
         passes.forward = passes.backward = 0
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        started = time.perf_counter()
+        started = read_clock(self._images.device)
         work()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        return Cost((time.perf_counter() - started) / images, passes.forward / images, passes.backward / images)
+        seconds = read_clock(self._images.device) - started
+        return Cost(seconds / images, passes.forward / images, passes.backward / images)

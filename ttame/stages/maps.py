@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import statistics
 import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from torch import Tensor
 from ttame.artifacts import write_text
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import describe, load_backbone
-from ttame.device import device_name, peak_memory_bytes, select_device
+from ttame.device import device_name, peak_memory_bytes, read_clock, select_device
 from ttame.explainers.explainer import Explainer, make_explainer
 from ttame.explainers.registry import find
 from ttame.metrics.masking import normalise_map, resize_map
@@ -70,11 +69,9 @@ def _explain(explainer: Explainer, backbone: Backbone, batch: EvaluationBatch, w
     with torch.no_grad():
         targets = backbone(images).argmax(1)
     backbone.passes.forward = backbone.passes.backward = 0
-    _finish(images.device)
-    started = time.perf_counter()
+    started = read_clock(images.device)
     maps = explainer(images, targets, batch.samples)
-    _finish(images.device)
-    seconds = time.perf_counter() - started
+    seconds = read_clock(images.device) - started
     piece = {
         "maps": maps.detach().float().cpu(),
         "targets": targets.cpu(),
@@ -87,11 +84,6 @@ def _explain(explainer: Explainer, backbone: Backbone, batch: EvaluationBatch, w
         piece["maps_of_masked"] = explainer(masked, targets, batch.samples).detach().float().cpu()
     counts = explainer.training_counts(targets)
     return piece if counts is None else piece | {"training_counts": counts}
-
-
-def _finish(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def _write(target: Path, names: list[str], pieces: list[dict[str, Tensor]]) -> None:

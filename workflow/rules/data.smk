@@ -33,7 +33,7 @@ rule truths:
     threads: cores(processes_of_task())
     resources:
         **training_resources(),
-        mem_mb=8000,
+        mem_mb=8000 * config["execution"]["devices"],
         runtime=720,
     conda:
         "../envs/ttame.yaml"

@@ -14,7 +14,7 @@ rule train:
     threads: cores(processes_of_task())
     resources:
         **training_resources(),
-        mem_mb=16000,
+        mem_mb=16000 * config["execution"]["devices"],
         runtime=1440,
     conda:
         "../envs/ttame.yaml"

@@ -10,8 +10,8 @@ from ttame.errors import TTameError
 from ttame.processes import open_processes
 from ttame.settings import load_settings
 
-from ..conftest import REPOSITORY
-from .steps_of_processes import Masking, train_steps
+from .attention.steps_of_processes import Masking, train_steps
+from .conftest import REPOSITORY
 
 
 @pytest.mark.slow
