@@ -12,8 +12,8 @@ import torch
 
 from benchmarks import engines, evaluation, explainers, lite0, paper, training
 from benchmarks.photographs import set_up_processor
-from ttame.artifacts import write_text
 from ttame.report.markdown import markdown_table
+from ttame.store.artifacts import write_text
 
 BOUNDED = ["What", "Measured", "At most"]
 COMPARED = ["What", "Ours, ms per image", "Other, ms per image", "Ratio", "Wanted"]

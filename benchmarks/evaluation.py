@@ -23,10 +23,10 @@ from ttame.explainers.explainer import make_explainer
 from ttame.metrics.imputation import impute_linear
 from ttame.metrics.masking import normalise_map, rank_pixels, removed_pixels, resize_map
 from ttame.metrics.road import perturbed_images
-from ttame.settings import ModelSettings
+from ttame.params.settings import ModelSettings
 from ttame.stages.evaluation_images import EvaluationBatch
-from ttame.stages.maps_file import Maps
 from ttame.stages.scores import score_batch
+from ttame.store.maps_file import Maps
 
 HERE = "benchmarks.evaluation"
 IMAGES, BATCH = 16, 32

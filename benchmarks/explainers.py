@@ -21,10 +21,10 @@ from ttame.backbones import lite0
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
 from ttame.data.transforms import Preprocessing
-from ttame.device import peak_memory_bytes
 from ttame.explainers.explainer import make_explainer
 from ttame.explainers.rise import draw_grids, enlarge
-from ttame.settings import ModelSettings
+from ttame.params.settings import ModelSettings
+from ttame.runtime.device import peak_memory_bytes
 
 HERE = "benchmarks.explainers"
 IMAGES = 8

@@ -18,7 +18,7 @@ from ttame.attention.mechanism import AttentionMechanism
 from ttame.attention.training import AttentionTraining
 from ttame.backbones import lite0
 from ttame.backbones.backbone import Backbone
-from ttame.device import peak_memory_bytes
+from ttame.runtime.device import peak_memory_bytes
 
 BATCH, ROUNDS = 32, 9
 ATTENTION = settings_of("photos").attention["ttame"]

@@ -14,13 +14,13 @@ from ttame.attention.checkpoint import TrainedMechanism, make_network, save_chec
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
 from ttame.data.sample import Sample
-from ttame.device import device_name, read_clock, select_device
 from ttame.explainers.explainer import Explainer, make_explainer
 from ttame.metrics.masking import normalise_map, resize_map
-from ttame.settings import ModelSettings
+from ttame.params.settings import ModelSettings
+from ttame.runtime.device import device_name, read_clock, select_device
 from ttame.stages.evaluation_images import EvaluationBatch
-from ttame.stages.maps_file import Maps
 from ttame.stages.scores import score_batch
+from ttame.store.maps_file import Maps
 
 METHODS = ("ttame", "gradcam", "ablationcam", "scorecam", "rise")
 IMAGES = {"cpu": 1, "cuda": 50}

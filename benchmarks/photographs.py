@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ttame.backbones.backbone import Backbone
 from ttame.data.transforms import center_crop, resize_shorter_side, to_bytes, to_unit_range
-from ttame.device import select_device
-from ttame.settings import Settings, load_settings
+from ttame.params.settings import Settings, load_settings
+from ttame.runtime.device import select_device
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PHOTOS = Path(os.environ.get("TTAME_SHARED", REPOSITORY.parent / "shared")) / "photos" / "pets_eval"

@@ -23,9 +23,9 @@ from ttame.data.dataset import ImageDataset, load_batches
 from ttame.data.shapes import render
 from ttame.data.sources import FolderSource
 from ttame.data.transforms import to_unit_range
-from ttame.device import device_name, peak_memory_bytes, read_clock
-from ttame.processes import open_processes
-from ttame.settings import ModelSettings
+from ttame.params.settings import ModelSettings
+from ttame.runtime.device import device_name, peak_memory_bytes, read_clock
+from ttame.runtime.processes import open_processes
 
 BACKBONES = ("vgg16", "resnet50", "vit_b_16")
 BATCHES = {"cpu": (8,), "cuda": (32, 64, 128, 256)}

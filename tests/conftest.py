@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
 from ttame.data.transforms import Preprocessing, center_crop, resize_shorter_side, to_bytes, to_unit_range
-from ttame.settings import ModelSettings
+from ttame.params.settings import ModelSettings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("TTAME_SHARED", REPOSITORY.parent / "shared"))

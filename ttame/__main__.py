@@ -2,6 +2,6 @@
 
 import sys
 
-from ttame.cli import main
+from ttame.cli.main import main
 
 sys.exit(main())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ttame.settings import LossSettings, RecipeSettings
+from ttame.params.settings import LossSettings, RecipeSettings
 
 LOSS = LossSettings(1.5, 2.0, 0.01, "random", "auto")
 RECIPE = RecipeSettings(

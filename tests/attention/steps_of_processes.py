@@ -17,8 +17,8 @@ from ttame.attention.epochs import part_of_process
 from ttame.attention.training import AttentionTraining
 from ttame.backbones.backbone import Backbone
 from ttame.data.transforms import Preprocessing
-from ttame.processes import open_processes
-from ttame.settings import load_settings
+from ttame.params.settings import load_settings
+from ttame.runtime.processes import open_processes
 
 from ..conftest import IMAGENET, REPOSITORY, TinyCNN
 from .recipe import LOSS, RECIPE

@@ -19,7 +19,7 @@ from ttame.attention.epochs import part_of_process, train
 from ttame.attention.mechanism import AttentionMechanism
 from ttame.attention.training import AttentionTraining, StepResult
 from ttame.backbones.backbone import Backbone
-from ttame.cli import main
+from ttame.cli.main import main
 from ttame.data.dataset import ImageDataset
 from ttame.data.sources import FolderSource
 from ttame.data.transforms import Preprocessing

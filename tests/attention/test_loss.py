@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ttame.attention.loss import attention_loss, mask_area, mask_variation
-from ttame.settings import LossSettings
+from ttame.params.settings import LossSettings
 
 WEIGHTS = LossSettings(1.5, 2.0, 0.01, "random", "auto")
 

@@ -16,10 +16,10 @@ from ttame.attention.checkpoint import load_checkpoint, make_network
 from ttame.attention.published import UNKNOWN_COUNT, import_checkpoint
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
-from ttame.cli import main
+from ttame.cli.main import main
 from ttame.data.transforms import Preprocessing
 from ttame.errors import TTameError
-from ttame.settings import ModelSettings
+from ttame.params.settings import ModelSettings
 
 from ..conftest import IMAGENET, SHARED, TinyCNN
 

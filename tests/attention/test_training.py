@@ -15,7 +15,7 @@ from ttame.attention.training import AttentionTraining
 from ttame.backbones.backbone import Backbone
 from ttame.data.transforms import Preprocessing
 from ttame.errors import TTameError
-from ttame.settings import LossSettings
+from ttame.params.settings import LossSettings
 
 from ..conftest import IMAGENET
 from .recipe import LOSS, RECIPE

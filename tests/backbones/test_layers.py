@@ -9,7 +9,7 @@ from ttame.backbones.loading import load_backbone
 from ttame.backbones.tokens import TokenLayout, tokens_to_maps
 from ttame.data.transforms import Preprocessing
 from ttame.errors import TTameError
-from ttame.settings import ModelSettings
+from ttame.params.settings import ModelSettings
 
 from ..conftest import IMAGENET
 

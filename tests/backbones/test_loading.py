@@ -6,13 +6,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from ttame.api import load_images
 from ttame.backbones import shapes
 from ttame.backbones.loading import load_backbone
 from ttame.data.shapes import render
 from ttame.data.transforms import to_unit_range
 from ttame.errors import TTameError
-from ttame.interface import load_images
-from ttame.settings import ModelSettings
+from ttame.params.settings import ModelSettings
 
 
 def _settings(model: str, weights: str = "none") -> ModelSettings:

@@ -10,7 +10,7 @@ from PIL import Image
 from ttame.data.datalists import make_datalists, read_datalist, write_datalist
 from ttame.data.sources import FolderSource
 from ttame.errors import TTameError
-from ttame.settings import SPLITS, DataSettings
+from ttame.params.settings import SPLITS, DataSettings
 
 from ..conftest import SHARED
 

@@ -9,7 +9,7 @@ from PIL import Image
 from ttame.data.datalists import make_datalists
 from ttame.data.sources import ILSVRCSource
 from ttame.errors import TTameError
-from ttame.settings import SPLITS, DataSettings
+from ttame.params.settings import SPLITS, DataSettings
 
 CLASSES = ("n01440764", "n01443537", "n01484850")
 

@@ -8,10 +8,10 @@ from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
 from ttame.data.transforms import Preprocessing
 from ttame.metrics.average_drop import drop, increase
-from ttame.settings import CurveSettings, MetricSettings, RoadSettings
+from ttame.params.settings import CurveSettings, MetricSettings, RoadSettings
 from ttame.stages.evaluation_images import EvaluationBatch
-from ttame.stages.maps_file import Maps
 from ttame.stages.scores import score_batch
+from ttame.store.maps_file import Maps
 
 from ..conftest import IMAGENET
 

@@ -7,7 +7,7 @@ import torch
 
 from ttame.metrics.imputation import impute_linear
 from ttame.metrics.road import perturbed_images, road_versions
-from ttame.settings import RoadSettings
+from ttame.params.settings import RoadSettings
 
 SETTINGS = RoadSettings([10, 25], noise=0.01, seed=1)
 NAMES = ["a.jpg", "b.jpg", "c.jpg"]

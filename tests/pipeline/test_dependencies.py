@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from ttame.explainers.registry import EXPLAINERS
-from ttame.settings import Settings, load_settings
-from ttame.stages import paths
+from ttame.params.settings import Settings, load_settings
+from ttame.store import paths
 
 from ..conftest import REPOSITORY
 
@@ -19,16 +19,16 @@ STAGES: dict[str, dict[str, Any]] = yaml.safe_load((REPOSITORY / "dvc.yaml").rea
 
 # Plumbing that passes on what the params say or reports on the work, and cannot change a result.
 EXEMPT = {
-    "ttame/artifacts.py",
+    "ttame/store/artifacts.py",
     "ttame/errors.py",
     "ttame/explainers/registry.py",
-    "ttame/gpus.py",
-    "ttame/launching.py",
-    "ttame/progress.py",
-    "ttame/scratch.py",
-    "ttame/settings.py",
-    "ttame/settings_checks.py",
-    "ttame/stages/paths.py",
+    "ttame/runtime/gpus.py",
+    "ttame/runtime/launching.py",
+    "ttame/runtime/progress.py",
+    "ttame/store/scratch.py",
+    "ttame/params/settings.py",
+    "ttame/params/references.py",
+    "ttame/store/paths.py",
 }
 
 

@@ -15,8 +15,8 @@ import yaml
 from PIL import Image
 
 from ttame.data.shapes import render
-from ttame.settings import parse_settings
-from ttame.stages.maps_file import read_maps
+from ttame.params.settings import parse_settings
+from ttame.store.maps_file import read_maps
 
 from ..conftest import REPOSITORY, SHARED
 from .checkout import BINARIES, copy_checkout, shell

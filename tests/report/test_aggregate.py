@@ -3,10 +3,10 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from ttame.params.settings import CurveSettings, MetricSettings, RoadSettings
 from ttame.report.aggregate import comparison, seen_in_training, summarise
 from ttame.report.columns import comparison_columns
 from ttame.report.markdown import markdown_table, methods_table
-from ttame.settings import CurveSettings, MetricSettings, RoadSettings
 
 SETTINGS = MetricSettings([100], RoadSettings([10, 50], 0.01, 1), CurveSettings(2, 0.02), coherency=False)
 

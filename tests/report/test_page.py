@@ -15,9 +15,9 @@ import torch
 import yaml
 from PIL import Image
 
-from ttame.cli import main
+from ttame.cli.main import main
 from ttame.report.page.gallery import agreement, small_maps, spread
-from ttame.stages.maps_file import Maps, write_maps
+from ttame.store.maps_file import Maps, write_maps
 
 from ..stages.conftest import tiny_params
 from .results_by_hand import write_scores

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ttame.cli import main
+from ttame.cli.main import main
 from ttame.report import latex
 from ttame.report.columns import Column
 from ttame.report.marks import mark_cells

@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ttame.params.settings import CurveSettings, MetricSettings, ReportSettings, RoadSettings
 from ttame.report.columns import quality_columns
 from ttame.report.evaluation import Evaluation
 from ttame.report.page.verdict import verdict
-from ttame.settings import CurveSettings, MetricSettings, ReportSettings, RoadSettings
 
 from .results_by_hand import write_scores
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ttame.cli import main
+from ttame.cli.main import main
 
 METHODS = ["random", "center", "gradcam", "ttame"]
 

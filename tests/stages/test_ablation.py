@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from ttame.settings import load_settings
+from ttame.params.settings import load_settings
 
 from ..conftest import REPOSITORY
 from .conftest import run

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 import torch
 
-from ttame.cli import main
-from ttame.stages.maps_file import read_maps
+from ttame.cli.main import main
+from ttame.store.maps_file import read_maps
 
 from ..conftest import REPOSITORY
 from .conftest import METHODS, run
@@ -77,9 +77,9 @@ def test_sanity_check_tells_what_depends_on_the_classifier(experiment) -> None:
 
 KILL_AFTER = """
 import os, signal, sys
-from ttame import scratch
+from ttame.store import scratch
 from ttame.attention import training
-from ttame.cli import main
+from ttame.cli.main import main
 
 def deadly(owner, name, calls):
     function, count = getattr(owner, name), 0

@@ -14,7 +14,7 @@ from ttame.data.datalists import read_datalist
 from ttame.data.dataset import ImageDataset
 from ttame.data.sources import open_source
 from ttame.data.transforms import to_unit_range
-from ttame.settings import load_settings
+from ttame.params.settings import load_settings
 from ttame.stages import truths
 
 from ..conftest import REPOSITORY
@@ -24,8 +24,8 @@ FILE = Path("results/tiny/model_truths/shapes_cnn/train.txt")
 
 IN_SMALL_PIECES = """
 import os, signal, sys
-from ttame import scratch
-from ttame.cli import main
+from ttame.store import scratch
+from ttame.cli.main import main
 from ttame.stages import truths
 
 truths.PIECE, kill_after, saved = 5, int(sys.argv[1]), []

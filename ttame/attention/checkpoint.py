@@ -13,10 +13,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ttame.artifacts import atomic_path
 from ttame.attention.designs import DESIGNS
 from ttame.backbones.backbone import Backbone
 from ttame.errors import TTameError
+from ttame.store.artifacts import atomic_path
 
 _COUNTS = "training_counts"
 _METADATA = "ttame"

@@ -15,8 +15,8 @@ from ttame.attention.training import AttentionTraining, Averages
 from ttame.data.dataset import ImageDataset, epoch_order, in_order, load_batches
 from ttame.data.transforms import to_unit_range
 from ttame.errors import Stopped
-from ttame.progress import progress
-from ttame.settings import RecipeSettings
+from ttame.params.settings import RecipeSettings
+from ttame.runtime.progress import progress
 
 
 def steps_of_epoch(images: int, recipe: RecipeSettings) -> int:

@@ -13,7 +13,6 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, distributed, nn
 
-from ttame.artifacts import atomic_path
 from ttame.attention.loss import Loss, attention_loss
 from ttame.attention.masking import (
     InputPolicy,
@@ -25,8 +24,9 @@ from ttame.attention.masking import (
 from ttame.attention.optimisation import make_optimiser, make_schedule, sharpest_neighbour
 from ttame.backbones.backbone import Backbone
 from ttame.errors import TTameError
-from ttame.processes import one_process
-from ttame.settings import LossSettings, RecipeSettings
+from ttame.params.settings import LossSettings, RecipeSettings
+from ttame.runtime.processes import one_process
+from ttame.store.artifacts import atomic_path
 
 TERMS = ("loss", "cross_entropy", "area", "variation", "masked_accuracy")
 HISTORY = (

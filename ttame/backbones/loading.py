@@ -18,7 +18,7 @@ from ttame.backbones.backbone import Backbone
 from ttame.backbones.layers import PAPER_LAYERS, PAPER_TARGET_LAYERS
 from ttame.data.transforms import Preprocessing
 from ttame.errors import TTameError, suggestion
-from ttame.settings import ModelSettings
+from ttame.params.settings import ModelSettings
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 

@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ttame.artifacts import write_text
 from ttame.data.sources import UNKNOWN_LABEL, Entry, open_source
 from ttame.errors import TTameError
-from ttame.settings import SPLITS, DataSettings, Split
+from ttame.params.settings import SPLITS, DataSettings, Split
+from ttame.store.artifacts import write_text
 
 
 def read_datalist(path: Path) -> list[Entry]:

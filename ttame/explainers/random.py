@@ -13,7 +13,7 @@ from torch import Tensor
 from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
 from ttame.explainers.explainer import Explainer
-from ttame.seeding import image_seed
+from ttame.runtime.seeding import image_seed
 
 
 class Random(Explainer):

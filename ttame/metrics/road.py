@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ttame.metrics.imputation import impute_linear
 from ttame.metrics.masking import rank_pixels, removed_pixels
-from ttame.seeding import image_seed
-from ttame.settings import RoadSettings
+from ttame.params.settings import RoadSettings
+from ttame.runtime.seeding import image_seed
 
 ORDERS = ("morf", "lerf")
 HIGHER_IS_BETTER = {"morf": False, "lerf": True}

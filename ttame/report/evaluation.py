@@ -9,11 +9,11 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from ttame.params.settings import MetricSettings, ReportSettings
 from ttame.report.aggregate import comparison, qualities, seen_in_training
 from ttame.report.columns import quality_columns, road_columns
 from ttame.report.marks import Mark, mark_cells
 from ttame.report.statistics import bootstrap_intervals, compare_with
-from ttame.settings import MetricSettings, ReportSettings
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ttame.artifacts import atomic_path
+from ttame.store.artifacts import atomic_path
 
 COLOUR_MAP = "inferno"  # perceptually even, and readable with any colour vision
 OPACITY = 0.6

@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from ttame.artifacts import write_text
 from ttame.errors import TTameError
 from ttame.explainers.registry import find, title
+from ttame.params.settings import Settings
 from ttame.report.markdown import MISSING, markdown_table
-from ttame.settings import Settings
-from ttame.stages.paths import cost_file, results_file, training_speed_file
+from ttame.store.artifacts import write_text
+from ttame.store.paths import cost_file, results_file, training_speed_file
 
 INTRODUCTION = """\
 # Cost of `{experiment}`, as measured

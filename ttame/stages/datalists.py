@@ -11,15 +11,15 @@ from pathlib import Path
 
 import torch
 
-from ttame.artifacts import atomic_path
 from ttame.data.datalists import make_datalists, write_datalist
 from ttame.data.dataset import in_order
 from ttame.data.sources import Entry, open_source
 from ttame.errors import TTameError
-from ttame.progress import progress
-from ttame.scratch import Scratch
-from ttame.settings import SPLITS, Settings, Split
-from ttame.stages.paths import contents_file, list_file
+from ttame.params.settings import SPLITS, Settings, Split
+from ttame.runtime.progress import progress
+from ttame.store.artifacts import atomic_path
+from ttame.store.paths import contents_file, list_file
+from ttame.store.scratch import Scratch
 
 PIECE = 10_000
 """Images between two states that a killed check goes on from."""

@@ -17,8 +17,8 @@ from ttame.data.dataset import ImageDataset, in_order, load_batches
 from ttame.data.sample import Sample
 from ttame.data.sources import ImageSource, open_source
 from ttame.data.transforms import center_crop, resize_shorter_side, to_unit_range
-from ttame.settings import Settings
-from ttame.stages.paths import list_file
+from ttame.params.settings import Settings
+from ttame.store.paths import list_file
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from ttame.data.sources import open_source
 from ttame.data.transforms import center_crop, resize_shorter_side
 from ttame.explainers.registry import title
 from ttame.metrics.masking import normalise_map, resize_map
+from ttame.params.settings import Settings
 from ttame.report.pictures import class_name, draw_grid, overlay
-from ttame.settings import Settings
-from ttame.stages.maps_file import read_maps
-from ttame.stages.paths import figure_file, maps_file
+from ttame.store.maps_file import read_maps
+from ttame.store.paths import figure_file, maps_file
 
 IMAGES = 8
 

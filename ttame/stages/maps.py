@@ -11,19 +11,19 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ttame.artifacts import write_text
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import describe, load_backbone
-from ttame.device import device_name, peak_memory_bytes, read_clock, select_device
 from ttame.explainers.explainer import Explainer, make_explainer
 from ttame.explainers.registry import find
 from ttame.metrics.masking import normalise_map, resize_map
-from ttame.progress import progress
-from ttame.scratch import Scratch, file_digest
-from ttame.settings import Settings
+from ttame.params.settings import Settings
+from ttame.runtime.device import device_name, peak_memory_bytes, read_clock, select_device
+from ttame.runtime.progress import progress
 from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages
-from ttame.stages.maps_file import Maps, write_maps
-from ttame.stages.paths import checkpoint_file, contents_file, cost_file, maps_file
+from ttame.store.artifacts import write_text
+from ttame.store.maps_file import Maps, write_maps
+from ttame.store.paths import checkpoint_file, contents_file, cost_file, maps_file
+from ttame.store.scratch import Scratch, file_digest
 
 
 def run(settings: Settings, backbone_name: str, method: str) -> None:

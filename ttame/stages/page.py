@@ -14,7 +14,6 @@ from matplotlib import colormaps
 from PIL import Image
 
 from ttame import __version__
-from ttame.artifacts import write_text
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
 from ttame.data.datalists import read_names
@@ -22,7 +21,7 @@ from ttame.data.sources import open_source
 from ttame.data.transforms import center_crop, resize_shorter_side
 from ttame.errors import TTameError
 from ttame.explainers.registry import find, title
-from ttame.provenance import read_records
+from ttame.params.settings import Settings
 from ttame.report.columns import comparison_columns, sanity_columns
 from ttame.report.evaluation import Evaluation
 from ttame.report.markdown import number, shown
@@ -31,10 +30,11 @@ from ttame.report.page.gallery import agreement, gallery_of, spread
 from ttame.report.page.sections import cost_chart, curve_charts, table_row, training_chart
 from ttame.report.page.verdict import verdict
 from ttame.report.pictures import COLOUR_MAP, class_name
-from ttame.settings import Settings
-from ttame.stages.maps_file import read_maps
-from ttame.stages.paths import checkpoint_file, cost_file, list_file, maps_file, page_file
-from ttame.stages.scores_file import read_sanity, read_scores
+from ttame.store.artifacts import write_text
+from ttame.store.maps_file import read_maps
+from ttame.store.paths import checkpoint_file, cost_file, list_file, maps_file, page_file
+from ttame.store.provenance import read_records
+from ttame.store.scores_file import read_sanity, read_scores
 
 TEMPLATES = jinja2.PackageLoader("ttame.report.page", "")
 

@@ -9,20 +9,20 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ttame.artifacts import write_text
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
-from ttame.device import select_device
+from ttame.backbones.randomising import layers_from_output, randomise, restored
 from ttame.explainers.explainer import Explainer, make_explainer
 from ttame.explainers.registry import find
 from ttame.metrics.masking import normalise_map
 from ttame.metrics.rank_correlation import rank_correlation
-from ttame.progress import progress
-from ttame.randomising import layers_from_output, randomise, restored
-from ttame.scratch import Scratch, file_digest
-from ttame.settings import SanitySettings, Settings
+from ttame.params.settings import SanitySettings, Settings
+from ttame.runtime.device import select_device
+from ttame.runtime.progress import progress
 from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages
-from ttame.stages.paths import checkpoint_file, contents_file, sanity_file
+from ttame.store.artifacts import write_text
+from ttame.store.paths import checkpoint_file, contents_file, sanity_file
+from ttame.store.scratch import Scratch, file_digest
 
 
 def run(settings: Settings, backbone_name: str, method: str) -> None:

@@ -11,10 +11,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ttame.artifacts import atomic_path
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
-from ttame.device import select_device
 from ttame.errors import TTameError
 from ttame.metrics.adcc import adcc, coherency, complexity
 from ttame.metrics.average_drop import drop
@@ -22,12 +20,14 @@ from ttame.metrics.insertion_deletion import area_under_curve, deletion_images, 
 from ttame.metrics.localisation import mass_inside, pointing_game
 from ttame.metrics.masking import keep_most_salient, normalise_map, resize_map
 from ttame.metrics.road import perturbed_images, road_versions
-from ttame.progress import progress
-from ttame.scratch import Scratch, file_digest
-from ttame.settings import CurveSettings, MetricSettings, RoadSettings, Settings
+from ttame.params.settings import CurveSettings, MetricSettings, RoadSettings, Settings
+from ttame.runtime.device import select_device
+from ttame.runtime.progress import progress
 from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages
-from ttame.stages.maps_file import Maps, read_maps
-from ttame.stages.paths import contents_file, maps_file, scores_file
+from ttame.store.artifacts import atomic_path
+from ttame.store.maps_file import Maps, read_maps
+from ttame.store.paths import contents_file, maps_file, scores_file
+from ttame.store.scratch import Scratch, file_digest
 
 CURVES = ("insertion", "deletion")
 

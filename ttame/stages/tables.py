@@ -6,16 +6,16 @@ import json
 
 import pandas as pd
 
-from ttame.artifacts import write_text
 from ttame.data.datalists import read_names
 from ttame.explainers.registry import title
+from ttame.params.settings import Settings
 from ttame.report import latex
 from ttame.report.columns import adcc_columns, comparison_columns, quality_columns, road_columns, sanity_columns
 from ttame.report.evaluation import Evaluation
 from ttame.report.markdown import differences_table, intervals_table, methods_table
-from ttame.settings import Settings
-from ttame.stages.paths import list_file, results_file
-from ttame.stages.scores_file import read_sanity, read_scores
+from ttame.store.artifacts import write_text
+from ttame.store.paths import list_file, results_file
+from ttame.store.scores_file import read_sanity, read_scores
 
 LEGEND = """\
 AD, average drop (lower is better), and IC, increase in confidence (higher is better), in percent, when only the most

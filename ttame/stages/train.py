@@ -9,7 +9,6 @@ import pandas as pd
 import torch
 from lightning_fabric import Fabric
 
-from ttame.artifacts import write_text
 from ttame.attention.checkpoint import TrainedMechanism, chosen_layers, make_network, save_checkpoint
 from ttame.attention.designs import start_at
 from ttame.attention.epochs import steps_of_epoch, train
@@ -22,10 +21,11 @@ from ttame.data.dataset import ImageDataset
 from ttame.data.sources import open_source
 from ttame.errors import TTameError
 from ttame.explainers.registry import Training, find
-from ttame.processes import open_processes
-from ttame.scratch import Scratch, file_digest
-from ttame.settings import Settings, Split
-from ttame.stages.paths import checkpoint_file, contents_file, list_file, training_speed_file
+from ttame.params.settings import Settings, Split
+from ttame.runtime.processes import open_processes
+from ttame.store.artifacts import write_text
+from ttame.store.paths import checkpoint_file, contents_file, list_file, training_speed_file
+from ttame.store.scratch import Scratch, file_digest
 
 
 def run(settings: Settings, backbone_name: str, method: str) -> None:

@@ -13,11 +13,11 @@ from ttame.data.datalists import read_names, write_datalist
 from ttame.data.dataset import ImageDataset, in_order, load_batches
 from ttame.data.sources import open_source
 from ttame.data.transforms import to_unit_range
-from ttame.processes import open_processes
-from ttame.progress import progress
-from ttame.scratch import Scratch, file_digest
-from ttame.settings import Settings
-from ttame.stages.paths import contents_file, list_file, model_truths_file
+from ttame.params.settings import Settings
+from ttame.runtime.processes import open_processes
+from ttame.runtime.progress import progress
+from ttame.store.paths import contents_file, list_file, model_truths_file
+from ttame.store.scratch import Scratch, file_digest
 
 PIECE = 4096
 """Images between two states that a killed run goes on from, and the share that a process takes at a time."""

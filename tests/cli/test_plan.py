@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ttame.explainers.registry import title
+from ttame.store.maps_file import read_maps
+
+from .conftest import run
+
+
+def _rows(output: str) -> list[dict[str, str]]:
+    lines = [line for line in output.splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [dict(zip(cells[0], row, strict=True)) for row in cells[2:]]
+
+
+def _row(output: str, stage: str, method: str) -> dict[str, str]:
+    return next(row for row in _rows(output) if (row["Stage"], row["Method"]) == (stage, title(method)))
+
+
+@pytest.mark.slow
+def test_plan_counts_what_the_stages_then_do(experiment, capsys) -> None:
+    experiment()
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["methods"]["training_free"] = ["gradcam", "scorecam", "rise"]
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    run("plan")
+    plan = capsys.readouterr().out
+    assert "24 train, 6 validation, 10 evaluation images, 13 jobs" in plan
+    stages = [row["Stage"] for row in _rows(plan)]
+    assert stages == [*["maps", "scores", "sanity"] * 3, "train", "maps", "scores", "sanity", "all"]
+    run("datalists")
+    run("train", "shapes_cnn", "ttame")
+    for method in ("gradcam", "scorecam", "rise", "ttame"):
+        run("maps", "shapes_cnn", method)
+        found = read_maps(Path(f"results/tiny/maps/shapes_cnn/{method}.safetensors"))
+        planned = _row(plan, "maps", method)
+        assert int(planned["Images"]) == 20
+        assert int(planned["Forward"]) / 20 == pytest.approx(found.forward_passes, rel=0.1)
+        assert int(planned["Backward"]) / 20 == found.backward_passes
+        assert float(planned["Disk, MB"]) == pytest.approx(20 * 4 * found.maps[0].numel() / 1e6, rel=0.01)
+    training = _row(plan, "train", "ttame")
+    assert int(training["Images"]) == 2 * 24
+    assert int(training["Forward"]) == 2 * int(training["Images"]) == 2 * int(training["Backward"])
+    hours = [float(row["Hours"]) for row in _rows(plan)]
+    assert hours[-1] == pytest.approx(sum(hours[:-1]), abs=0.002)
+    capsys.readouterr()
+    run("plan")
+    again = capsys.readouterr().out
+    facts = json.loads(Path("logs/tiny/stages/train.shapes_cnn.ttame.json").read_text())
+    assert float(_row(again, "train", "ttame")["Took, h"]) == pytest.approx(facts["seconds"] / 3600, abs=1e-4)
+    assert _row(again, "scores", "ttame")["Took, h"] == "–"

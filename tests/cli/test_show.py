@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ttame.cli.main import main
+from ttame.data.shapes import CLASS_NAMES, render
+
+from .conftest import run
+
+
+@pytest.fixture
+def photo(experiment) -> Path:
+    experiment()
+    path = Path("photo.png")
+    Image.fromarray(render(1, 7).pixels).save(path)
+    return path
+
+
+def test_top_classes_and_a_picture(photo, capsys) -> None:
+    run("show", str(photo), "--method", "gradcam", "random", "rise")
+    lines = capsys.readouterr().out.splitlines()
+    shares = [float(line.split("%")[0]) for line in lines[:5]]
+    assert shares == sorted(shares, reverse=True)
+    assert lines[5].endswith("photo.maps.png")
+    assert lines[0].split("%")[1].strip() in lines[5]
+    picture = np.asarray(Image.open("photo.maps.png"))
+    assert picture.shape[1] > 3 * picture.shape[0], "the image and three maps side by side"
+    assert picture[..., :3].std() > 20
+
+
+def test_another_class_has_another_map(photo) -> None:
+    for target, output in ((CLASS_NAMES[2], "named.png"), ("2", "index.png"), ("5", "other.png")):
+        run("show", str(photo), "--class", target, "--output", output)
+    named, index, other = (np.asarray(Image.open(f"{name}.png")) for name in ("named", "index", "other"))
+    assert np.array_equal(named, index)
+    assert not np.array_equal(named, other)
+
+
+def test_a_trained_mechanism_is_found_or_named(photo, capsys) -> None:
+    assert main(["show", str(photo), "--method", "ttame"]) == 1
+    assert "no such trained mechanism; run `python -m ttame train shapes_cnn ttame`" in capsys.readouterr().err
+    run("datalists")
+    run("train", "shapes_cnn", "ttame")
+    run("show", str(photo))
+    found = Path("photo.maps.png").read_bytes()
+    elsewhere = Path("results/tiny/attention/shapes_cnn/ttame.safetensors").rename("elsewhere.safetensors")
+    run("show", str(photo), "--method", "gradcam", "ttame", "--checkpoint", str(elsewhere))
+    assert Path("photo.maps.png").read_bytes() == found
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.png"], "nowhere.png: no such image"),
+        (
+            ["photo.png", "--method", "gradcamm"],
+            "'gradcamm' is no method for an image of your own; did you mean 'gradcam'",
+        ),
+        (["photo.png", "--method", "ground_truth"], "'ground_truth' is no method for an image of your own"),
+        (["photo.png", "--class", "99"], "--class: '99' is no class of shapes_cnn"),
+        (["photo.png", "--class", "striped squar"], "did you mean 'striped square'"),
+        (["photo.png", "--backbone", "shapes_cn"], "no backbone 'shapes_cn'; did you mean 'shapes_cnn'"),
+    ],
+)
+def test_bad_input_is_one_line(photo, capsys, arguments, message) -> None:
+    assert main(["show", *arguments]) == 1
+    assert message in capsys.readouterr().err

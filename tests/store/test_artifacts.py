@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from ttame.store import scratch
+from ttame.store.artifacts import atomic_path, write_text
+from ttame.store.scratch import Scratch
+
+
+def test_failure_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:
+    target = tmp_path / "folder" / "file.txt"
+    write_text(target, "old")
+
+    def fail() -> None:
+        with atomic_path(target) as temporary:
+            temporary.write_text("half of the n")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        fail()
+    assert target.read_text() == "old"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_others_may_read_what_is_written(tmp_path: Path) -> None:
+    write_text(tmp_path / "file.txt", "text")
+    assert (tmp_path / "file.txt").stat().st_mode & 0o444 == 0o444
+
+
+def test_pieces_belong_to_one_identity(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(scratch, "ROOT", tmp_path)
+    one = Scratch(Path("maps/a"), {"share": 10})
+    one.save(3, {"values": torch.arange(4)})
+    again = Scratch(Path("maps/a"), {"share": 10}).load(3)
+    assert again is not None
+    assert torch.equal(again["values"], torch.arange(4))
+    assert Scratch(Path("maps/a"), {"share": 20}).load(3) is None
+    assert Scratch(Path("maps/b"), {"share": 10}).load(3) is None
+    assert one.load(2) is None
+
+
+def test_broken_piece_is_computed_again(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(scratch, "ROOT", tmp_path)
+    pieces = Scratch(Path("maps/a"), {})
+    pieces.save(0, {"values": torch.arange(4)})
+    next(pieces.folder.iterdir()).write_bytes(b"broken")
+    assert pieces.load(0) is None
+    pieces.clear()
+    assert not pieces.folder.exists()

@@ -1,0 +1,84 @@
+"""What the command line understands."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from ttame import __version__
+from ttame.params.settings import PARAMS_FILE
+
+STAGES = {
+    "datalists": ("draw or check the lists of images", ()),
+    "truths": ("the class that BACKBONE gives every training image", ("backbone",)),
+    "train": ("train the attention mechanism of METHOD for BACKBONE", ("backbone", "method")),
+    "maps": ("saliency maps of METHOD on BACKBONE", ("backbone", "method")),
+    "scores": ("score the maps of METHOD on BACKBONE", ("backbone", "method")),
+    "sanity": ("does the map of METHOD change when BACKBONE loses its weights?", ("backbone", "method")),
+    "figure": ("a picture of the maps of every method on BACKBONE", ("backbone",)),
+    "tables": ("the comparison tables", ()),
+    "page": ("the results page, one HTML file", ()),
+    "cost": ("the table of measured seconds and memory", ()),
+}
+"""Help text and arguments of each stage; the module `ttame.stages.<name>` runs it."""
+
+AddParser = Callable[[str, str], argparse.ArgumentParser]
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of `python -m ttame`."""
+    parser = argparse.ArgumentParser(prog="ttame", description="Where does an image classifier look?")
+    parser.add_argument("--version", action="version", version=f"ttame {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, summary: str) -> argparse.ArgumentParser:
+        command: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary)
+        command.add_argument("--params", type=Path, default=PARAMS_FILE, help="params file (default: params.yaml)")
+        return command
+
+    for name, (summary, wildcards) in STAGES.items():
+        command = add(name, summary)
+        for wildcard in wildcards:
+            command.add_argument(wildcard)
+    add("plan", "what the active experiment will compute, and how long it takes on this device")
+    add("results", "print the tables of the active experiment and where they are")
+    add("layers", "the layers of a classifier that maps can be made from").add_argument(
+        "model", help="a key of models, or the name of any model"
+    )
+    # These two read no params file of one's choice.
+    summary = "every method: kind, training, where it is defined, passes, paper"
+    commands.add_parser("methods", help=summary, description=summary)
+    summary = "make an experiment of experiments/ the active one"
+    commands.add_parser("use", help=summary, description=summary).add_argument("experiment")
+    _add_show(add)
+    _add_find_learning_rate(add)
+    _add_import_checkpoint(add)
+    return parser
+
+
+def _add_show(add: AddParser) -> None:
+    command = add("show", "top classes of one image, and a picture of the methods' maps side by side")
+    command.add_argument("photo", type=Path, help="an image file")
+    command.add_argument("--backbone", help="a key of models (default: the experiment's first backbone)")
+    command.add_argument("--method", nargs="+", default=[], help="default: gradcam, and the reference if it is trained")
+    command.add_argument("--class", dest="target", help="index or name (default: the classifier's own)")
+    command.add_argument("--checkpoint", type=Path, help="a trained mechanism (default: the experiment's)")
+    command.add_argument("--output", type=Path, help="the PNG (default: PHOTO.maps.png here)")
+
+
+def _add_find_learning_rate(add: AddParser) -> None:
+    command = add("find-lr", "the learning-rate range test of METHOD on BACKBONE: a figure and a suggested maximum")
+    command.add_argument("backbone")
+    command.add_argument("method")
+    command.add_argument("--lowest", type=float, default=1e-6, help="first rate (default: 1e-6)")
+    command.add_argument("--highest", type=float, default=10.0, help="last rate (default: 10)")
+    command.add_argument("--steps", type=int, default=100, help="steps between them (default: 100)")
+
+
+def _add_import_checkpoint(add: AddParser) -> None:
+    command = add("import-checkpoint", "a published checkpoint of T-TAME or L-CAM as one of ours")
+    command.add_argument("file", type=Path, help="a Lightning checkpoint")
+    command.add_argument("--backbone", required=True, help="a key of models, or the name of a model")
+    command.add_argument("--method", help="what it is (default: what the checkpoint says)")
+    command.add_argument("--output", type=Path, help="the file to write (default: FILE.safetensors here)")

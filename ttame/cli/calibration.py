@@ -1,0 +1,159 @@
+"""Short measurements of what one image costs on this device, for the plan."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+from ttame.attention.checkpoint import chosen_layers, make_network
+from ttame.attention.training import AttentionTraining
+from ttame.backbones.backbone import Backbone
+from ttame.backbones.loading import load_backbone
+from ttame.data.sample import Sample
+from ttame.explainers.explainer import make_explainer
+from ttame.explainers.families.inner_batches import rehearsed
+from ttame.explainers.registry import find
+from ttame.metrics.imputation import impute_linear
+from ttame.params.settings import Settings
+from ttame.runtime.device import read_clock
+from ttame.runtime.processes import one_process
+
+LARGEST_BATCH = {"cpu": 2, "cuda": 64}
+"""Images a measured call."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one image: seconds, passes of the classifier, and bytes of what is kept."""
+
+    seconds: float
+    forward: float
+    backward: float
+    bytes: float = 0.0
+
+
+class Calibration:
+    """Measures one backbone with random weights on random images, which cost what trained ones on photographs do."""
+
+    def __init__(self, settings: Settings, name: str, device: torch.device) -> None:
+        self._settings = settings
+        self._trainings: dict[tuple[object, ...], Cost] = {}
+        self._learned_maps: dict[tuple[object, ...], Cost] = {}
+        model = dataclasses.replace(settings.models[name], weights="none")
+        self.backbone: Backbone = load_backbone(name, model).to(device)
+        size = min(settings.execution.batch_size, LARGEST_BATCH.get(device.type, 4))
+        shape = (size, 3, *self.backbone.preprocessing.input_size)
+        self._images = torch.rand(shape, device=device).contiguous(memory_format=torch.channels_last)
+
+    @cached_property
+    @torch.no_grad()
+    def forward(self) -> Cost:
+        """The classifier alone."""
+        clean = self.backbone.normalise(self._images)
+        return self._cost(lambda: self.backbone(clean), len(clean))
+
+    def training(self, method: str) -> Cost:
+        """A step of training: both passes and the optimiser; the weights of the loss do not change what it costs."""
+        attention, training_of = self._settings.attention[method], find(method).training
+        assert training_of is not None
+        recipe = attention.recipe
+        kind = (
+            training_of.design,
+            training_of.masks,
+            str(attention.mechanism.feature_layers),
+            attention.loss.masking,
+            recipe.optimiser,
+            recipe.sharpness > 0,
+        )
+        if kind not in self._trainings:
+            self._trainings[kind] = self._train(method)
+        return self._trainings[kind]
+
+    def _train(self, method: str) -> Cost:
+        attention, training_of = self._settings.attention[method], find(method).training
+        assert training_of is not None
+        layers = chosen_layers(self.backbone, attention.mechanism.feature_layers)
+        network = make_network(self.backbone, training_of.design, layers).to(self._images.device).train()
+        size = sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
+        # A rate near zero: the cost of a step does not depend on it, but random weights could diverge.
+        training = AttentionTraining(
+            self.backbone,
+            network,
+            layers,
+            attention.loss,
+            dataclasses.replace(attention.recipe, accumulate=1),
+            1e-9,
+            100,
+            training_of.masks,
+            one_process(self._images.device, attention.recipe.precision),
+        )
+        batch = self._images[: attention.recipe.batch_size]
+        cost = self._cost(lambda: training.step(batch), len(batch))
+        return dataclasses.replace(cost, backward=cost.forward / 2, bytes=size)
+
+    def map(self, method: str) -> Cost:
+        """One map; two slices of the inner work of Score-CAM, Ablation-CAM and RISE run, the rest is extrapolated."""
+        training_of = find(method).training
+        if training_of is not None:
+            kind = (training_of.design, str(self._settings.attention[method].mechanism.feature_layers))
+            if kind not in self._learned_maps:
+                self._learned_maps[kind] = self._learned_map(method)
+            return self._learned_maps[kind]
+        explainer = make_explainer(method, self.backbone, self._settings.explainers.get(method))
+        clean = self.backbone.normalise(self._images)
+
+        shapes = []
+
+        def explain(count: int) -> None:
+            targets = torch.zeros(count, dtype=torch.int64, device=clean.device)
+            maps = explainer(clean[:count], targets, [Sample(str(index)) for index in range(count)])
+            shapes.append(maps.shape[1:])
+
+        with rehearsed() as left_out:
+            cost = self._cost(lambda: explain(1), 1, warm=False)
+        if left_out.passes:
+            seconds, forward = cost.seconds + left_out.seconds, cost.forward + left_out.passes
+            cost = dataclasses.replace(cost, seconds=seconds, forward=forward)
+        else:
+            cost = self._cost(lambda: explain(len(clean)), len(clean))
+        return dataclasses.replace(cost, bytes=4 * shapes[0].numel())
+
+    @cached_property
+    @torch.no_grad()
+    def fill(self) -> float:
+        """Seconds of one fill of ROAD."""
+        rows, columns = self.backbone.preprocessing.input_size
+        removed = torch.rand(len(self._images), rows, columns, device=self._images.device) < 0.5
+        return self._cost(lambda: impute_linear(self._images, removed), len(removed)).seconds
+
+    @torch.no_grad()
+    def _learned_map(self, method: str) -> Cost:
+        attention, training_of = self._settings.attention[method], find(method).training
+        assert training_of is not None
+        layers = chosen_layers(self.backbone, attention.mechanism.feature_layers)
+        network = make_network(self.backbone, training_of.design, layers).to(self._images.device).eval()
+        clean = self.backbone.normalise(self._images)
+        classes = torch.zeros(len(clean), 1, dtype=torch.int64, device=clean.device)
+        shapes = []
+
+        def explain() -> None:
+            _, features = self.backbone.features(clean, layers)
+            shapes.append(network(list(features.values()), classes).shape)
+
+        cost = self._cost(explain, len(clean))
+        return dataclasses.replace(cost, bytes=4 * shapes[0][2] * shapes[0][3])
+
+    def _cost(self, work: Callable[[], object], images: int, *, warm: bool = True) -> Cost:
+        """Seconds and passes an image of the second call, or of the first where that is too long to be made twice."""
+        if warm:
+            work()
+        passes = self.backbone.passes
+        passes.forward = passes.backward = 0
+        started = read_clock(self._images.device)
+        work()
+        seconds = read_clock(self._images.device) - started
+        return Cost(seconds / images, passes.forward / images, passes.backward / images)

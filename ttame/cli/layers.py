@@ -1,0 +1,35 @@
+"""`ttame layers MODEL`: the layers of a classifier that maps can be made from."""
+
+from __future__ import annotations
+
+from ttame.backbones.layers import candidates
+from ttame.backbones.loading import load_backbone
+from ttame.params.settings import ModelSettings, Settings
+from ttame.report.markdown import markdown_table
+
+
+def run(settings: Settings, model: str) -> str:
+    """A table of the layers in execution order: name, kind, shape for one image, and what the rule chooses.
+
+    Args:
+        settings: the active experiment.
+        model: a key of `models`, or the name of any model; its weights are not loaded.
+
+    Raises:
+        TTameError: when there is no such model, or it has no layer that the rule can choose.
+    """
+    known = settings.models.get(model, ModelSettings(model, "none", "auto", "auto"))
+    backbone = load_backbone(model, ModelSettings(known.model, "none", known.layers, known.target_layer))
+    rows = [
+        [
+            candidate.name,
+            candidate.kind,
+            " x ".join(str(length) for length in candidate.shape),
+            "yes" if candidate.name in backbone.layers else "",
+            "yes" if candidate.name == backbone.target_layer else "",
+        ]
+        for candidate in candidates(backbone.model, backbone.preprocessing.input_size, backbone.tokens)
+    ]
+    meaning = "tokens x channels" if backbone.is_transformer else "channels x height x width"
+    headings = ["Layer", "Kind", f"Shape ({meaning})", "Feature layer", "Target layer"]
+    return markdown_table(headings, rows, numbers_from=len(headings))

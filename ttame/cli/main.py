@@ -1,0 +1,143 @@
+"""The command line: one subcommand per stage of the DAG, and a few for a person."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ttame.cli.arguments import STAGES, make_parser
+from ttame.errors import Stopped, TTameError, suggestion
+from ttame.params.settings import Settings, load_settings
+from ttame.store.paths import page_file, results_file
+from ttame.store.provenance import recorded
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0 when it succeeded. Bad input ends in one line on standard error, without a traceback."""
+    options = make_parser().parse_args(arguments)
+    try:
+        if options.command in STAGES:
+            _run_stage(options)
+        else:
+            print(COMMANDS[options.command](options))
+    except TTameError as error:
+        return _fail(str(error), 1)
+    except Stopped as stopped:
+        return _fail(str(stopped), 128 + signal.SIGTERM)
+    except KeyboardInterrupt:
+        return _fail("interrupted; what is finished is kept, run the same command to go on", 130)
+    except OSError as error:
+        return _fail(_describe(error), 1)
+    return 0
+
+
+def _methods(_: argparse.Namespace) -> str:
+    from ttame.report.methods import methods_list
+
+    return methods_list().rstrip("\n")
+
+
+def _use(options: argparse.Namespace) -> str:
+    from ttame.cli.use import run
+
+    return run(options.experiment)
+
+
+def _results(options: argparse.Namespace) -> str:
+    settings = load_settings(options.params)
+    texts = []
+    for page in (results_file(settings), results_file(settings).with_name("cost.md")):
+        if not page.exists():
+            raise TTameError(f"{page}: no such table yet; run `snakemake --cores all` or `dvc repro` first")
+        texts.append(page.read_text(encoding="utf-8"))
+    return "\n".join([*texts, f"Results page: {page_file(settings).resolve()}"])
+
+
+def _show(options: argparse.Namespace) -> str:
+    from ttame.cli.show import Request, run
+
+    request = Request(
+        options.photo, options.backbone, options.method, options.target, options.checkpoint, options.output
+    )
+    return run(load_settings(options.params), request)
+
+
+def _plan(options: argparse.Namespace) -> str:
+    from ttame.cli.plan import run
+
+    return run(load_settings(options.params))
+
+
+def _layers(options: argparse.Namespace) -> str:
+    from ttame.cli.layers import run
+
+    return run(load_settings(options.params), options.model).rstrip("\n")
+
+
+def _find_learning_rate(options: argparse.Namespace) -> str:
+    from ttame.cli.find_learning_rate import Request, run
+
+    settings = load_settings(options.params)
+    _check_wildcards(settings, options.params, vars(options), trained=True)
+    request = Request(options.backbone, options.method, options.lowest, options.highest, options.steps)
+    return run(settings, request)
+
+
+def _import_checkpoint(options: argparse.Namespace) -> str:
+    from ttame.cli.import_checkpoint import run
+
+    return run(load_settings(options.params), options.file, options.backbone, options.method, options.output)
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], str]] = {
+    "find-lr": _find_learning_rate,
+    "import-checkpoint": _import_checkpoint,
+    "layers": _layers,
+    "methods": _methods,
+    "plan": _plan,
+    "results": _results,
+    "show": _show,
+    "use": _use,
+}
+"""What a person asks for: each gives the text to print."""
+
+
+def _run_stage(options: argparse.Namespace) -> None:
+    settings = load_settings(options.params)
+    wildcards = {name: getattr(options, name) for name in STAGES[options.command][1]}
+    _check_wildcards(settings, options.params, wildcards, trained=options.command == "train")
+    stage: Callable[..., None] = importlib.import_module(f"ttame.stages.{options.command}").run
+    with recorded(settings, options.command, list(wildcards.values())):
+        stage(settings, *wildcards.values())
+
+
+def _check_wildcards(settings: Settings, params: Path, wildcards: dict[str, str], trained: bool) -> None:
+    methods = settings.methods.all
+    backbone = wildcards.get("backbone")
+    if backbone in settings.backbones:
+        methods = settings.methods.trained_of(backbone) if trained else settings.methods.of(backbone)
+    for name, known in (("backbone", settings.backbones), ("method", methods)):
+        value = wildcards.get(name)
+        if value is None or value in known:
+            continue
+        if name == "method" and value in settings.methods.all and backbone is not None and not trained:
+            raise TTameError(f"{value} is defined on transformers alone, so {params} leaves it out on {backbone}")
+        hint = suggestion(value, known) or f"; it has {', '.join(known)}"
+        raise TTameError(f"{params}: no {name} {value!r} in this experiment{hint}")
+
+
+def _describe(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{where}no space left on the disk; free some and run the same command, what is finished is kept"
+    return f"{where}{error.strerror or error}"
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"ttame: {message}", file=sys.stderr)
+    return code

@@ -1,0 +1,118 @@
+"""`ttame show`: what the classifier sees in one image, and where methods say it looks, without the DAG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ttame.backbones.backbone import Backbone
+from ttame.backbones.loading import load_backbone
+from ttame.data.images import open_rgb
+from ttame.data.sample import Sample
+from ttame.data.transforms import center_crop, resize_shorter_side, to_bytes, to_unit_range
+from ttame.errors import TTameError, suggestion
+from ttame.explainers.explainer import make_explainer
+from ttame.explainers.registry import find, title
+from ttame.metrics.masking import normalise_map, resize_map
+from ttame.params.settings import Settings
+from ttame.report.pictures import class_name, draw_grid, overlay
+from ttame.runtime.device import select_device
+from ttame.store.paths import checkpoint_file
+
+TOP = 5
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for.
+
+    Attributes:
+        photo: an image file.
+        backbone: a backbone of the experiment, or None for its first.
+        methods: methods of the experiment; none for Grad-CAM and the reference method, if it is trained.
+        target: index or name of the class to explain, or None for the classifier's own.
+        checkpoint: of the trained method that is asked for, or None for the experiment's.
+        output: the PNG, or None for `<photo>.maps.png` in the current folder.
+    """
+
+    photo: Path
+    backbone: str | None = None
+    methods: Sequence[str] = ()
+    target: str | None = None
+    checkpoint: Path | None = None
+    output: Path | None = None
+
+
+def run(settings: Settings, request: Request) -> str:
+    """Draw the maps; the top classes and where the picture is.
+
+    Raises:
+        TTameError: for an image that cannot be read, and a backbone, method or class that there is not.
+    """
+    name = request.backbone or settings.backbones[0]
+    if name not in settings.models:
+        raise TTameError(f"models: no backbone {name!r}{suggestion(name, settings.models)}")
+    device = select_device(settings.execution)
+    crop = open_rgb(request.photo)
+    backbone = load_backbone(name, settings.models[name]).to(device)
+    crop = center_crop(resize_shorter_side(crop, backbone.preprocessing), backbone.preprocessing)
+    images = backbone.normalise(to_unit_range(to_bytes(crop)[None].to(device)))
+    with torch.no_grad():
+        probabilities = backbone(images).softmax(1)[0].cpu()
+    target = int(probabilities.argmax()) if request.target is None else _find_class(backbone, request.target)
+    photo = np.asarray(crop)
+    pictures, headings = [photo], [class_name(backbone.class_names, target)]
+    for method in request.methods or _usual_methods(settings, name):
+        saliency = _map(settings, request, backbone, method, images, target)
+        pictures.append(overlay(photo, saliency))
+        headings.append(title(method))
+    output = request.output or Path(f"{request.photo.stem}.maps.png")
+    draw_grid(output, [("", pictures)], headings, inches=2.4)
+    lines = [f"{100 * value:5.1f} %  {class_name(backbone.class_names, index)}" for value, index in _top(probabilities)]
+    return "\n".join([*lines, f"Maps of {class_name(backbone.class_names, target)}: {output}"])
+
+
+def _map(settings: Settings, request: Request, backbone: Backbone, method: str, images: Tensor, target: int) -> Tensor:
+    """(H, W) in [0, 1] on the CPU."""
+    known = {**settings.explainers, **settings.attention}
+    if method not in known or method == "ground_truth":
+        raise TTameError(f"{method!r} is no method for an image of your own{suggestion(method, known)}")
+    checkpoint = None
+    if find(method).needs_training:
+        checkpoint = request.checkpoint or checkpoint_file(settings, backbone.name, method)
+        if not checkpoint.exists():
+            raise TTameError(
+                f"{checkpoint}: no such trained mechanism; run `python -m ttame train {backbone.name} {method}`, or "
+                "name one with --checkpoint"
+            )
+    explainer = make_explainer(method, backbone, settings.explainers.get(method), checkpoint)
+    maps = explainer(images, torch.tensor([target], device=images.device), [Sample(request.photo.name)]).detach()
+    return resize_map(normalise_map(maps), backbone.preprocessing.input_size)[0].cpu()
+
+
+def _usual_methods(settings: Settings, backbone: str) -> list[str]:
+    reference = settings.report.reference
+    trained = reference in settings.attention and checkpoint_file(settings, backbone, reference).exists()
+    return ["gradcam", reference] if trained else ["gradcam"]
+
+
+def _find_class(backbone: Backbone, wanted: str) -> int:
+    names = backbone.class_names or ()
+    if wanted in names:
+        return names.index(wanted)
+    if wanted.isdecimal() and int(wanted) < backbone.num_classes:
+        return int(wanted)
+    raise TTameError(
+        f"--class: {wanted!r} is no class of {backbone.name}{suggestion(wanted, names)}; expected 0 to "
+        f"{backbone.num_classes - 1}" + (" or a name" if names else "")
+    )
+
+
+def _top(probabilities: Tensor) -> list[tuple[float, int]]:
+    values, indices = probabilities.topk(min(TOP, len(probabilities)))
+    return [(float(value), int(index)) for value, index in zip(values, indices, strict=True)]

@@ -1,0 +1,1 @@
+"""The params: what they may say, and how they are read."""

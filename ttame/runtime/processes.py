@@ -1,0 +1,71 @@
+"""The processes that train one mechanism together: one on a laptop, elsewhere one a GPU, on one or more nodes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import LightningEnvironment
+
+from ttame.errors import TTameError
+from ttame.params.settings import ExecutionSettings
+from ttame.runtime.device import device_type, set_up_arithmetic
+from ttame.runtime.gpus import claim_gpus
+from ttame.runtime.launching import environment_of_processes
+
+
+def open_processes(execution: ExecutionSettings, precision: Literal["auto", "float32"] = "float32") -> Fabric:
+    """Start the other processes, or join those that torchrun or Slurm started, and set up the device of this one.
+
+    Args:
+        execution: device, devices of a node, and nodes.
+        precision: auto is float32 on a CPU and mixed on CUDA: bfloat16 where the GPU computes in it, else float16 with
+            a scaled loss.
+
+    Raises:
+        TTameError: when more GPUs are asked for than there are, or other processes were started than are asked for.
+    """
+    environment = environment_of_processes(execution)
+    set_up_arithmetic(execution)
+    kind = device_type(execution)
+    there_are = torch.cuda.device_count() if kind == "cuda" else None
+    if there_are is not None and execution.devices > there_are:
+        raise TTameError(
+            f"params.yaml: execution.devices asks for {execution.devices} GPUs but {there_are} can be seen; lower it, "
+            "or see CUDA_VISIBLE_DEVICES"
+        )
+    together = execution.devices * execution.nodes > 1
+    processes = Fabric(
+        accelerator=kind,
+        # Processes that others started take the GPU of their rank.
+        devices=claim_gpus(execution.devices) if kind == "cuda" and environment is not None else execution.devices,
+        num_nodes=execution.nodes,
+        strategy="ddp" if together else "auto",
+        precision=_precision(kind, precision),
+        plugins=environment,
+    )
+    if together:
+        processes.launch()
+        # Fabric tells the processes that it starts to use one thread each.
+        torch.set_num_threads(execution.threads)
+    elif kind == "cuda":
+        torch.cuda.set_device(processes.device)
+    return processes
+
+
+def one_process(device: torch.device, precision: Literal["auto", "float32"] = "float32") -> Fabric:
+    """This process alone."""
+    return Fabric(
+        accelerator=device.type,
+        devices=[device.index or 0] if device.type == "cuda" else 1,
+        strategy="auto",
+        precision=_precision(device.type, precision),
+        plugins=LightningEnvironment(),
+    )
+
+
+def _precision(kind: str, precision: str) -> Literal["32-true", "bf16-mixed", "16-mixed"]:
+    if precision == "float32" or kind == "cpu":
+        return "32-true"
+    return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"

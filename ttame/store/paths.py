@@ -1,0 +1,67 @@
+"""Where every artifact of an experiment is. dvc.yaml names the same files; a test holds the two together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ttame.params.settings import Settings, Split
+
+
+def list_file(settings: Settings, split: Split) -> Path:
+    """The datalist of a split."""
+    return settings.results / "datalists" / f"{split}.txt"
+
+
+def contents_file(settings: Settings, split: Split) -> Path:
+    """The digest of every image of a split: later stages depend on it, so they notice an image that changed."""
+    return settings.results / "datalists" / f"{split}.images.csv"
+
+
+def model_truths_file(settings: Settings, backbone: str) -> Path:
+    """The training list with the class that a backbone gives every image."""
+    return settings.results / "model_truths" / backbone / "train.txt"
+
+
+def checkpoint_file(settings: Settings, backbone: str, method: str) -> Path:
+    """The trained mechanism."""
+    return settings.results / "attention" / backbone / f"{method}.safetensors"
+
+
+def maps_file(settings: Settings, backbone: str, method: str) -> Path:
+    """Where the maps of a method are."""
+    return settings.results / "maps" / backbone / f"{method}.safetensors"
+
+
+def scores_file(settings: Settings, backbone: str, method: str) -> Path:
+    """Where the scores of a method are."""
+    return settings.results / "scores" / backbone / f"{method}.parquet"
+
+
+def sanity_file(settings: Settings, backbone: str, method: str) -> Path:
+    """Where the sanity check of a method is."""
+    return settings.results / "sanity" / backbone / f"{method}.csv"
+
+
+def figure_file(settings: Settings, backbone: str) -> Path:
+    """Where the picture is."""
+    return settings.results / "figures" / f"{backbone}.png"
+
+
+def results_file(settings: Settings) -> Path:
+    """The tables as a person reads them."""
+    return settings.results / "tables" / "results.md"
+
+
+def page_file(settings: Settings) -> Path:
+    """The page of figures and images."""
+    return settings.results / "page" / "index.html"
+
+
+def cost_file(settings: Settings, backbone: str, method: str) -> Path:
+    """The measured seconds and memory of a method's maps."""
+    return settings.results / "cost" / backbone / f"{method}.json"
+
+
+def training_speed_file(settings: Settings, backbone: str, method: str) -> Path:
+    """The measured images per second of a training, by epoch."""
+    return settings.results / "cost" / backbone / f"{method}.training.csv"

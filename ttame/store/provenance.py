@@ -1,0 +1,77 @@
+"""What a stage ran with and how long it took: facts beside the results, since they differ from run to run."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ttame.params.settings import Settings
+from ttame.store.artifacts import write_text
+
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "pandas", "scipy")
+
+
+@contextmanager
+def recorded(settings: Settings, stage: str, wildcards: Sequence[str]) -> Iterator[None]:
+    """Write the facts of a stage when it ends well."""
+    started = time.perf_counter()
+    yield
+    facts = {
+        "stage": " ".join([stage, *wildcards]),
+        "seconds": round(time.perf_counter() - started, 2),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": _device(settings),
+        "commit": _commit(),
+        "versions": {"python": platform.python_version(), **_versions()},
+    }
+    write_text(_folder(settings) / f"{'.'.join([stage, *wildcards])}.json", json.dumps(facts, indent=2) + "\n")
+
+
+def read_records(settings: Settings) -> list[dict[str, Any]]:
+    """The facts of every stage that ran here, the first to finish first; a clone with pulled results has none."""
+    files = sorted(_folder(settings).glob("*.json"))
+    return sorted((json.loads(file.read_text(encoding="utf-8")) for file in files), key=lambda facts: facts["finished"])
+
+
+def _folder(settings: Settings) -> Path:
+    return Path("logs") / settings.experiment / "stages"
+
+
+def _device(settings: Settings) -> str:
+    import torch  # every stage but the lists has loaded it by now
+
+    from ttame.runtime.device import device_name
+
+    wanted = settings.execution.device
+    cuda = wanted == "cuda" or (wanted == "auto" and torch.cuda.is_available())
+    return device_name(torch.device("cuda" if cuda else "cpu"))
+
+
+def _commit() -> str | None:
+    """The git commit, with a plus sign when tracked files differ from it."""
+    try:
+        head = subprocess.run(["git", "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True, check=True)
+        changed = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
