@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import os
 import sys
@@ -32,7 +31,7 @@ HERE = "benchmarks.evaluation"
 IMAGES, BATCH = 16, 32
 MODEL = "tf_efficientnet_lite0"
 # Without coherency, since the maps stage makes the maps of masked images.
-METRICS = dataclasses.replace(settings_of("photos").metrics, coherency=False)
+METRICS = settings_of("photos").metrics.model_copy(update={"coherency": False})
 ROAD = METRICS.road
 PASSES = 1 + len(METRICS.shares) + 2 * len(ROAD.shares) + 2 * METRICS.insertion_deletion.steps
 CHECKPOINT = REPOSITORY / f"results/photos/attention/{MODEL}/ttame.safetensors"
@@ -104,7 +103,7 @@ def _threads(count: int) -> str:
 
 @cache
 def _backbone() -> Backbone:
-    return load_backbone(MODEL, ModelSettings(MODEL, "default", "auto", "auto"))
+    return load_backbone(MODEL, ModelSettings(model=MODEL, weights="default"))
 
 
 def _images_and_maps(only: str | None = None) -> tuple[Tensor, dict[str, Tensor]]:

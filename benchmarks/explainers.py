@@ -87,7 +87,7 @@ def _row(what: str, threads: int, mine: float, theirs: float, least: str) -> Row
 
 
 def _lite0() -> Backbone:
-    return load_backbone("lite0", ModelSettings("tf_efficientnet_lite0", "default", "auto", "auto"))
+    return load_backbone("lite0", ModelSettings(model="tf_efficientnet_lite0", weights="default"))
 
 
 def _as_timm_builds_it() -> nn.Module:
@@ -147,7 +147,7 @@ def lrp(model: str, batch: int) -> Run:
     """Relevance propagation on a transformer with random weights."""
     weights = "default" if model == "shapes_vit" else "none"
     torch.manual_seed(0)
-    backbone = load_backbone(model, ModelSettings(model, weights, "auto", "auto"))
+    backbone = load_backbone(model, ModelSettings(model=model, weights=weights))
     images = torch.randn(batch, 3, *backbone.preprocessing.input_size)
     explainer = make_explainer("lrp", backbone, {"start_layer": 0})
     targets = torch.zeros(batch, dtype=torch.long)

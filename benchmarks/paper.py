@@ -32,7 +32,7 @@ def rows() -> list[Row]:
     """Passes and seconds an image, and hours of the whole list."""
     device = select_device(SETTINGS.execution)
     torch.manual_seed(0)
-    backbone = load_backbone("resnet50", ModelSettings("resnet50", "none", "auto", "auto")).to(device)
+    backbone = load_backbone("resnet50", ModelSettings(model="resnet50", weights="none")).to(device)
     images = load_images(backbone, IMAGES[device.type]).to(device).contiguous(memory_format=torch.channels_last)
     with torch.no_grad():
         targets = backbone(images).argmax(1)

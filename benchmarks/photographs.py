@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from pathlib import Path
 
@@ -12,7 +11,8 @@ from torch import Tensor
 
 from ttame.backbones.backbone import Backbone
 from ttame.data.transforms import center_crop, resize_shorter_side, to_bytes, to_unit_range
-from ttame.params.settings import Settings, load_settings
+from ttame.params.composition import compose
+from ttame.params.settings import Settings
 from ttame.runtime.device import select_device
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -34,11 +34,9 @@ def load_images(backbone: Backbone, count: int) -> Tensor:
 
 def set_up_processor(threads: int) -> None:
     """As the stages do it."""
-    select_device(dataclasses.replace(settings_of("photos").execution, device="cpu", threads=threads))
+    select_device(settings_of("photos").execution.model_copy(update={"device": "cpu", "threads": threads}))
 
 
 def settings_of(experiment: str) -> Settings:
-    """An experiment, on the shelf or active, on all cores."""
-    shelf = REPOSITORY / "experiments" / f"{experiment}.yaml"
-    settings = load_settings(shelf if shelf.exists() else REPOSITORY / "params.yaml")
-    return dataclasses.replace(settings, execution=dataclasses.replace(settings.execution, threads=os.cpu_count() or 1))
+    """An experiment of the repository, on all cores."""
+    return compose(REPOSITORY / "experiments" / f"{experiment}.yaml", [f"execution.threads={os.cpu_count() or 1}"])

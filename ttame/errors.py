@@ -10,6 +10,10 @@ class TTameError(Exception):
     """Bad input. The message names the file or the key, what was expected, and how to mend it."""
 
 
+class NotDefined(TTameError):  # noqa: N818, it is a fact, and no mistake of the user
+    """A method that is not defined on a classifier: of such a pair there is no map, and the tables leave it out."""
+
+
 class Stopped(Exception):  # noqa: N818, it is no error
     """The work was asked to stop, and has saved what it did. The message says how to go on."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ttame.params.settings import LossSettings, RecipeSettings
+from ttame.params.attention import LossSettings, RecipeSettings
 
-LOSS = LossSettings(1.5, 2.0, 0.01, "random", "auto")
+LOSS = LossSettings()
 RECIPE = RecipeSettings(
     epochs=3,
     batch_size=4,

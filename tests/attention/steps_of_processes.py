@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from ttame.attention.epochs import part_of_process
 from ttame.attention.training import AttentionTraining
 from ttame.backbones.backbone import Backbone
 from ttame.data.transforms import Preprocessing
-from ttame.params.settings import load_settings
+from ttame.params.active import load_settings
 from ttame.runtime.processes import open_processes
 
 from ..conftest import IMAGENET, REPOSITORY, TinyCNN
@@ -58,7 +57,7 @@ def train_steps(
 def main(devices: int, nodes: int, target: str, maskings: Sequence[Masking]) -> None:
     """Train once with every masking mode; the losses, labels and weights, from the first process."""
     execution = load_settings(REPOSITORY / "params.yaml").execution
-    execution = dataclasses.replace(execution, device="cpu", threads=1, devices=devices, nodes=nodes)
+    execution = execution.model_copy(update={"device": "cpu", "threads": 1, "devices": devices, "nodes": nodes})
     processes = open_processes(execution)
     assert processes.world_size == devices * nodes
     found = {}
@@ -66,8 +65,8 @@ def main(devices: int, nodes: int, target: str, maskings: Sequence[Masking]) -> 
         torch.manual_seed(0)
         backbone = Backbone("tiny_cnn", TinyCNN(), Preprocessing((32, 32), 32, "bilinear", *IMAGENET))
         network = make_network(backbone, "ttame", backbone.layers).train()
-        loss = dataclasses.replace(LOSS, masking=mode)
-        recipe = dataclasses.replace(RECIPE, batch_size=8, accumulate=2 if mode == "diagonal" else 1)
+        loss = LOSS.model_copy(update={"masking": mode})
+        recipe = RECIPE.model_copy(update={"batch_size": 8, "accumulate": 2 if mode == "diagonal" else 1})
         training = AttentionTraining(backbone, network, backbone.layers, loss, recipe, 0.05, 10, processes=processes)
         losses = []
         for step in range(5 * recipe.accumulate):

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import multiprocessing
 import os
 import random
@@ -137,7 +136,7 @@ def test_state_every_so_many_minutes(tiny_cnn, dataset, tmp_path) -> None:
 
 def test_steps_hold_whole_batches(tiny_cnn, dataset, tmp_path) -> None:
     training = _training(tiny_cnn)
-    training.recipe = dataclasses.replace(RECIPE, accumulate=3, epochs=1)
+    training.recipe = RECIPE.model_copy(update={"accumulate": 3, "epochs": 1})
     train(training, dataset(3), dataset(None), 0, tmp_path / "state.pt", 10)
     assert training.counts.sum() == 12, "18 images hold one step of 3 batches of 4"
     assert [part_of_process([5, 6, 7, 8], rank, 2) for rank in range(2)] == [[5, 6], [7, 8]]

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from ttame.attention.loss import attention_loss, mask_area, mask_variation
-from ttame.params.settings import LossSettings
+from ttame.params.attention import LossSettings
 
-WEIGHTS = LossSettings(1.5, 2.0, 0.01, "random", "auto")
+WEIGHTS = LossSettings()
 
 
 @pytest.mark.parametrize("case", ["random", "diagonal", "random3d"])

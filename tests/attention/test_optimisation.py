@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 import torch
 from torch import nn
@@ -39,7 +37,7 @@ def test_gradient_of_the_sharpest_neighbour() -> None:
 @pytest.mark.parametrize("optimiser", ["SGD", "Adam", "AdamW", "RMSprop"])
 def test_every_optimiser_cycles_its_rate_and_spares_biases(optimiser) -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
-    recipe = dataclasses.replace(RECIPE, optimiser=optimiser, bias_rate=2.0, weight_decay=0.1)
+    recipe = RECIPE.model_copy(update={"optimiser": optimiser, "bias_rate": 2.0, "weight_decay": 0.1})
     made = make_optimiser(network, recipe, 0.01)
     schedule = make_schedule(made, 20)
     biases, others = made.param_groups

@@ -111,7 +111,7 @@ def test_keys_of_published_checkpoints(name, tmp_path) -> None:
         pytest.skip(f"{path} is not here")
     told = json.loads(path.read_text())["models"][name]
     model = told["model_name"]
-    backbone = load_backbone(model, ModelSettings(model, "none", "auto", "auto"))
+    backbone = load_backbone(model, ModelSettings(model=model, weights="none"))
     mechanism = {
         key.removeprefix("generic.attn_mech."): torch.rand(shape) if shape else torch.tensor(3)
         for key, shape in told["attention_state_dict"].items()
@@ -204,7 +204,7 @@ def test_other_layers_and_class_counts_are_refused(golden, tmp_path) -> None:
 
 def test_an_experiment_imports_instead_of_training(experiment, tmp_path, capsys) -> None:
     experiment()
-    model = ModelSettings("shapes_cnn", "default", "auto", "auto")
+    model = ModelSettings(model="shapes_cnn", weights="default")
     backbone = load_backbone("shapes_cnn", model)
     network = make_network(backbone, "ttame", backbone.layers)
     path = _lightning(Path("authors.ckpt"), backbone, dict(network.state_dict()), list(backbone.layers), "TAME")

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 import torch
 from lightning_fabric import Fabric
@@ -15,7 +13,7 @@ from ttame.attention.training import AttentionTraining
 from ttame.backbones.backbone import Backbone
 from ttame.data.transforms import Preprocessing
 from ttame.errors import TTameError
-from ttame.params.settings import LossSettings
+from ttame.params.attention import LossSettings
 
 from ..conftest import IMAGENET
 from .recipe import LOSS, RECIPE
@@ -48,7 +46,7 @@ def test_golden_three_steps(golden, policy) -> None:
     backbone = Backbone("golden", body, preprocessing, ["l1", "l2", "l3"], "l3").double()
     network = AttentionMechanism((6, 8, 10), 5)
     network.load_state_dict(part("am."))
-    loss = LossSettings(1.5, 2.0, 0.01, "random", policy)
+    loss = LossSettings(input_policy=policy)
     training = AttentionTraining(backbone, network.double().train(), backbone.layers, loss, RECIPE, 0.1, total_steps=10)
     images = arrays["lowres_images"].double().repeat_interleave(16, 2).repeat_interleave(16, 3)
     case = f"{policy}.train.bodyeval"
@@ -96,13 +94,13 @@ def test_loss_that_is_not_finite_names_step_and_images_and_changes_nothing(tiny_
 def test_accumulated_batches_are_one_large_batch(tiny_cnn) -> None:
     """L-CAM has no batch norm, and the diagonal mode compares no pairs, so the two are the same function."""
     images = torch.rand(8, 3, 32, 32)
-    loss = dataclasses.replace(LOSS, masking="diagonal")
+    loss = LOSS.model_copy(update={"masking": "diagonal"})
     layers = tiny_cnn.layers[-1:]
     weights = []
     for batches in (1, 2):
         torch.manual_seed(1)
         network = make_network(tiny_cnn, "lcam", layers)
-        recipe = dataclasses.replace(RECIPE, accumulate=batches)
+        recipe = RECIPE.model_copy(update={"accumulate": batches})
         training = AttentionTraining(tiny_cnn, network, layers, loss, recipe, 0.05, 10)
         for _ in range(3):
             for part in images.chunk(batches):

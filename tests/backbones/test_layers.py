@@ -15,7 +15,7 @@ from ..conftest import IMAGENET
 
 
 def _load(model: str) -> Backbone:
-    return load_backbone(model, ModelSettings(model, "none", "auto", "auto"))
+    return load_backbone(model, ModelSettings(model=model, weights="none"))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from ttame.params.settings import ModelSettings
 
 
 def _settings(model: str, weights: str = "none") -> ModelSettings:
-    return ModelSettings(model, weights, "auto", "auto")
+    return ModelSettings(model=model, weights=weights)
 
 
 @pytest.mark.slow

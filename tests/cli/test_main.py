@@ -35,8 +35,7 @@ def folder(tmp_path: Path, params: dict[str, Any], monkeypatch) -> Callable[...,
             "counts": {"train": 4, "validation": 2, "evaluation": 2},
         }
         params["backbones"] = ["shapes_cnn"]
-        nothing: dict[str, list[str]] = {"backbones": [], "training_free": [], "trained": []}
-        params["methods"] = {"training_free": ["gradcam"], "trained": ["ttame"], "on_transformers": nothing}
+        params["methods"] = {"training_free": ["gradcam"], "trained": ["ttame"]}
         params["execution"]["device"] = "cpu"
         params.update(changes)
         (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
@@ -148,21 +147,6 @@ def test_results_are_printed_with_their_path(folder, capsys) -> None:
     assert capsys.readouterr().out.splitlines()[-1] == f"Results page: {root / 'results/shapes/page/index.html'}"
 
 
-def test_use_swaps_files_and_loses_nothing(folder, capsys) -> None:
-    root = folder()
-    active = (root / "params.yaml").read_text()
-    other = yaml.safe_load(active) | {"experiment": "other"}
-    (root / "experiments").mkdir()
-    (root / "experiments/other.yaml").write_text(yaml.safe_dump(other))
-    assert "no such experiment; did you mean 'other'" in _one_line(capsys, "use", "othr")
-    assert main(["use", "other"]) == 0
-    assert yaml.safe_load((root / "params.yaml").read_text())["experiment"] == "other"
-    assert (root / "experiments/shapes.yaml").read_text() == active
-    assert not (root / "experiments/other.yaml").exists()
-    assert main(["use", "shapes"]) == 0
-    assert (root / "params.yaml").read_text() == active
-
-
 def test_methods_are_listed_with_what_they_need(capsys) -> None:
     assert main(["methods"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -171,22 +155,3 @@ def test_methods_are_listed_with_what_they_need(capsys) -> None:
     assert rows["lrp"][1:7] == ["Transformer LRP", "attention", "no", "no", "yes", "1 + 1"]
     assert rows["lcam_img"][2:6] == ["learned", "yes", "yes", "yes"]
     assert len(rows) == 2 + len(EXPLAINERS)
-
-
-def test_method_that_is_left_out_says_why(folder, capsys) -> None:
-    root = folder()
-    params = yaml.safe_load((root / "params.yaml").read_text())
-    params["backbones"] = ["shapes_cnn", "shapes_vit"]
-    params["methods"]["on_transformers"] = {"backbones": ["shapes_vit"], "training_free": ["lrp"], "trained": []}
-    (root / "params.yaml").write_text(yaml.safe_dump(params))
-    message = _one_line(capsys, "maps", "shapes_cnn", "lrp")
-    assert message == "ttame: lrp is defined on transformers alone, so params.yaml leaves it out on shapes_cnn"
-
-
-def test_cnn_listed_as_a_transformer_is_named(folder, capsys) -> None:
-    root = folder()
-    params = yaml.safe_load((root / "params.yaml").read_text())
-    params["methods"]["on_transformers"] = {"backbones": ["shapes_cnn"], "training_free": ["lrp"], "trained": []}
-    (root / "params.yaml").write_text(yaml.safe_dump(params))
-    message = _one_line(capsys, "maps", "shapes_cnn", "lrp")
-    assert "shapes_cnn is none; take it out of methods.on_transformers.backbones" in message

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,8 @@ from PIL import Image
 from ttame.data.datalists import make_datalists, read_datalist, write_datalist
 from ttame.data.sources import FolderSource
 from ttame.errors import TTameError
-from ttame.params.settings import SPLITS, DataSettings
+from ttame.params.data import DataSettings, PerSplitPaths
+from ttame.params.section import SPLITS
 
 from ..conftest import SHARED
 
@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _settings(folder: Path, **counts: int | None) -> DataSettings:
-    return DataSettings("folder", 1, dict.fromkeys(SPLITS, str(folder)), NONE, {**NONE, **counts}, [])
+    return DataSettings.model_validate({"roots": dict.fromkeys(SPLITS, str(folder)), "counts": {**NONE, **counts}})
 
 
 def test_splits_of_one_folder_are_disjoint_and_complete(folder: Path) -> None:
@@ -43,7 +43,7 @@ def test_draw_does_not_depend_on_the_order_of_the_folder(folder: Path, monkeypat
     available = FolderSource.available
     monkeypatch.setattr(FolderSource, "available", lambda self: list(reversed(available(self))))
     assert make_datalists(settings) == expected
-    assert make_datalists(replace(settings, seed=2)) != expected
+    assert make_datalists(settings.model_copy(update={"seed": 2})) != expected
 
 
 def test_more_training_images_leave_the_evaluation_list_alone(folder: Path) -> None:
@@ -71,7 +71,9 @@ def test_given_lists_that_overlap_are_refused(folder: Path, tmp_path: Path) -> N
     write_datalist(tmp_path / "other.txt", [("b.jpg", 2), ("c.jpg", 3)])
     lists = {"train": str(tmp_path / "one.txt"), "validation": None, "evaluation": str(tmp_path / "other.txt")}
     with pytest.raises(TTameError, match=r"1 images are in both the train and the evaluation list, b\.jpg"):
-        make_datalists(replace(_settings(folder, validation=2), lists=lists))
+        make_datalists(
+            _settings(folder, validation=2).model_copy(update={"lists": PerSplitPaths.model_validate(lists)})
+        )
 
 
 def test_round_trip_with_spaces_and_missing_labels(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from PIL import Image
 from ttame.data.datalists import make_datalists
 from ttame.data.sources import ILSVRCSource
 from ttame.errors import TTameError
-from ttame.params.settings import SPLITS, DataSettings
+from ttame.params.data import DataSettings
+from ttame.params.section import SPLITS
 
 CLASSES = ("n01440764", "n01443537", "n01484850")
 
@@ -71,7 +72,14 @@ def test_lists_are_drawn_with_a_seed_and_disjoint(tree: Path) -> None:
     roots: dict[str, str | None] = dict.fromkeys(SPLITS, str(tree))
     counts: dict[str, int | None] = {"train": 6, "validation": 2, "evaluation": 3}
     lists: dict[str, str | None] = dict.fromkeys(SPLITS)
-    drawn = [make_datalists(DataSettings("ilsvrc", seed, roots, lists, counts, [])) for seed in (1, 1, 2)]
+    drawn = [
+        make_datalists(
+            DataSettings.model_validate(
+                {"source": "ilsvrc", "seed": seed, "roots": roots, "lists": lists, "counts": counts}
+            )
+        )
+        for seed in (1, 1, 2)
+    ]
     assert drawn[0] == drawn[1] != drawn[2]
     assert {split: len(entries) for split, entries in drawn[0].items()} == counts
     assert not set(drawn[0]["validation"]) & set(drawn[0]["evaluation"])

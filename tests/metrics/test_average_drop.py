@@ -8,7 +8,7 @@ from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
 from ttame.data.transforms import Preprocessing
 from ttame.metrics.average_drop import drop, increase
-from ttame.params.settings import CurveSettings, MetricSettings, RoadSettings
+from ttame.params.evaluation import CurveSettings, MetricSettings, RoadSettings
 from ttame.stages.evaluation_images import EvaluationBatch
 from ttame.stages.scores import score_batch
 from ttame.store.maps_file import Maps
@@ -37,7 +37,12 @@ def test_golden_end_to_end(golden, case) -> None:
     batch = EvaluationBatch(0, images, [Sample(str(index)) for index in range(3)])
     targets = backbone(backbone.normalise(images)).argmax(1)
     assert torch.equal(targets, arrays[f"e2e.{case}.label"])
-    settings = MetricSettings([100, 50, 15], RoadSettings([10], 0.01, 1), CurveSettings(2, 0.05), coherency=False)
+    settings = MetricSettings(
+        shares=[100, 50, 15],
+        road=RoadSettings(shares=[10]),
+        insertion_deletion=CurveSettings(steps=2, blur=0.05),
+        coherency=False,
+    )
     maps = Maps(["0", "1", "2"], arrays["c"][:, 0].double(), targets, None, None, 1.0, 0.0)
     scores = score_batch(backbone, batch, maps, settings)
     torch.testing.assert_close(scores["probability"], arrays[f"e2e.{case}.conf"], rtol=1e-6, atol=0)

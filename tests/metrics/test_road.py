@@ -7,9 +7,9 @@ import torch
 
 from ttame.metrics.imputation import impute_linear
 from ttame.metrics.road import perturbed_images, road_versions
-from ttame.params.settings import RoadSettings
+from ttame.params.evaluation import RoadSettings
 
-SETTINGS = RoadSettings([10, 25], noise=0.01, seed=1)
+SETTINGS = RoadSettings(shares=[10, 25], noise=0.01, seed=1)
 NAMES = ["a.jpg", "b.jpg", "c.jpg"]
 
 
@@ -46,7 +46,7 @@ def test_seed_shares_and_orders_have_noise_of_their_own(images_and_maps) -> None
     flat = torch.zeros(3, 16, 16)
 
     def fill(seed: int) -> torch.Tensor:
-        return perturbed_images(images, flat, NAMES, RoadSettings([10, 25], 0.01, seed))[..., 0, :2]
+        return perturbed_images(images, flat, NAMES, RoadSettings(shares=[10, 25], noise=0.01, seed=seed))[..., 0, :2]
 
     assert torch.equal(fill(1), fill(1))
     assert not torch.equal(fill(1), fill(2))

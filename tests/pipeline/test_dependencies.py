@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from ttame.explainers.registry import EXPLAINERS
-from ttame.params.settings import Settings, load_settings
+from ttame.params.active import load_settings
+from ttame.params.settings import Settings
 from ttame.store import paths
 
 from ..conftest import REPOSITORY

@@ -15,7 +15,7 @@ import yaml
 from PIL import Image
 
 from ttame.data.shapes import render
-from ttame.params.settings import parse_settings
+from ttame.params.reading import parse_settings
 from ttame.store.maps_file import read_maps
 
 from ..conftest import REPOSITORY, SHARED
@@ -101,7 +101,7 @@ def test_every_stage_to_all_tables(experiment, backbone, ilsvrc, weights_cache, 
         assert truths["class"].between(0, 999).all()
     settings = parse_settings(params)
     table = pd.read_csv(results / "tables/results.csv")
-    assert set(table["method"]) == set(settings.methods.of(backbone))
+    assert set(table["method"]) == set(settings.methods.all)
     assert table.select_dtypes(np.number).notna().any(axis=None)
     if "scorecam" in params["methods"]["training_free"]:
         channels = {"vgg16": 512, "resnet50": 2048, "vit_b_16": 768}[backbone]
@@ -122,8 +122,8 @@ def test_dry_run_lists_the_jobs(experiment, ilsvrc, tmp_path) -> None:
     listed = output[output.index("Job stats:") :]
     jobs = {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", listed, re.MULTILINE)}
     settings = parse_settings(params)
-    trained = sum(len(settings.methods.trained_of(backbone)) for backbone in BACKBONES)
-    every = sum(len(settings.methods.of(backbone)) for backbone in BACKBONES)
+    trained = sum(len(settings.methods.trained) for backbone in BACKBONES)
+    every = sum(len(settings.methods.all) for backbone in BACKBONES)
     for stage, count in {"train": trained, "maps": every, "scores": every, "sanity": every}.items():
         assert sum(jobs[name] for name in jobs if name.partition("_")[0] == stage) == count, stage
     assert jobs.get("truths", 0) == len(params["data"]["model_truths"])

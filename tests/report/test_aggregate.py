@@ -3,12 +3,17 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from ttame.params.settings import CurveSettings, MetricSettings, RoadSettings
+from ttame.params.evaluation import CurveSettings, MetricSettings, RoadSettings
 from ttame.report.aggregate import comparison, seen_in_training, summarise
 from ttame.report.columns import comparison_columns
 from ttame.report.markdown import markdown_table, methods_table
 
-SETTINGS = MetricSettings([100], RoadSettings([10, 50], 0.01, 1), CurveSettings(2, 0.02), coherency=False)
+SETTINGS = MetricSettings(
+    shares=[100],
+    road=RoadSettings(shares=[10, 50]),
+    insertion_deletion=CurveSettings(steps=2, blur=0.02),
+    coherency=False,
+)
 
 
 def _scores(counts: list[int | None], **columns: list[float]) -> pd.DataFrame:

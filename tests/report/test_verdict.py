@@ -6,14 +6,19 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ttame.params.settings import CurveSettings, MetricSettings, ReportSettings, RoadSettings
+from ttame.params.evaluation import CurveSettings, MetricSettings, ReportSettings, RoadSettings
 from ttame.report.columns import quality_columns
 from ttame.report.evaluation import Evaluation
 from ttame.report.page.verdict import verdict
 
 from .results_by_hand import write_scores
 
-METRICS = MetricSettings([100, 50, 15], RoadSettings([10, 70], 0.01, 1), CurveSettings(4, 0.02), coherency=True)
+METRICS = MetricSettings(
+    shares=[100, 50, 15],
+    road=RoadSettings(shares=[10, 70]),
+    insertion_deletion=CurveSettings(steps=4, blur=0.02),
+    coherency=True,
+)
 
 
 @pytest.fixture
@@ -28,7 +33,7 @@ def evaluate(tmp_path: Path):
         if "ttame" in scores:
             scores["ttame"]["insertion"] = 0.99
             scores["ttame"]["deletion"] = 0.99
-        return Evaluation(scores, METRICS, ReportSettings(reference, 1, 500, 1))
+        return Evaluation(scores, METRICS, ReportSettings(reference=reference, gallery=1, resamples=500))
 
     return make
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -11,11 +10,10 @@ import pytest
 import torch
 
 from ttame.errors import TTameError
-from ttame.params.settings import ExecutionSettings, load_settings
+from ttame.params.settings import ExecutionSettings
 from ttame.runtime.launching import environment_of_processes
 
 from ..attention.steps_of_processes import train_steps
-from ..conftest import REPOSITORY
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
 ONE_TASK = {"SLURM_JOB_ID": "71", "SLURM_NTASKS": "1", "SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NODEID": "0"}
@@ -39,7 +37,7 @@ sys.exit(max(task.wait() for task in tasks))
 
 
 def _execution(devices: int, nodes: int) -> ExecutionSettings:
-    return dataclasses.replace(load_settings(REPOSITORY / "params.yaml").execution, devices=devices, nodes=nodes)
+    return ExecutionSettings(devices=devices, nodes=nodes)
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
 import torch
 
 from ttame.errors import TTameError
-from ttame.params.settings import load_settings
+from ttame.params.active import load_settings
 from ttame.runtime.processes import open_processes
 
 from ..attention.steps_of_processes import Masking, train_steps
@@ -31,4 +30,4 @@ def test_more_gpus_than_there_are(monkeypatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     with pytest.raises(TTameError, match="asks for 4 GPUs but 1 can be seen"):
-        open_processes(dataclasses.replace(execution, device="cuda", devices=4))
+        open_processes(execution.model_copy(update={"device": "cuda", "devices": 4}))

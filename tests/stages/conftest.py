@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from ttame.cli.main import main
+from ttame.params.section import SPLITS
 
 METHODS = ["random", "center", "gradcam", "ttame"]
 
@@ -17,11 +18,10 @@ METHODS = ["random", "center", "gradcam", "ttame"]
 def tiny_params(params: dict[str, Any]) -> dict[str, Any]:
     """The repository's params with small counts: one backbone, two epochs, ten images."""
     params["experiment"] = "tiny"
-    params["data"]["lists"] = dict.fromkeys(params["data"]["lists"])
+    params["data"]["lists"] = dict.fromkeys(SPLITS)
     params["data"]["counts"] = {"train": 24, "validation": 6, "evaluation": 10}
     params["backbones"] = ["shapes_cnn"]
-    nothing: dict[str, list[str]] = {"backbones": [], "training_free": [], "trained": []}
-    params["methods"] = {"training_free": METHODS[:-1], "trained": ["ttame"], "on_transformers": nothing}
+    params["methods"] = {"training_free": METHODS[:-1], "trained": ["ttame"]}
     params["attention"]["ttame"]["recipe"] |= {"epochs": 2, "batch_size": 8}
     params["metrics"]["road"]["shares"] = [10, 70]
     params["metrics"]["insertion_deletion"]["steps"] = 4

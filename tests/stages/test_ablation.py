@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from ttame.params.settings import load_settings
+from ttame.params.active import load_settings
 
 from ..conftest import REPOSITORY
 from .conftest import run
@@ -28,15 +28,15 @@ def test_every_mechanism_goes_through_every_stage(tmp_path: Path, monkeypatch) -
     settings = load_settings(tmp_path / "params.yaml")
     run("datalists")
     for backbone in settings.backbones:
-        for method in settings.methods.trained_of(backbone):
+        for method in settings.methods.trained:
             run("train", backbone, method)
-        for method in settings.methods.of(backbone):
+        for method in settings.methods.all:
             run("maps", backbone, method)
             run("scores", backbone, method)
     run("tables")
     results = pd.read_csv("results/shapes_ablation/tables/results.csv")
     methods = results[results["subset"] == "all"].groupby("backbone")["method"].apply(set)
-    assert methods["shapes_cnn"] == set(settings.methods.of("shapes_cnn"))
+    assert methods["shapes_cnn"] == set(settings.methods.all)
     assert methods["shapes_vit"] == set(settings.methods.all)
     page = Path("results/shapes_ablation/tables/results.md").read_text()
     assert "| T-TAME (one layer)" in page

@@ -14,7 +14,7 @@ from ttame.data.datalists import read_datalist
 from ttame.data.dataset import ImageDataset
 from ttame.data.sources import open_source
 from ttame.data.transforms import to_unit_range
-from ttame.params.settings import load_settings
+from ttame.params.active import load_settings
 from ttame.stages import truths
 
 from ..conftest import REPOSITORY

@@ -15,7 +15,7 @@ from ttame.attention.training import AttentionTraining, Averages
 from ttame.data.dataset import ImageDataset, epoch_order, in_order, load_batches
 from ttame.data.transforms import to_unit_range
 from ttame.errors import Stopped
-from ttame.params.settings import RecipeSettings
+from ttame.params.attention import RecipeSettings
 from ttame.runtime.progress import progress
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 from torch.optim.lr_scheduler import OneCycleLR
 
-from ttame.params.settings import RecipeSettings
+from ttame.params.attention import RecipeSettings
 
 
 def make_optimiser(network: nn.Module, recipe: RecipeSettings, learning_rate: float) -> Optimizer:

@@ -24,7 +24,7 @@ from ttame.attention.masking import (
 from ttame.attention.optimisation import make_optimiser, make_schedule, sharpest_neighbour
 from ttame.backbones.backbone import Backbone
 from ttame.errors import TTameError
-from ttame.params.settings import LossSettings, RecipeSettings
+from ttame.params.attention import LossSettings, RecipeSettings
 from ttame.runtime.processes import one_process
 from ttame.store.artifacts import atomic_path
 

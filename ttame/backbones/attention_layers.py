@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ttame.backbones.backbone import Backbone
-from ttame.errors import TTameError
+from ttame.errors import NotDefined
 
 
 @dataclass(frozen=True)
@@ -76,19 +76,18 @@ def attention_layers(backbone: Backbone, method: str) -> list[SelfAttention]:
     """The attention layers of a transformer, in the order in which its modules are listed.
 
     Raises:
-        TTameError: when there is none of a known kind, or no class token that decides.
+        NotDefined: when there is none of a known kind, or no class token that decides.
     """
     layers = [SelfAttention(module) for module in backbone.model.modules() if _is_known(module)]
     layout = backbone.tokens
     if not layers or layout is None:
-        raise TTameError(
+        raise NotDefined(
             f"{method} finds no attention layer that it knows in {backbone.name}; it knows timm's Attention and a "
-            "batch-first torch.nn.MultiheadAttention, so take this backbone out of methods.on_transformers.backbones"
+            "batch-first torch.nn.MultiheadAttention"
         )
     if layout.prefix_tokens == 0 or getattr(backbone.model, "global_pool", "token") != "token":
-        raise TTameError(
-            f"{method} follows the attention of the class token, and {backbone.name} classifies by a mean over "
-            "tokens; take it out of methods.on_transformers.backbones"
+        raise NotDefined(
+            f"{method} follows the attention of the class token, and {backbone.name} classifies by a mean over tokens"
         )
     return layers
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from ttame.backbones.attention_layers import SelfAttention, attention_layers
 from ttame.backbones.backbone import Backbone
-from ttame.errors import TTameError
+from ttame.errors import NotDefined
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,16 @@ def read_transformer(backbone: Backbone, method: str) -> Transformer:
     """timm's and torchvision's ViT and DeiT, with distillation and register tokens.
 
     Raises:
-        TTameError: for any other architecture, or one that classifies by a mean over tokens.
+        NotDefined: for any other architecture, or one that classifies by a mean over tokens.
     """
     layers = attention_layers(backbone, method)
     model: Any = backbone.model
     try:
         return _torchvision(model, layers) if hasattr(model, "encoder") else _timm(model, layers)
     except (AttributeError, IndexError, TypeError):
-        raise TTameError(
+        raise NotDefined(
             f"{method} knows the ViT and DeiT of timm and torchvision, and {backbone.name} "
-            f"({type(model).__name__}) is built in another way; take it out of methods.on_transformers.backbones"
+            f"({type(model).__name__}) is built in another way"
         ) from None
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ttame import __version__
-from ttame.params.settings import PARAMS_FILE
+from ttame.params.active import PARAMS_FILE
 
 STAGES = {
     "datalists": ("draw or check the lists of images", ()),
@@ -46,21 +47,52 @@ def make_parser() -> argparse.ArgumentParser:
     add("layers", "the layers of a classifier that maps can be made from").add_argument(
         "model", help="a key of models, or the name of any model"
     )
-    # These two read no params file of one's choice.
+    # These read no params file of one's choice.
     summary = "every method: kind, training, where it is defined, passes, paper"
     commands.add_parser("methods", help=summary, description=summary)
-    summary = "make an experiment of experiments/ the active one"
-    commands.add_parser("use", help=summary, description=summary).add_argument("experiment")
+    summary = "the JSON schema of an experiment, for editors"
+    commands.add_parser("schema", help=summary, description=summary)
+    for make in (_add_use, _add_save, _add_new):
+        make(commands)
     _add_show(add)
     _add_find_learning_rate(add)
     _add_import_checkpoint(add)
     return parser
 
 
+def _add_use(commands: Any) -> None:
+    summary = "make an experiment of experiments/ the active one"
+    command = commands.add_parser("use", help=summary, description=summary)
+    command.add_argument("experiment", help="the name of a file in experiments/")
+    command.add_argument("overrides", nargs="*", metavar="key=value", help="such as metrics.coherency=false")
+    command.add_argument("--force", action="store_true", help="drop what was changed in params.yaml by hand")
+
+
+def _add_save(commands: Any) -> None:
+    summary = "keep the changes made in params.yaml as an experiment of their own"
+    command = commands.add_parser("save", help=summary, description=summary)
+    command.add_argument("experiment", help="the name of the file to write in experiments/")
+    command.add_argument("--force", action="store_true", help="overwrite a file of that name")
+
+
+def _add_new(commands: Any) -> None:
+    summary = "begin an experiment: a classifier, a folder to train on, a folder to compare on"
+    command = commands.add_parser("new", help=summary, description=summary)
+    command.add_argument("experiment", help="its name")
+    command.add_argument("--model", required=True, help="a timm or torchvision model, or package.module:function")
+    command.add_argument("--weights", default="default", help="default, none (random), or a state dict's path")
+    command.add_argument("--train", type=Path, required=True, help="folder of images to train on")
+    command.add_argument("--evaluate", type=Path, required=True, help="folder of images to compare the methods on")
+    command.add_argument("--force", action="store_true", help="overwrite a file of that name, and hand edits")
+
+
 def _add_show(add: AddParser) -> None:
     command = add("show", "top classes of one image, and a picture of the methods' maps side by side")
     command.add_argument("photo", type=Path, help="an image file")
-    command.add_argument("--backbone", help="a key of models (default: the experiment's first backbone)")
+    chosen = command.add_mutually_exclusive_group()
+    chosen.add_argument("--backbone", help="a key of models (default: the experiment's first backbone)")
+    chosen.add_argument("--model", help="any model, without an experiment (without params.yaml: EfficientNet-Lite0)")
+    command.add_argument("--weights", default="default", help="of --model: default, none, or a state dict's path")
     command.add_argument("--method", nargs="+", default=[], help="default: gradcam, and the reference if it is trained")
     command.add_argument("--class", dest="target", help="index or name (default: the classifier's own)")
     command.add_argument("--checkpoint", type=Path, help="a trained mechanism (default: the experiment's)")

@@ -43,7 +43,7 @@ class Calibration:
         self._settings = settings
         self._trainings: dict[tuple[object, ...], Cost] = {}
         self._learned_maps: dict[tuple[object, ...], Cost] = {}
-        model = dataclasses.replace(settings.models[name], weights="none")
+        model = settings.models[name].model_copy(update={"weights": "none"})
         self.backbone: Backbone = load_backbone(name, model).to(device)
         size = min(settings.execution.batch_size, LARGEST_BATCH.get(device.type, 4))
         shape = (size, 3, *self.backbone.preprocessing.input_size)
@@ -85,7 +85,7 @@ class Calibration:
             network,
             layers,
             attention.loss,
-            dataclasses.replace(attention.recipe, accumulate=1),
+            attention.recipe.model_copy(update={"accumulate": 1}),
             1e-9,
             100,
             training_of.masks,
@@ -103,7 +103,7 @@ class Calibration:
             if kind not in self._learned_maps:
                 self._learned_maps[kind] = self._learned_map(method)
             return self._learned_maps[kind]
-        explainer = make_explainer(method, self.backbone, self._settings.explainers.get(method))
+        explainer = make_explainer(method, self.backbone, self._settings.options(method))
         clean = self.backbone.normalise(self._images)
 
         shapes = []

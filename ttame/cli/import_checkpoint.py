@@ -25,7 +25,7 @@ def run(settings: Settings, file: Path, backbone_name: str, method: str | None, 
     Raises:
         TTameError: when the file cannot be imported, or nobody says which method it is.
     """
-    model = settings.models.get(backbone_name, ModelSettings(backbone_name, "default", "auto", "auto"))
+    model = settings.models.get(backbone_name, ModelSettings(model=backbone_name, weights="default"))
     told = read_hyper_parameters(file)
     backbone = load_backbone(backbone_name, model)
     if method is None:

@@ -18,8 +18,8 @@ def run(settings: Settings, model: str) -> str:
     Raises:
         TTameError: when there is no such model, or it has no layer that the rule can choose.
     """
-    known = settings.models.get(model, ModelSettings(model, "none", "auto", "auto"))
-    backbone = load_backbone(model, ModelSettings(known.model, "none", known.layers, known.target_layer))
+    known = settings.models.get(model, ModelSettings(model=model, weights="none"))
+    backbone = load_backbone(model, known.model_copy(update={"weights": "none"}))
     rows = [
         [
             candidate.name,

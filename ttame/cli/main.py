@@ -12,7 +12,8 @@ from pathlib import Path
 
 from ttame.cli.arguments import STAGES, make_parser
 from ttame.errors import Stopped, TTameError, suggestion
-from ttame.params.settings import Settings, load_settings
+from ttame.params.active import PARAMS_FILE, load_settings
+from ttame.params.settings import Settings
 from ttame.store.paths import page_file, results_file
 from ttame.store.provenance import recorded
 
@@ -43,9 +44,27 @@ def _methods(_: argparse.Namespace) -> str:
 
 
 def _use(options: argparse.Namespace) -> str:
-    from ttame.cli.use import run
+    from ttame.cli.use import use
 
-    return run(options.experiment)
+    return use(options.experiment, options.overrides, options.force)
+
+
+def _save(options: argparse.Namespace) -> str:
+    from ttame.cli.use import save
+
+    return save(options.experiment, options.force)
+
+
+def _new(options: argparse.Namespace) -> str:
+    from ttame.cli.use import new
+
+    return new(options.experiment, options.model, options.weights, options.train, options.evaluate, options.force)
+
+
+def _schema(_: argparse.Namespace) -> str:
+    from ttame.params.schema import schema_text
+
+    return schema_text().rstrip("\n")
 
 
 def _results(options: argparse.Namespace) -> str:
@@ -59,12 +78,15 @@ def _results(options: argparse.Namespace) -> str:
 
 
 def _show(options: argparse.Namespace) -> str:
-    from ttame.cli.show import Request, run
+    from ttame.cli.show import DEFAULT_MODEL, Request, run, settings_of_model
 
     request = Request(
         options.photo, options.backbone, options.method, options.target, options.checkpoint, options.output
     )
-    return run(load_settings(options.params), request)
+    wanted = options.model
+    if wanted is None and options.params == PARAMS_FILE and not PARAMS_FILE.exists():
+        wanted = DEFAULT_MODEL
+    return run(load_settings(options.params) if wanted is None else settings_of_model(wanted, options.weights), request)
 
 
 def _plan(options: argparse.Namespace) -> str:
@@ -99,8 +121,11 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], str]] = {
     "import-checkpoint": _import_checkpoint,
     "layers": _layers,
     "methods": _methods,
+    "new": _new,
     "plan": _plan,
     "results": _results,
+    "save": _save,
+    "schema": _schema,
     "show": _show,
     "use": _use,
 }
@@ -117,18 +142,12 @@ def _run_stage(options: argparse.Namespace) -> None:
 
 
 def _check_wildcards(settings: Settings, params: Path, wildcards: dict[str, str], trained: bool) -> None:
-    methods = settings.methods.all
-    backbone = wildcards.get("backbone")
-    if backbone in settings.backbones:
-        methods = settings.methods.trained_of(backbone) if trained else settings.methods.of(backbone)
+    methods = settings.methods.trained if trained else settings.methods.all
     for name, known in (("backbone", settings.backbones), ("method", methods)):
         value = wildcards.get(name)
-        if value is None or value in known:
-            continue
-        if name == "method" and value in settings.methods.all and backbone is not None and not trained:
-            raise TTameError(f"{value} is defined on transformers alone, so {params} leaves it out on {backbone}")
-        hint = suggestion(value, known) or f"; it has {', '.join(known)}"
-        raise TTameError(f"{params}: no {name} {value!r} in this experiment{hint}")
+        if value is not None and value not in known:
+            hint = suggestion(value, known) or f"; it has {', '.join(known)}"
+            raise TTameError(f"{params}: no {name} {value!r} in this experiment{hint}")
 
 
 def _describe(error: OSError) -> str:

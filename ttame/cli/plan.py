@@ -9,7 +9,8 @@ from ttame.attention.epochs import steps_of_epoch
 from ttame.cli.calibration import Calibration, Cost
 from ttame.data.datalists import make_datalists, read_datalist
 from ttame.explainers.registry import title
-from ttame.params.settings import SPLITS, Settings, Split
+from ttame.params.section import SPLITS, Split
+from ttame.params.settings import Settings
 from ttame.report.markdown import MISSING, markdown_table
 from ttame.runtime.device import device_name, select_device
 from ttame.runtime.progress import progress
@@ -47,12 +48,12 @@ def run(settings: Settings) -> str:
     device = select_device(settings.execution)
     images = {split: _count(settings, split) for split in SPLITS}
     rows: list[Row] = []
-    jobs = sum(len(settings.methods.of(backbone)) for backbone in settings.backbones)
+    jobs = sum(len(settings.methods.all) for backbone in settings.backbones)
     with progress(jobs, "calibrate", "methods") as bar:
         for backbone in settings.backbones:
             calibration = Calibration(settings, backbone, device)
             rows += _of_backbone(settings, backbone, calibration)
-            for method in settings.methods.of(backbone):
+            for method in settings.methods.all:
                 rows += _of_method(settings, backbone, method, images, calibration)
                 bar.update()
     took = {facts["stage"]: float(facts["seconds"]) / 3600 for facts in read_records(settings)}
@@ -84,7 +85,7 @@ def _of_backbone(settings: Settings, backbone: str, calibration: Calibration) ->
 def _of_method(
     settings: Settings, backbone: str, method: str, images: dict[Split, int], calibration: Calibration
 ) -> Iterator[Row]:
-    if method in settings.methods.trained_of(backbone) and backbone not in settings.attention[method].checkpoints:
+    if method in settings.methods.trained and backbone not in settings.attention[method].checkpoints:
         recipe = settings.attention[method].recipe
         seen = recipe.epochs * steps_of_epoch(images["train"], recipe) * recipe.batch_size * recipe.accumulate
         yield Row("train", backbone, method, seen, calibration.training(method))

@@ -17,7 +17,7 @@ from ttame.data.sample import Sample
 from ttame.data.transforms import center_crop, resize_shorter_side, to_bytes, to_unit_range
 from ttame.errors import TTameError, suggestion
 from ttame.explainers.explainer import make_explainer
-from ttame.explainers.registry import find, title
+from ttame.explainers.registry import EXPLAINERS, find, title
 from ttame.metrics.masking import normalise_map, resize_map
 from ttame.params.settings import Settings
 from ttame.report.pictures import class_name, draw_grid, overlay
@@ -25,6 +25,8 @@ from ttame.runtime.device import select_device
 from ttame.store.paths import checkpoint_file
 
 TOP = 5
+DEFAULT_MODEL = "tf_efficientnet_lite0"
+"""Where there is no experiment: its ImageNet weights are installed with the package."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,13 @@ class Request:
     target: str | None = None
     checkpoint: Path | None = None
     output: Path | None = None
+
+
+def settings_of_model(model: str, weights: str) -> Settings:
+    """What `run` needs where there is no experiment."""
+    name = "".join(letter if letter.isalnum() else "_" for letter in model)
+    classifier = {"model": model, "weights": weights}
+    return Settings.model_validate({"experiment": "show", "backbones": [name], "models": {name: classifier}})
 
 
 def run(settings: Settings, request: Request) -> str:
@@ -79,9 +88,10 @@ def run(settings: Settings, request: Request) -> str:
 
 def _map(settings: Settings, request: Request, backbone: Backbone, method: str, images: Tensor, target: int) -> Tensor:
     """(H, W) in [0, 1] on the CPU."""
-    known = {**settings.explainers, **settings.attention}
-    if method not in known or method == "ground_truth":
-        raise TTameError(f"{method!r} is no method for an image of your own{suggestion(method, known)}")
+    known = [*(name for name, entry in EXPLAINERS.items() if name != "ground_truth"), *settings.attention]
+    if method not in known:
+        hint = suggestion(method, known) or "; `python -m ttame methods` lists them"
+        raise TTameError(f"{method!r} is no method for an image of your own{hint}")
     checkpoint = None
     if find(method).needs_training:
         checkpoint = request.checkpoint or checkpoint_file(settings, backbone.name, method)
@@ -90,7 +100,7 @@ def _map(settings: Settings, request: Request, backbone: Backbone, method: str, 
                 f"{checkpoint}: no such trained mechanism; run `python -m ttame train {backbone.name} {method}`, or "
                 "name one with --checkpoint"
             )
-    explainer = make_explainer(method, backbone, settings.explainers.get(method), checkpoint)
+    explainer = make_explainer(method, backbone, settings.options(method), checkpoint)
     maps = explainer(images, torch.tensor([target], device=images.device), [Sample(request.photo.name)]).detach()
     return resize_map(normalise_map(maps), backbone.preprocessing.input_size)[0].cpu()
 

@@ -1,40 +1,140 @@
-"""Make another experiment the active one, for both engines."""
+"""`ttame use`, `save` and `new`: which experiment is active, and how one begins. No tracked experiment is moved."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from ttame.errors import TTameError, suggestion
-from ttame.params.settings import PARAMS_FILE, load_settings
+import yaml
+from pydantic import TypeAdapter, ValidationError
 
-EXPERIMENTS = Path("experiments")
+from ttame.errors import TTameError
+from ttame.params.active import PARAMS_FILE, edited_keys, load_settings, read_origin, write_active
+from ttame.params.composition import EXPERIMENTS, compose, difference, merged, read_experiment, whole
+from ttame.params.reading import merge, parse_settings, read_text
+from ttame.params.section import Name
+from ttame.params.settings import Settings
+from ttame.store.artifacts import write_text
 
 
-def run(name: str) -> str:
-    """Swap files: the active `params.yaml` goes to `experiments/<its name>.yaml`, the other comes in its place.
-
-    Files move and are never copied, so every parameter stands in one place only and an edit is never lost.
+def use(name: str, overrides: Sequence[str] = (), force: bool = False) -> str:
+    """Compose an experiment into params.yaml.
 
     Returns:
         What was done, for the user.
 
     Raises:
-        TTameError: when there is no such experiment, or the active one would overwrite a file.
+        TTameError: when there is no such experiment, it breaks a rule, or params.yaml was edited by hand and `force`
+            is not set.
     """
-    active = load_settings()
-    if name == active.experiment:
-        return f"{name} is the active experiment already"
-    source = EXPERIMENTS / f"{name}.yaml"
-    if not source.exists():
-        known = [path.stem for path in EXPERIMENTS.glob("*.yaml")]
-        hint = suggestion(name, known) or f"; there are {', '.join(sorted(known)) or 'none'}"
-        raise TTameError(f"{source}: no such experiment{hint}")
-    coming = load_settings(source)
-    if coming.experiment != name:
-        raise TTameError(f"{source}: experiment: {coming.experiment!r} is not the name of the file; expected {name!r}")
-    shelf = EXPERIMENTS / f"{active.experiment}.yaml"
-    if shelf.exists():
-        raise TTameError(f"{shelf}: exists already, and params.yaml holds this experiment too; remove one of the two")
-    PARAMS_FILE.rename(shelf)
-    source.rename(PARAMS_FILE)
-    return f"{name} is active; {active.experiment} is kept in {shelf}; results go to {coming.results}/"
+    settings = compose(EXPERIMENTS / f"{name}.yaml", overrides)
+    edited = None if force else edited_keys()
+    if edited is not None:
+        shown = ", ".join(edited[:3]) + (f" and {len(edited) - 3} more" if len(edited) > 3 else "")
+        raise TTameError(
+            f"{PARAMS_FILE}: edited by hand ({shown or 'as a whole'}); keep that with `python -m ttame save NAME`, or "
+            "drop it with --force"
+        )
+    write_active([name, *overrides], settings)
+    return f"{name} is active in {PARAMS_FILE}; results go to {settings.results}/"
+
+
+def save(name: str, force: bool = False) -> str:
+    """Write what params.yaml changes of its base to `experiments/<name>.yaml`, and make that the active experiment.
+
+    Raises:
+        TTameError: when the name is none, the file is there already and `force` is not set, or params.yaml breaks a
+            rule.
+    """
+    file = _new_file(name, force)
+    settings = load_settings()
+    origin = read_origin(read_text(PARAMS_FILE))
+    base = origin.words[0] if origin is not None and origin.file.exists() else None
+    if base == name:
+        base = read_experiment(file).get("base")
+    values = whole(settings)
+    values.pop("experiment")
+    below: dict[str, Any] = {}
+    if base is not None:
+        # The base with the same classifiers and methods, so that only what is said of them differs.
+        listed = {key: values[key] for key in ("backbones", "models", "methods")}
+        below = whole(parse_settings(merge(merged(EXPERIMENTS / f"{base}.yaml"), listed), str(file)))
+        below |= {key: value for key, value in whole(compose(EXPERIMENTS / f"{base}.yaml")).items() if key in listed}
+    changed = difference(values, below)
+    write_text(file, _as_yaml(({} if base is None else {"base": base}) | changed))
+    return f"{file}: written\n{use(name, force=True)}"
+
+
+def new(name: str, model: str, weights: str, train: Path, evaluate: Path, force: bool = False) -> str:
+    """Write a short experiment that compares the methods on a classifier and a folder of images, and make it active.
+
+    Args:
+        name: of the experiment.
+        model: a timm or torchvision model, or `package.module:function`.
+        weights: `default`, `none`, or the path of a state dict.
+        train: folder to train the mechanisms on.
+        evaluate: folder to compare the methods on; it may be the same.
+        force: whether a file of that name and hand edits of params.yaml may be overwritten.
+
+    Raises:
+        TTameError: when a folder is none or holds too few images, or the file is there already.
+    """
+    file = _new_file(name, force)
+    backbone = "".join(letter if letter.isalnum() or letter in "_+-" else "_" for letter in model.rpartition(":")[2])
+    experiment: dict[str, Any] = {
+        "base": "photos",
+        "data": {"roots": {"train": str(train), "validation": str(train), "evaluation": str(evaluate)}},
+        "backbones": [backbone],
+        "models": {backbone: {"model": model, "weights": weights}},
+    }
+    counts, batch_size = _sizes(train, evaluate)
+    if counts:
+        experiment["data"]["counts"] = counts
+    if batch_size is not None:
+        experiment["attention"] = {"every": {"recipe": {"batch_size": batch_size}}}
+    edited = None if force else edited_keys()
+    if edited is not None:
+        raise TTameError(
+            f"{PARAMS_FILE}: edited by hand; keep that with `python -m ttame save NAME`, or drop it with --force"
+        )
+    parse_settings(merge(merged(EXPERIMENTS / "photos.yaml"), experiment | {"experiment": name}), str(file))
+    write_text(file, _as_yaml(experiment))
+    return f"{file}: written, edit it and `python -m ttame use {name}` again\n{use(name, force=True)}"
+
+
+def _sizes(train: Path, evaluate: Path) -> tuple[dict[str, int], int | None]:
+    """Counts of the splits, and a batch size, where there are fewer images than the usual ones want."""
+    from ttame.data.sources import FolderSource
+
+    usual = Settings.model_fields["data"].default.counts.validation
+    there_are = len(FolderSource(train).available())
+    same = train.resolve() == evaluate.resolve()
+    counts = {"evaluation": max(1, there_are // 4)} if same else {}
+    left = there_are - counts.get("evaluation", 0)
+    if not same:
+        FolderSource(evaluate).available()
+    if left < 4:
+        raise TTameError(f"{train}: {there_are} images are too few to train on; expected 6 at the least")
+    if left < 10 * usual:
+        counts["validation"] = max(1, left // 10)
+    trained_on = left - counts.get("validation", usual)
+    return counts, None if trained_on >= 64 else max(2, trained_on // 2)
+
+
+def _new_file(name: str, force: bool) -> Path:
+    try:
+        TypeAdapter(Name).validate_python(name)
+    except ValidationError:
+        raise TTameError(
+            f"{name!r} is no name of an experiment; expected letters, digits, _, - and +, the first a letter or digit"
+        ) from None
+    file = EXPERIMENTS / f"{name}.yaml"
+    if file.exists() and not force:
+        raise TTameError(f"{file}: exists already; choose another name, or overwrite it with --force")
+    return file
+
+
+def _as_yaml(values: dict[str, Any]) -> str:
+    # Lists and small mappings in one line each keep an experiment short.
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)

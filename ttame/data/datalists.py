@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ttame.data.sources import UNKNOWN_LABEL, Entry, open_source
 from ttame.errors import TTameError
-from ttame.params.settings import SPLITS, DataSettings, Split
+from ttame.params.data import DataSettings
+from ttame.params.section import SPLITS, Split
 from ttame.store.artifacts import write_text
 
 

@@ -16,7 +16,8 @@ from PIL import Image
 from ttame.data import shapes
 from ttame.data.images import SUFFIXES, open_rgb
 from ttame.errors import TTameError
-from ttame.params.settings import DataSettings, Split
+from ttame.params.data import DataSettings
+from ttame.params.section import Split
 
 UNKNOWN_LABEL = -1
 Entry = tuple[str, int]

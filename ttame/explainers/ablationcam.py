@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -15,6 +13,7 @@ from ttame.data.sample import Sample
 from ttame.explainers.explainer import Explainer
 from ttame.explainers.families.cam import as_maps
 from ttame.explainers.families.inner_batches import InnerBatches
+from ttame.explainers.options import AblationCAMOptions
 
 PUBLISHED_DROP = 1e7
 
@@ -30,9 +29,9 @@ class AblationCAM(Explainer):
     layer (`Backbone.rerun`); a channel that is zero everywhere changes nothing, so its weight is 0 without a pass.
     """
 
-    def __init__(self, backbone: Backbone, options: Mapping[str, Any], checkpoint: Path | None) -> None:
-        super().__init__(backbone, options, checkpoint)
-        self._published = options.get("ablated_value", "zero") == "published"
+    def __init__(self, backbone: Backbone, options: AblationCAMOptions) -> None:
+        super().__init__(backbone, options)
+        self._published = options.ablated_value == "published"
         self._batches = InnerBatches(next(backbone.parameters()).device)
 
     @torch.no_grad()

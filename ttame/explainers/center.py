@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -12,6 +10,7 @@ from torch import Tensor
 from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
 from ttame.explainers.explainer import Explainer
+from ttame.explainers.options import CenterOptions
 
 CELLS = 56
 
@@ -19,11 +18,11 @@ CELLS = 56
 class Center(Explainer):
     """exp(-r^2 / 2 sigma^2), r the distance from the centre and sigma a share of the side; the same for all images."""
 
-    def __init__(self, backbone: Backbone, options: Mapping[str, Any], checkpoint: Path | None) -> None:
-        super().__init__(backbone, options, checkpoint)
+    def __init__(self, backbone: Backbone, options: CenterOptions) -> None:
+        super().__init__(backbone, options)
         offset = (torch.arange(CELLS) + 0.5) / CELLS - 0.5
         squared = offset[:, None].square() + offset[None, :].square()
-        self._map = torch.exp(-squared / (2 * float(options["sigma"]) ** 2))
+        self._map = torch.exp(-squared / (2 * options.sigma**2))
 
     def explain(self, images: Tensor, targets: Tensor, samples: Sequence[Sample]) -> Tensor:
         """(B, 56, 56) in (0, 1]."""

@@ -8,12 +8,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from torch import Tensor
 
 from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
-from ttame.errors import TTameError, suggestion
-from ttame.explainers.registry import EXPLAINERS, BackboneKind, find, registered_name
+from ttame.errors import NotDefined, TTameError, suggestion
+from ttame.explainers.entry import BackboneKind
+from ttame.explainers.registry import EXPLAINERS, find, registered_name
+from ttame.params.messages import explain
+from ttame.params.section import Section
 
 
 class Explainer(ABC):
@@ -22,16 +26,15 @@ class Explainer(ABC):
     The map of an image does not depend on the others in its batch.
     """
 
-    def __init__(self, backbone: Backbone, options: Mapping[str, Any], checkpoint: Path | None) -> None:
+    def __init__(self, backbone: Backbone, options: Section) -> None:
         """Prepare for one classifier.
 
         Args:
             backbone: the frozen classifier.
-            options: the method's section of `explainers` in the params.
-            checkpoint: the trained mechanism, for a method that needs one.
+            options: those that the method's entry in the registry names.
 
         Raises:
-            TTameError: when the method cannot explain this classifier.
+            NotDefined: when the method cannot explain this classifier.
         """
         self.backbone = backbone
 
@@ -77,18 +80,19 @@ class Explainer(ABC):
 
 
 def make_explainer(
-    method: str, backbone: Backbone, options: Mapping[str, Any] | None = None, checkpoint: Path | None = None
+    method: str, backbone: Backbone, options: Section | Mapping[str, Any] | None = None, checkpoint: Path | None = None
 ) -> Explainer:
     """The explainer called `method` in the registry.
 
     Args:
         method: a registered name; a learned method may carry a label.
         backbone: the frozen classifier.
-        options: the method's section of `explainers` in the params; nothing for a learned method.
+        options: of a method without training, those that its entry in the registry names; the rest at their defaults.
         checkpoint: the trained mechanism, for a method that needs one.
 
     Raises:
-        TTameError: when there is none of that name (with near matches), or it is not defined on this backbone.
+        TTameError: when there is none of that name, no such option (both with near matches), or no checkpoint.
+        NotDefined: when the method cannot explain this classifier.
     """
     if registered_name(method) not in EXPLAINERS:
         hint = suggestion(method, EXPLAINERS) or f"; expected one of {', '.join(EXPLAINERS)}"
@@ -96,11 +100,25 @@ def make_explainer(
     entry = find(method)
     kind: BackboneKind = "transformer" if backbone.is_transformer else "CNN"
     if kind not in entry.works_on:
-        raise TTameError(
-            f"{method} is defined on transformers alone and {backbone.name} is none; "
-            "take it out of methods.on_transformers.backbones"
-        )
-    options = dict(options or {}) if entry.training is None else {"design": entry.training.design}
+        raise NotDefined(f"{method} is defined on transformers alone and {backbone.name} is none")
     module, _, name = entry.location.partition(":")
-    explainer: Explainer = getattr(importlib.import_module(module), name)(backbone, options, checkpoint)
-    return explainer
+    make = getattr(importlib.import_module(module), name)
+    if entry.training is None:
+        explainer: Explainer = make(backbone, _options(method, options))
+        return explainer
+    if checkpoint is None:
+        raise TTameError(
+            f"a learned method needs a trained mechanism; run `python -m ttame train {backbone.name} {method}`"
+        )
+    learned: Explainer = make(backbone, checkpoint, entry.training.design)
+    return learned
+
+
+def _options(method: str, options: Section | Mapping[str, Any] | None) -> Section:
+    if isinstance(options, Section):
+        return options
+    kind = find(method).options
+    try:
+        return kind.model_validate(dict(options or {}))
+    except ValidationError as error:
+        raise TTameError(f"options of {method}: {explain(error, kind, dict(options or {}))}") from None

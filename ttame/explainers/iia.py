@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from torch import Tensor
 
@@ -14,6 +12,7 @@ from ttame.data.sample import Sample
 from ttame.explainers.explainer import Explainer
 from ttame.explainers.families.iia_cnn import integrate_activations
 from ttame.explainers.families.iia_transformer import integrate_attention
+from ttame.explainers.options import IIAOptions
 
 
 class IIA(Explainer):
@@ -26,10 +25,10 @@ class IIA(Explainer):
     backward passes on a CNN, (S + 1) (S + 2) and (S + 1)^2 on a transformer, for S steps.
     """
 
-    def __init__(self, backbone: Backbone, options: Mapping[str, Any], checkpoint: Path | None) -> None:
-        super().__init__(backbone, options, checkpoint)
-        self._steps = int(options["steps"])
-        self._double = bool(options.get("double_integral", False))
+    def __init__(self, backbone: Backbone, options: IIAOptions) -> None:
+        super().__init__(backbone, options)
+        self._steps = options.steps
+        self._double = options.double_integral
         self._attention = attention_layers(backbone, "iia") if backbone.is_transformer else None
 
     def explain(self, images: Tensor, targets: Tensor, samples: Sequence[Sample]) -> Tensor:

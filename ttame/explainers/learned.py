@@ -6,9 +6,8 @@ and the mechanisms of T-TAME's ablation study differ in their mechanism and trai
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,8 +15,8 @@ from torch import Tensor
 from ttame.attention.checkpoint import load_checkpoint
 from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
-from ttame.errors import TTameError
 from ttame.explainers.explainer import Explainer
+from ttame.explainers.options import NoOptions
 
 
 class Learned(Explainer):
@@ -26,13 +25,10 @@ class Learned(Explainer):
     Target layers: the feature layers that the mechanism was trained on.
     """
 
-    def __init__(self, backbone: Backbone, options: Mapping[str, Any], checkpoint: Path | None) -> None:
-        super().__init__(backbone, options, checkpoint)
-        if checkpoint is None:
-            raise TTameError(
-                f"a learned method needs a trained mechanism; run `python -m ttame train {backbone.name} METHOD`"
-            )
-        trained = load_checkpoint(checkpoint, backbone, str(options["design"]))
+    def __init__(self, backbone: Backbone, checkpoint: Path, design: str) -> None:
+        """Prepare the mechanism of a checkpoint, which has to be one of this design for this classifier."""
+        super().__init__(backbone, NoOptions())
+        trained = load_checkpoint(checkpoint, backbone, design)
         self._network = trained.network.to(next(backbone.parameters()).device)
         self._layers, self._counts = trained.layers, trained.counts
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +17,7 @@ from ttame.errors import TTameError
 from ttame.explainers.explainer import Explainer
 from ttame.explainers.families.relevance import copy_rule, linear_rule, product_rule, sum_rule
 from ttame.explainers.families.roll_out import roll_out
+from ttame.explainers.options import LRPOptions
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class TransformerLRP(Explainer):
     Target layers: every attention layer. One forward and one backward pass and the propagation.
     """
 
-    def __init__(self, backbone: Backbone, options: Mapping[str, Any], checkpoint: Path | None) -> None:
-        super().__init__(backbone, options, checkpoint)
+    def __init__(self, backbone: Backbone, options: LRPOptions) -> None:
+        super().__init__(backbone, options)
         self._transformer = read_transformer(backbone, "lrp")
-        self._start = int(options.get("start_layer", 0))
+        self._start = options.start_layer
         if self._start >= len(self._transformer.blocks):
             raise TTameError(
                 f"explainers.lrp.start_layer: {backbone.name} has {len(self._transformer.blocks)} blocks; "

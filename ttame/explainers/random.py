@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -13,16 +11,17 @@ from torch import Tensor
 from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
 from ttame.explainers.explainer import Explainer
+from ttame.explainers.options import RandomOptions
 from ttame.runtime.seeding import image_seed
 
 
 class Random(Explainer):
     """Independent uniform values in [0, 1) on a coarse grid, seeded by the image's name."""
 
-    def __init__(self, backbone: Backbone, options: Mapping[str, Any], checkpoint: Path | None) -> None:
-        super().__init__(backbone, options, checkpoint)
-        self._cells = int(options["cells"])
-        self._seed = int(options["seed"])
+    def __init__(self, backbone: Backbone, options: RandomOptions) -> None:
+        super().__init__(backbone, options)
+        self._cells = options.cells
+        self._seed = options.seed
 
     def explain(self, images: Tensor, targets: Tensor, samples: Sequence[Sample]) -> Tensor:
         """(B, cells, cells) in [0, 1)."""

@@ -1,60 +1,21 @@
-"""The only list of methods. A method is added by one line here and one file beside it."""
+"""The only list of methods. A method is added by one entry here and one file beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
-Kind = Literal["control", "learned", "ablation", "gradient", "perturbation", "integrated", "attention"]
-BackboneKind = Literal["CNN", "transformer"]
-BOTH: tuple[BackboneKind, ...] = ("CNN", "transformer")
-TRANSFORMERS: tuple[BackboneKind, ...] = ("transformer",)
-
-
-@dataclass(frozen=True)
-class Training:
-    """How a learned method is trained.
-
-    Attributes:
-        design: its mechanism, a key of `ttame.attention.designs.DESIGNS`.
-        masks: what its map multiplies in training, the image or the last feature maps.
-        cross_entropy_only: whether the area and variation terms must be off.
-    """
-
-    design: str
-    masks: Literal["image", "features"] = "image"
-    cross_entropy_only: bool = False
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What the tools have to know of a method before they import it.
-
-    Attributes:
-        title: name in tables.
-        kind: family that it belongs to.
-        location: `module:class` of the explainer.
-        passes: forward + backward passes of the classifier per map; C is the channels of the target layer, N the
-            masks of RISE, S the steps of IIA.
-        citation: the paper, or what the control is for.
-        works_on: the kinds of backbone that it is defined on.
-        training: how it is trained, or None for a method without training.
-    """
-
-    title: str
-    kind: Kind
-    location: str
-    passes: str
-    citation: str
-    works_on: tuple[BackboneKind, ...] = BOTH
-    training: Training | None = None
-
-    @property
-    def needs_training(self) -> bool:
-        """Whether it has an attention mechanism to train."""
-        return self.training is not None
-
+from ttame.explainers.entry import BOTH, TRANSFORMERS, BackboneKind, Entry, Kind, Training
+from ttame.explainers.options import (
+    AblationCAMOptions,
+    CenterOptions,
+    IIAOptions,
+    LRPOptions,
+    RandomOptions,
+    RISEOptions,
+    RolloutOptions,
+    ScoreCAMOptions,
+)
 
 SELVARAJU = "Selvaraju et al., ICCV 2017, 10.1109/ICCV.2017.74"
 TAME = "Ntrougkas et al., ISM 2022"
@@ -71,14 +32,18 @@ def _learned(
     cross_entropy_only: bool = False,
     works_on: tuple[BackboneKind, ...] = BOTH,
     kind: Kind = "learned",
+    defaults: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Entry:
-    training = Training(design, masks, cross_entropy_only)
+    training = Training(design, masks, cross_entropy_only, defaults or {})
     return Entry(title, kind, "ttame.explainers.learned:Learned", "1 + 0", citation, works_on, training)
 
 
 def _ablation(title: str, design: str, works_on: tuple[BackboneKind, ...] = BOTH) -> Entry:
     return _learned(title, design, f"ablation study of {T_TAME}", works_on=works_on, kind="ablation")
 
+
+LAST_LAYER: Mapping[str, Mapping[str, Any]] = {"mechanism": {"feature_layers": [-1]}}
+CROSS_ENTROPY: Mapping[str, Mapping[str, Any]] = {**LAST_LAYER, "loss": {"area": 0.0, "variation": 0.0}}
 
 EXPLAINERS: dict[str, Entry] = {
     "ground_truth": Entry(
@@ -88,18 +53,30 @@ EXPLAINERS: dict[str, Entry] = {
         "0 + 0",
         "the object's own mask, the end of the scale",
     ),
-    "random": Entry("Random", "control", "ttame.explainers.random:Random", "0 + 0", "a method must beat it"),
-    "center": Entry("Center", "control", "ttame.explainers.center:Center", "0 + 0", "a method must beat it"),
-    "gradcam": Entry("Grad-CAM", "gradient", "ttame.explainers.gradcam:GradCAM", "1 + 1", SELVARAJU),
+    "random": Entry(
+        "Random", "control", "ttame.explainers.random:Random", "0 + 0", "a method must beat it", options=RandomOptions
+    ),
+    "center": Entry(
+        "Center", "control", "ttame.explainers.center:Center", "0 + 0", "a method must beat it", options=CenterOptions
+    ),
+    "gradcam": Entry(
+        "Grad-CAM", "gradient", "ttame.explainers.gradcam:GradCAM", "1 + 1", SELVARAJU, reads_target_layer=True
+    ),
     "gradcam++": Entry(
         "Grad-CAM++",
         "gradient",
         "ttame.explainers.gradcam++:GradCAMPlusPlus",
         "1 + 1",
         "Chattopadhay et al., WACV 2018, 10.1109/WACV.2018.00097",
+        reads_target_layer=True,
     ),
     "xgradcam": Entry(
-        "XGrad-CAM", "gradient", "ttame.explainers.xgradcam:XGradCAM", "1 + 1", "Fu et al., BMVC 2020, arXiv 2008.02312"
+        "XGrad-CAM",
+        "gradient",
+        "ttame.explainers.xgradcam:XGradCAM",
+        "1 + 1",
+        "Fu et al., BMVC 2020, arXiv 2008.02312",
+        reads_target_layer=True,
     ),
     "layercam": Entry(
         "Layer-CAM",
@@ -107,6 +84,7 @@ EXPLAINERS: dict[str, Entry] = {
         "ttame.explainers.layercam:LayerCAM",
         "1 + 1",
         "Jiang et al., IEEE TIP 2021, 10.1109/TIP.2021.3089943",
+        reads_target_layer=True,
     ),
     "hirescam": Entry(
         "HiResCAM",
@@ -114,6 +92,7 @@ EXPLAINERS: dict[str, Entry] = {
         "ttame.explainers.hirescam:HiResCAM",
         "1 + 1",
         "Draelos and Carin 2020, arXiv 2011.08891",
+        reads_target_layer=True,
     ),
     "eigencam": Entry(
         "Eigen-CAM",
@@ -121,6 +100,7 @@ EXPLAINERS: dict[str, Entry] = {
         "ttame.explainers.eigencam:EigenCAM",
         "1 + 0",
         "Muhammad and Yeasin, IJCNN 2020, 10.1109/IJCNN48605.2020.9206626",
+        reads_target_layer=True,
     ),
     "eigengradcam": Entry(
         "Eigen-Grad-CAM",
@@ -128,6 +108,7 @@ EXPLAINERS: dict[str, Entry] = {
         "ttame.explainers.eigengradcam:EigenGradCAM",
         "1 + 1",
         "Eigen-CAM on gradient times activation, package grad-cam",
+        reads_target_layer=True,
     ),
     "scorecam": Entry(
         "Score-CAM",
@@ -135,6 +116,8 @@ EXPLAINERS: dict[str, Entry] = {
         "ttame.explainers.scorecam:ScoreCAM",
         "(1 + C) + 0",
         "Wang et al., CVPRW 2020, 10.1109/CVPRW50498.2020.00020",
+        options=ScoreCAMOptions,
+        reads_target_layer=True,
     ),
     "ablationcam": Entry(
         "Ablation-CAM",
@@ -142,9 +125,16 @@ EXPLAINERS: dict[str, Entry] = {
         "ttame.explainers.ablationcam:AblationCAM",
         "(1 + C from the target layer on) + 0",
         "Desai and Ramaswamy, WACV 2020, 10.1109/WACV45572.2020.9093360",
+        options=AblationCAMOptions,
+        reads_target_layer=True,
     ),
     "rise": Entry(
-        "RISE", "perturbation", "ttame.explainers.rise:RISE", "N + 0", "Petsiuk et al., BMVC 2018, arXiv 1806.07421"
+        "RISE",
+        "perturbation",
+        "ttame.explainers.rise:RISE",
+        "N + 0",
+        "Petsiuk et al., BMVC 2018, arXiv 1806.07421",
+        options=RISEOptions,
     ),
     "iia": Entry(
         "IIA",
@@ -152,6 +142,8 @@ EXPLAINERS: dict[str, Entry] = {
         "ttame.explainers.iia:IIA",
         "(S + 1) + (S + 1); on transformers (S + 1)(S + 2) + (S + 1)^2",
         "Barkan et al., ICCV 2023",
+        options=IIAOptions,
+        reads_target_layer=True,
     ),
     "rollout": Entry(
         "Rollout",
@@ -160,6 +152,7 @@ EXPLAINERS: dict[str, Entry] = {
         "1 + 0",
         "Abnar and Zuidema, ACL 2020, 10.18653/v1/2020.acl-main.385",
         TRANSFORMERS,
+        options=RolloutOptions,
     ),
     "lrp": Entry(
         "Transformer LRP",
@@ -168,11 +161,14 @@ EXPLAINERS: dict[str, Entry] = {
         "1 + 1",
         "Chefer et al., CVPR 2021, 10.1109/CVPR46437.2021.00084",
         TRANSFORMERS,
+        options=LRPOptions,
     ),
-    "lcam_img": _learned("L-CAM-Img", "lcam", L_CAM),
-    "lcam_fm": _learned("L-CAM-Fm", "lcam", L_CAM, masks="features"),
-    "lcam_img_a": _learned("L-CAM-Img (CE)", "lcam", L_CAM, cross_entropy_only=True),
-    "lcam_fm_a": _learned("L-CAM-Fm (CE)", "lcam", L_CAM, masks="features", cross_entropy_only=True),
+    "lcam_img": _learned("L-CAM-Img", "lcam", L_CAM, defaults=LAST_LAYER),
+    "lcam_fm": _learned("L-CAM-Fm", "lcam", L_CAM, masks="features", defaults=LAST_LAYER),
+    "lcam_img_a": _learned("L-CAM-Img (CE)", "lcam", L_CAM, cross_entropy_only=True, defaults=CROSS_ENTROPY),
+    "lcam_fm_a": _learned(
+        "L-CAM-Fm (CE)", "lcam", L_CAM, masks="features", cross_entropy_only=True, defaults=CROSS_ENTROPY
+    ),
     # On a CNN, which has no class token, TAME and T-TAME are the same network: the row is T-TAME's.
     "tame": _learned("TAME", "tame", TAME, works_on=TRANSFORMERS),
     "ttame": _learned("T-TAME", "ttame", T_TAME),
@@ -193,6 +189,11 @@ def registered_name(method: str) -> str:
     """The registered part of a method's name: a learned one may be compared with itself as `ttame-any_label`."""
     name, _, label = method.partition("-")
     return name if label and name in EXPLAINERS and EXPLAINERS[name].needs_training else method
+
+
+def is_trained(method: str) -> bool:
+    """Whether this is the name of a method with an attention mechanism to train."""
+    return registered_name(method) in EXPLAINERS and EXPLAINERS[registered_name(method)].needs_training
 
 
 def find(method: str) -> Entry:

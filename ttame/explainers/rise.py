@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -14,6 +12,7 @@ from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
 from ttame.explainers.explainer import Explainer
 from ttame.explainers.families.inner_batches import InnerBatches
+from ttame.explainers.options import RISEOptions
 
 
 class RISE(Explainer):
@@ -24,14 +23,12 @@ class RISE(Explainer):
     a few cells, so memory does not grow with their number. N forward passes; the target layer is the image.
     """
 
-    def __init__(self, backbone: Backbone, options: Mapping[str, Any], checkpoint: Path | None) -> None:
-        super().__init__(backbone, options, checkpoint)
-        self._softmax = options.get("scores", "softmax") == "softmax"
-        self._keep = float(options["keep"])
+    def __init__(self, backbone: Backbone, options: RISEOptions) -> None:
+        super().__init__(backbone, options)
+        self._softmax = options.scores == "softmax"
+        self._keep = options.keep
         self._size = backbone.preprocessing.input_size
-        self._grids, self._shifts = draw_grids(
-            int(options["masks"]), int(options["cells"]), self._keep, self._size, int(options["seed"])
-        )
+        self._grids, self._shifts = draw_grids(options.masks, options.cells, self._keep, self._size, options.seed)
         self._batches = InnerBatches(next(backbone.parameters()).device)
 
     @torch.no_grad()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -14,6 +12,7 @@ from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
 from ttame.explainers.explainer import Explainer
 from ttame.explainers.families.roll_out import roll_out
+from ttame.explainers.options import RolloutOptions
 
 
 class Rollout(Explainer):
@@ -23,10 +22,10 @@ class Rollout(Explainer):
     division out, which `normalise_rows: false` does. Target layers: every attention layer. One forward pass.
     """
 
-    def __init__(self, backbone: Backbone, options: Mapping[str, Any], checkpoint: Path | None) -> None:
-        super().__init__(backbone, options, checkpoint)
+    def __init__(self, backbone: Backbone, options: RolloutOptions) -> None:
+        super().__init__(backbone, options)
         self._layers = attention_layers(backbone, "rollout")
-        self._normalise_rows = bool(options.get("normalise_rows", True))
+        self._normalise_rows = options.normalise_rows
 
     @torch.no_grad()
     def explain(self, images: Tensor, targets: Tensor, samples: Sequence[Sample]) -> Tensor:

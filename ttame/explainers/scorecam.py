@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -15,6 +13,7 @@ from ttame.data.sample import Sample
 from ttame.explainers.explainer import Explainer
 from ttame.explainers.families.cam import as_maps
 from ttame.explainers.families.inner_batches import InnerBatches
+from ttame.explainers.options import ScoreCAMOptions
 
 EPSILON = 1e-8
 
@@ -32,9 +31,9 @@ class ScoreCAM(Explainer):
     for every channel; channels that are zero everywhere mask the image to the same black one, which runs once.
     """
 
-    def __init__(self, backbone: Backbone, options: Mapping[str, Any], checkpoint: Path | None) -> None:
-        super().__init__(backbone, options, checkpoint)
-        self._by_channel = options.get("weights", "channel_softmax") == "channel_softmax"
+    def __init__(self, backbone: Backbone, options: ScoreCAMOptions) -> None:
+        super().__init__(backbone, options)
+        self._by_channel = options.weights == "channel_softmax"
         self._batches = InnerBatches(next(backbone.parameters()).device)
 
     @torch.no_grad()

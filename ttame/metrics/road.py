@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ttame.metrics.imputation import impute_linear
 from ttame.metrics.masking import rank_pixels, removed_pixels
-from ttame.params.settings import RoadSettings
+from ttame.params.evaluation import RoadSettings
 from ttame.runtime.seeding import image_seed
 
 ORDERS = ("morf", "lerf")

@@ -9,7 +9,7 @@ import torch
 
 from ttame.metrics.average_drop import drop, increase
 from ttame.metrics.road import ORDERS
-from ttame.params.settings import MetricSettings
+from ttame.params.evaluation import MetricSettings
 
 SHARES_OF_ONE = ("deletion", "insertion", "coherency", "complexity", "adcc", "pointing_game", "mass_inside")
 """Columns of the scores that are taken as they are; not every data set and setting has all of them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ttame.params.settings import MetricSettings, SanitySettings
+from ttame.params.evaluation import MetricSettings, SanitySettings
 
 ARROWS = {"higher": "↑", "lower": "↓", None: ""}
 

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from ttame.params.settings import MetricSettings, ReportSettings
+from ttame.params.evaluation import MetricSettings, ReportSettings
 from ttame.report.aggregate import comparison, qualities, seen_in_training
 from ttame.report.columns import quality_columns, road_columns
 from ttame.report.marks import Mark, mark_cells

@@ -24,9 +24,7 @@ CPU and the allocated memory on a GPU.
 
 def run(settings: Settings) -> None:
     """Write `cost.csv` and `cost.md`."""
-    rows = [
-        _row(settings, backbone, method) for backbone in settings.backbones for method in settings.methods.of(backbone)
-    ]
+    rows = [_row(settings, backbone, method) for backbone in settings.backbones for method in settings.methods.all]
     folder = results_file(settings).parent
     write_text(folder / "cost.csv", pd.DataFrame(rows).to_csv(index=False, float_format="%.4g"))
     headings = ["Backbone", "Method", "ms per map", "Peak memory, MB", "Training images/s", "Batch", "Device"]

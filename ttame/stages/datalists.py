@@ -6,7 +6,6 @@ import csv
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -15,7 +14,8 @@ from ttame.data.datalists import make_datalists, write_datalist
 from ttame.data.dataset import in_order
 from ttame.data.sources import Entry, open_source
 from ttame.errors import TTameError
-from ttame.params.settings import SPLITS, Settings, Split
+from ttame.params.section import SPLITS, Split
+from ttame.params.settings import Settings
 from ttame.runtime.progress import progress
 from ttame.store.artifacts import atomic_path
 from ttame.store.paths import contents_file, list_file
@@ -43,7 +43,7 @@ def run(settings: Settings) -> None:
 
 
 def _scratch(settings: Settings, split: Split, entries: Sequence[Entry]) -> Scratch:
-    return Scratch(contents_file(settings, split), {"data": asdict(settings.data), "entries": entries})
+    return Scratch(contents_file(settings, split), {"data": settings.data.model_dump(), "entries": entries})
 
 
 def _digests(settings: Settings, split: Split, entries: Sequence[Entry]) -> list[tuple[str, str]]:

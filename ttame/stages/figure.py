@@ -22,7 +22,7 @@ def run(settings: Settings, backbone_name: str) -> None:
     """Write the PNG: a column per image spread evenly over the list, a row per method."""
     backbone = load_backbone(backbone_name, settings.models[backbone_name])
     source = open_source(settings.data, "evaluation")
-    methods = settings.methods.of(backbone_name)
+    methods = settings.methods.all
     maps = {method: read_maps(maps_file(settings, backbone_name, method)) for method in methods}
     names = maps[methods[0]].names
     chosen = sorted(set(np.linspace(0, len(names) - 1, min(IMAGES, len(names))).round().astype(int).tolist()))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import statistics
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -35,7 +34,7 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
     backbone = load_backbone(backbone_name, settings.models[backbone_name]).to(device)
     describe(backbone)
     checkpoint = checkpoint_file(settings, backbone_name, method) if find(method).needs_training else None
-    explainer = make_explainer(method, backbone, settings.explainers.get(method), checkpoint)
+    explainer = make_explainer(method, backbone, settings.options(method), checkpoint)
     images = EvaluationImages(settings, backbone, device)
     target = maps_file(settings, backbone_name, method)
     scratch = Scratch(target, _identity(settings, backbone_name, method, checkpoint))
@@ -54,8 +53,8 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
 def _identity(settings: Settings, backbone: str, method: str, checkpoint: Path | None) -> dict[str, object]:
     """What decides the maps; the batch size too, since it decides which images a piece holds."""
     return {
-        "model": asdict(settings.models[backbone]),
-        "options": settings.explainers.get(method),
+        "model": settings.models[backbone].model_dump(),
+        "options": settings.options(method),
         "images": file_digest(contents_file(settings, "evaluation")),
         "checkpoint": file_digest(checkpoint) if checkpoint and checkpoint.exists() else None,
         "batch_size": settings.execution.batch_size,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
 from typing import Any
 
 import jinja2
@@ -57,7 +56,7 @@ def run(settings: Settings) -> None:
         colours=COLOURS,
         backbones=[_section(settings, name, evaluation) for name, evaluation in evaluations.items()],
         records=read_records(settings),
-        params=yaml.safe_dump(asdict(settings), sort_keys=False, allow_unicode=True),
+        params=yaml.safe_dump(settings.model_dump(), sort_keys=False, allow_unicode=True),
         version=__version__,
         data=_as_script({"galleries": galleries, "colours": _colour_table()}),
     )
@@ -72,7 +71,7 @@ def _section(settings: Settings, name: str, evaluation: Evaluation) -> dict[str,
         drawings["Quality against cost"] = cost_chart(name, evaluation, measured)
     histories = {
         method: pd.read_csv(path)
-        for method in settings.methods.trained_of(name)
+        for method in settings.methods.trained
         if (path := checkpoint_file(settings, name, method).with_suffix(".history.csv")).exists()
     }
     # An imported mechanism has no epochs to show.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
 
 import pandas as pd
 import torch
@@ -16,7 +15,8 @@ from ttame.explainers.explainer import Explainer, make_explainer
 from ttame.explainers.registry import find
 from ttame.metrics.masking import normalise_map
 from ttame.metrics.rank_correlation import rank_correlation
-from ttame.params.settings import SanitySettings, Settings
+from ttame.params.evaluation import SanitySettings
+from ttame.params.settings import Settings
 from ttame.runtime.device import select_device
 from ttame.runtime.progress import progress
 from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages
@@ -33,16 +33,16 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
     device = select_device(settings.execution)
     backbone = load_backbone(backbone_name, settings.models[backbone_name]).to(device)
     checkpoint = checkpoint_file(settings, backbone_name, method) if find(method).needs_training else None
-    explainer = make_explainer(method, backbone, settings.explainers.get(method), checkpoint)
+    explainer = make_explainer(method, backbone, settings.options(method), checkpoint)
     images = EvaluationImages(settings, backbone, device, at_most=settings.sanity.images)
     target = sanity_file(settings, backbone_name, method)
     identity = {
-        "model": asdict(settings.models[backbone_name]),
-        "options": settings.explainers.get(method),
+        "model": settings.models[backbone_name].model_dump(),
+        "options": settings.options(method),
         "images": file_digest(contents_file(settings, "evaluation")),
         "checkpoint": file_digest(checkpoint) if checkpoint else None,
         "batch_size": settings.execution.batch_size,
-        "sanity": asdict(settings.sanity),
+        "sanity": settings.sanity.model_dump(),
     }
     scratch = Scratch(target, identity)
     pieces = {number: piece for number in range(len(images.sizes())) if (piece := scratch.load(number)) is not None}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,8 @@ from ttame.metrics.insertion_deletion import area_under_curve, deletion_images, 
 from ttame.metrics.localisation import mass_inside, pointing_game
 from ttame.metrics.masking import keep_most_salient, normalise_map, resize_map
 from ttame.metrics.road import perturbed_images, road_versions
-from ttame.params.settings import CurveSettings, MetricSettings, RoadSettings, Settings
+from ttame.params.evaluation import CurveSettings, MetricSettings, RoadSettings
+from ttame.params.settings import Settings
 from ttame.runtime.device import select_device
 from ttame.runtime.progress import progress
 from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages
@@ -75,8 +75,8 @@ def _refuse_other_images(source: Path, maps: Maps, images: EvaluationImages) -> 
 
 def _identity(settings: Settings, backbone: str, maps: Path) -> dict[str, object]:
     return {
-        "model": asdict(settings.models[backbone]),
-        "metrics": asdict(settings.metrics),
+        "model": settings.models[backbone].model_dump(),
+        "metrics": settings.metrics.model_dump(),
         "maps": file_digest(maps),
         "images": file_digest(contents_file(settings, "evaluation")),
         "batch_size": settings.execution.batch_size,

@@ -64,7 +64,7 @@ def run(settings: Settings) -> None:
         evaluations[backbone], sanity[backbone] = evaluation, read_sanity(settings, backbone)
         sections += _section(settings, backbone, evaluation, missing)
         subsets = {"all": evaluation}
-        seen = evaluation.on_seen_classes(settings.methods.trained_of(backbone))
+        seen = evaluation.on_seen_classes(settings.methods.trained)
         if seen is not None:
             subsets["seen in training"] = seen
             table = methods_table(seen.means, comparison_columns(settings.metrics), seen.marks)
@@ -113,7 +113,7 @@ def _section(settings: Settings, backbone: str, evaluation: Evaluation, missing:
 
 def _left_out(settings: Settings, backbone: str, missing: list[str]) -> list[str]:
     """A line for the methods that are not defined on this backbone, and one for those without scores."""
-    undefined = [title(method) for method in settings.methods.all if method not in settings.methods.of(backbone)]
+    undefined = [title(method) for method in settings.methods.all if method not in settings.methods.all]
     lines = [f"Defined on transformers alone, so left out here: {', '.join(undefined)}.\n"] if undefined else []
     if missing:
         lines.append(f"Without scores, so left out here: {', '.join(title(method) for method in missing)}.\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -21,7 +20,8 @@ from ttame.data.dataset import ImageDataset
 from ttame.data.sources import open_source
 from ttame.errors import TTameError
 from ttame.explainers.registry import Training, find
-from ttame.params.settings import Settings, Split
+from ttame.params.section import Split
+from ttame.params.settings import Settings
 from ttame.runtime.processes import open_processes
 from ttame.store.artifacts import write_text
 from ttame.store.paths import checkpoint_file, contents_file, list_file, training_speed_file
@@ -54,8 +54,8 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
     training = prepare_training(settings, backbone, method, processes)
     target = checkpoint_file(settings, backbone_name, method)
     identity = {
-        "model": asdict(settings.models[backbone_name]),
-        "attention": asdict(attention),
+        "model": settings.models[backbone_name].model_dump(),
+        "attention": attention.model_dump(),
         "images": [file_digest(contents_file(settings, split)) for split in ("train", "validation")],
     }
     scratch = Scratch(target, identity)
@@ -104,7 +104,7 @@ def prepare_training(settings: Settings, backbone: Backbone, method: str, proces
     network = make_network(backbone, method_training.design, layers).to(processes.device)
     if attention.mechanism.initial_bias is not None:
         start_at(network, attention.mechanism.initial_bias)
-    rate = attention.learning_rate[backbone.name]
+    rate = attention.rate_for(backbone.name)
     return AttentionTraining(
         backbone, network, layers, attention.loss, recipe, rate, steps, method_training.masks, processes
     )

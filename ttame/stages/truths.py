@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import torch
 from lightning_fabric import Fabric
 
@@ -33,7 +31,7 @@ def run(settings: Settings, backbone_name: str) -> None:
     names = read_names(list_file(settings, "train"))
     target = model_truths_file(settings, backbone_name)
     identity = {
-        "model": asdict(settings.models[backbone_name]),
+        "model": settings.models[backbone_name].model_dump(),
         "images": file_digest(contents_file(settings, "train")),
         "batch_size": settings.execution.batch_size,
     }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ttame.params.settings import Settings, Split
+from ttame.params.section import Split
+from ttame.params.settings import Settings
 
 
 def list_file(settings: Settings, split: Split) -> Path:

@@ -23,7 +23,7 @@ def read_scores(settings: Settings, backbone: str, names: list[str]) -> tuple[di
         TTameError: when no method has scores, or scores are not of these images.
     """
     scores, missing = {}, []
-    for method in settings.methods.of(backbone):
+    for method in settings.methods.all:
         path = scores_file(settings, backbone, method)
         if path.exists():
             scores[method] = _read(settings, backbone, method, names)
@@ -31,7 +31,7 @@ def read_scores(settings: Settings, backbone: str, names: list[str]) -> tuple[di
             missing.append(method)
             print(f"{path}: no such scores; left out", file=sys.stderr)
     if not scores:
-        first = settings.methods.of(backbone)[0]
+        first = settings.methods.all[0]
         raise TTameError(
             f"{scores_file(settings, backbone, first).parent}: no scores of any method; run "
             f"`python -m ttame scores {backbone} {first}` first"
@@ -41,7 +41,7 @@ def read_scores(settings: Settings, backbone: str, names: list[str]) -> tuple[di
 
 def read_sanity(settings: Settings, backbone: str) -> pd.DataFrame:
     """Mean rank correlation after randomising the classifier: a row per method that has some, a column per depth."""
-    files = {method: sanity_file(settings, backbone, method) for method in settings.methods.of(backbone)}
+    files = {method: sanity_file(settings, backbone, method) for method in settings.methods.all}
     means = {method: pd.read_csv(path).drop(columns="name").mean() for method, path in files.items() if path.exists()}
     return pd.DataFrame(means).T
 

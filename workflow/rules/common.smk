@@ -17,7 +17,7 @@ import yaml
 sys.path.insert(0, str(Path(workflow.basedir)))
 
 from ttame.errors import TTameError
-from ttame.params.settings import parse_settings
+from ttame.params.reading import parse_settings
 
 try:
     parse_settings(config, "params.yaml")

@@ -1,0 +1,95 @@
+"""How a mechanism is built and trained: a section of `attention`, by method."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ttame.params.section import Count, EachOnce, Name, Section, Seed, Text, Weight
+
+Rate = Annotated[float, Field(gt=0, le=1000)]
+
+
+class MechanismSettings(Section):
+    """The network."""
+
+    feature_layers: Literal["all"] | Annotated[list[int], Field(min_length=1), EachOnce] = Field(
+        "all",
+        description="which of the backbone's feature layers the mechanism reads: all, or a list of their places, -1 "
+        "for the last",
+    )
+    initial_bias: float | None = Field(
+        None,
+        description="bias of every raw map at the start; null is the published random start near 0. A positive value "
+        "starts with open masks, so that the area term cannot close a class's map for good before its images came",
+    )
+
+
+class LossSettings(Section):
+    """Weights of the three terms, which masks they see and how an image is masked."""
+
+    cross_entropy: Weight = Field(1.5, description="weight of the cross-entropy of the masked image")
+    area: Weight = Field(2.0, description="weight of the area of the masks")
+    variation: Weight = Field(0.01, description="weight of the roughness of the masks")
+    masking: Literal["random", "diagonal", "max"] = Field(
+        "random",
+        description="masks in the area and variation terms, of all model truths in the batch (random), of the image's "
+        "own (diagonal), or of its B most probable classes (max)",
+    )
+    input_policy: Literal["auto", "raw_normalize", "new", "renormalize"] = Field(
+        "auto",
+        description="n(m x) for raw_normalize and renormalize, m n(x) for new; auto is the paper's choice, "
+        "raw_normalize for CNNs and new for transformers",
+    )
+
+
+class RecipeSettings(Section):
+    """The optimisation."""
+
+    epochs: Count = Field(8, description="passes over the training list")
+    batch_size: int = Field(32, ge=2, description="images a batch, over all processes; part of the recipe")
+    accumulate: Count = Field(1, description="batches whose gradients make one step of the optimiser")
+    optimiser: Literal["SGD", "Adam", "AdamW", "RMSprop"] = Field(
+        "SGD", description="SGD is the paper's, with Nesterov momentum"
+    )
+    momentum: float = Field(
+        0.9,
+        gt=0,
+        lt=1,
+        description="of SGD and RMSprop, the first beta of Adam and AdamW; the one-cycle schedule overrides it",
+    )
+    weight_decay: Weight = Field(0.0005, description="on weights, never on biases")
+    bias_rate: float = Field(
+        1.0,
+        gt=0,
+        description="learning rate of the biases over that of the weights, 1 in the paper and 2 by an option "
+        "of its code",
+    )
+    sharpness: Weight = Field(0.0, description="radius of sharpness-aware minimisation; 0 is none")
+    precision: Literal["auto", "float32"] = Field(
+        "auto", description="auto is float32 on a CPU and mixed on CUDA, with the loss in float32"
+    )
+    augment: bool = Field(True, description="random crop and horizontal flip")
+    seed: Seed = Field(1, description="seed of the initial weights and of the order and crops of the images")
+
+
+class AttentionSettings(Section):
+    """A trained method: its network, loss and optimisation."""
+
+    mechanism: MechanismSettings = Field(MechanismSettings(), description="the network")
+    loss: LossSettings = Field(
+        LossSettings(), description="weights of the three terms, which masks they see and how an image is masked"
+    )
+    recipe: RecipeSettings = Field(RecipeSettings(), description="the optimisation")
+    learning_rate: Rate | dict[Name, Rate] = Field(
+        0.001,
+        description="maximum of the one-cycle schedule: a number for all backbones, or one by backbone",
+    )
+    checkpoints: dict[Name, Text] = Field(
+        {}, description="published checkpoints to import instead of training, by backbone; the rest is trained"
+    )
+
+    def rate_for(self, backbone: str) -> float:
+        """Maximum of the one-cycle schedule on a backbone."""
+        return self.learning_rate[backbone] if isinstance(self.learning_rate, dict) else self.learning_rate

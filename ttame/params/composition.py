@@ -1,0 +1,122 @@
+"""From a short experiment to the whole of its params.
+
+An experiment is a file `experiments/NAME.yaml` of what differs from its `base`,
+another experiment, or from the defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ttame.errors import TTameError, suggestion
+from ttame.params.reading import merge, parse_settings, read_text, read_yaml
+from ttame.params.settings import Settings
+
+EXPERIMENTS = Path("experiments")
+
+
+def compose(file: Path, overrides: Sequence[str] = ()) -> Settings:
+    """The settings of an experiment.
+
+    Args:
+        file: `experiments/NAME.yaml`; its bases lie beside it.
+        overrides: `key=value`, keys dotted and values in YAML, which stand above the file.
+
+    Raises:
+        TTameError: naming the file and the key, when a file is missing, bases go round in a circle, an override is no
+            key, or the result breaks a rule.
+    """
+    params = merged(file)
+    for override in overrides:
+        params = merge(params, _parse_override(override))
+    return parse_settings(params, " ".join([str(file), *overrides]))
+
+
+def merged(file: Path) -> dict[str, Any]:
+    """What a file and its bases say, the name of the experiment with it, but no defaults."""
+    params: dict[str, Any] = {}
+    for layer in reversed(_layers(file)):
+        params = merge(params, layer)
+    _refuse_models_of_nobody(file, params)
+    return {"experiment": file.stem} | {key: value for key, value in params.items() if key != "base"}
+
+
+def read_experiment(file: Path) -> dict[str, Any]:
+    """What one file says by itself.
+
+    Raises:
+        TTameError: when it is missing (with near matches), no mapping, or names itself otherwise.
+    """
+    if not file.exists():
+        known = sorted(path.stem for path in file.parent.glob("*.yaml"))
+        hint = suggestion(file.stem, known) or f"; there are {', '.join(known) or 'none'}"
+        raise TTameError(f"{file}: no such experiment{hint}")
+    params = read_yaml(read_text(file), str(file)) or {}
+    if not isinstance(params, dict):
+        raise TTameError(f"{file}: the file should be keys and values, such as `base: photos`")
+    if params.pop("experiment", file.stem) != file.stem:
+        raise TTameError(f"{file}: experiment: its name is that of the file, {file.stem}; remove the key")
+    return params
+
+
+def whole(settings: Settings) -> dict[str, Any]:
+    """Every key of an experiment, as the engines want params.yaml; what nothing uses is left out."""
+    values = settings.model_dump()
+    used = {
+        "models": settings.backbones,
+        "attention": settings.methods.trained,
+        "explainers": settings.methods.training_free,
+    }
+    return values | {section: {name: values[section][name] for name in names} for section, names in used.items()}
+
+
+def difference(values: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of `values` that differs from `base`, mappings compared key by key."""
+    found = {}
+    for key, value in values.items():
+        if key not in base:
+            found[key] = value
+        elif isinstance(value, Mapping) and isinstance(base[key], Mapping):
+            if inner := difference(value, base[key]):
+                found[key] = inner
+        elif value != base[key]:
+            found[key] = value
+    return found
+
+
+def _layers(file: Path) -> list[dict[str, Any]]:
+    """The file and its bases, itself first."""
+    seen, layers = [file], [read_experiment(file)]
+    while (base := layers[-1].get("base")) is not None:
+        if not isinstance(base, str) or not (below := file.with_name(f"{base}.yaml")).exists():
+            known = sorted({path.stem for path in file.parent.glob("*.yaml")} - {path.stem for path in seen})
+            hint = suggestion(str(base), known) or f"; there are {', '.join(known) or 'none'}"
+            raise TTameError(f"{seen[-1]}: base: no experiment {base!r} beside it{hint}")
+        if below in seen:
+            circle = " -> ".join(path.stem for path in [*seen[seen.index(below) :], below])
+            raise TTameError(f"{seen[-1]}: base: the bases go round in a circle, {circle}; take one out")
+        seen.append(below)
+        layers.append(read_experiment(below))
+    return layers
+
+
+def _refuse_models_of_nobody(file: Path, params: Mapping[str, Any]) -> None:
+    """A base may describe classifiers that an experiment leaves out; what itself describes, it means to use."""
+    models, backbones = read_experiment(file).get("models"), params.get("backbones")
+    if isinstance(models, dict) and isinstance(backbones, list):
+        for name in models:
+            if name not in backbones:
+                hint = suggestion(str(name), backbones) or f"; they are {', '.join(map(str, backbones))}"
+                raise TTameError(f"{file}: models: {name!r} is not one of backbones{hint}")
+
+
+def _parse_override(override: str) -> dict[str, Any]:
+    key, equals, value = override.partition("=")
+    if not equals or not key.strip("."):
+        raise TTameError(f"{override!r}: expected key=value, such as metrics.coherency=false")
+    nested = read_yaml(value, override)
+    for part in reversed(key.split(".")):
+        nested = {part: nested}
+    return dict(nested)

@@ -1,0 +1,133 @@
+"""Reading files of params: YAML to checked settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from ttame.errors import TTameError
+from ttame.explainers.registry import find, is_trained, registered_name
+from ttame.params.messages import explain
+from ttame.params.references import check_references
+from ttame.params.settings import Settings
+
+EVERY = "every"
+"""The key of `attention` that holds for all trained methods."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice, and takes 1e-3 for the number that it is in YAML 1.2, which DVC reads."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value != "<<" and isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} stands twice", key.start_mark
+                )
+            seen.add(str(key.value))
+        found: dict[Any, Any] = super().construct_mapping(node, deep=deep)
+        return found
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def read_yaml(text: str, source: str) -> Any:
+    """The values of a YAML text; `source` is its name in messages.
+
+    Raises:
+        TTameError: naming the line, when it is no YAML or names a key twice.
+    """
+    try:
+        return yaml.load(text, _Loader)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        twice = problem if "twice" in (problem := str(getattr(error, "problem", ""))) else "not valid YAML"
+        raise TTameError(f"{source}: {twice}{where}; mend it there") from None
+
+
+def read_text(path: Path) -> str:
+    """A file of params as text.
+
+    Raises:
+        TTameError: when it is missing or no UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise TTameError(f"{path}: no such file; run from the folder that holds it, or give --params FILE") from None
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise TTameError(f"{path}: not UTF-8 at line {line}; save it as UTF-8") from None
+
+
+def parse_settings(params: Any, source: str = "params") -> Settings:
+    """Checked settings from an already read mapping, keys that it leaves out at their defaults.
+
+    Args:
+        params: as read from YAML.
+        source: the name used in messages.
+
+    Raises:
+        TTameError: naming the key, what is expected there and how to mend it.
+    """
+    completed = _with_defaults_of_methods(params)
+    try:
+        settings = Settings.model_validate(completed)
+    except ValidationError as error:
+        raise TTameError(f"{source}: {explain(error, Settings, completed)}") from None
+    check_references(settings, source)
+    return settings
+
+
+def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys of both; where both have one, mappings are merged and anything else is what is above."""
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def _with_defaults_of_methods(params: Any) -> Any:
+    """What depends on other keys: a classifier is the model of its name, a trained method starts from its defaults.
+
+    What `attention.every` says holds for all trained methods, below what each says for itself; a labelled method starts
+    from the settings of its own, `ttame-two_layers` from those of `ttame`.
+    """
+    if not isinstance(params, dict):
+        return params
+    backbones, methods = params.get("backbones"), params.get("methods", {})
+    models, attention = params.get("models", {}), params.get("attention", {})
+    completed = dict(params)
+    if isinstance(backbones, list) and isinstance(models, dict):
+        own = {name: {"model": name} for name in backbones if isinstance(name, str)}
+        completed["models"] = merge(own, models)
+    trained = (
+        methods.get("trained", Settings.model_fields["methods"].default.trained) if isinstance(methods, Mapping) else []
+    )
+    if isinstance(attention, dict) and isinstance(trained, list):
+        names = [name for name in [*trained, *attention] if isinstance(name, str) and is_trained(name)]
+        named = {name: section for name, section in attention.items() if name != EVERY}
+        completed["attention"] = named | {name: _attention_of(name, attention) for name in names}
+    return completed
+
+
+def _attention_of(method: str, attention: Mapping[str, Any]) -> Any:
+    training = find(method).training
+    section: Any = {} if training is None else training.defaults
+    for name in dict.fromkeys((EVERY, registered_name(method), method)):
+        above = attention.get(name, {})
+        if not isinstance(above, Mapping):
+            return above
+        section = merge(section, above)
+    return section
