@@ -53,6 +53,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
                     Image.fromarray(pixels).save(Path("images") / Path(name).name.replace("/", "_"))
             for seed, method in enumerate(methods):
                 _write_method(results, method, names, seed)
+            assert main(["tables"]) == 0
             assert main(["page"]) == 0
         return folder / "results/by_hand/page/index.html"
 

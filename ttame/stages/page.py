@@ -32,9 +32,10 @@ from ttame.report.page.verdict import verdict
 from ttame.report.pictures import COLOUR_MAP, class_name
 from ttame.store.artifacts import write_text
 from ttame.store.maps_file import read_maps
-from ttame.store.paths import checkpoint_file, cost_file, list_file, maps_file, page_file
+from ttame.store.paths import checkpoint_file, cost_file, list_file, maps_file, page_file, statistics_file
 from ttame.store.provenance import read_records
 from ttame.store.scores_file import read_sanity, read_scores
+from ttame.store.statistics_file import read_statistics
 
 TEMPLATES = jinja2.PackageLoader("ttame.report.page", "")
 
@@ -42,10 +43,7 @@ TEMPLATES = jinja2.PackageLoader("ttame.report.page", "")
 def run(settings: Settings) -> None:
     """Write `index.html`."""
     names = read_names(list_file(settings, "evaluation"))
-    evaluations = {
-        backbone: Evaluation(read_scores(settings, backbone, names)[0], settings.metrics, settings.report)
-        for backbone in settings.backbones
-    }
+    evaluations = {backbone: _evaluation(settings, backbone, names) for backbone in settings.backbones}
     environment = jinja2.Environment(
         loader=TEMPLATES, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -62,6 +60,13 @@ def run(settings: Settings) -> None:
         data=_as_script({"galleries": galleries, "colours": _colour_table()}),
     )
     write_text(page_file(settings), text)
+
+
+def _evaluation(settings: Settings, backbone: str, names: list[str]) -> Evaluation:
+    """The scores, and the statistics that the tables stage has written of them."""
+    scores, _ = read_scores(settings, backbone, names)
+    statistics = read_statistics(statistics_file(settings), backbone, scores)
+    return Evaluation(scores, settings.metrics, settings.report, statistics)
 
 
 def _section(settings: Settings, name: str, evaluation: Evaluation) -> dict[str, Any]:
