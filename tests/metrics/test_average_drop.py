@@ -38,7 +38,7 @@ def test_golden_end_to_end(golden, case) -> None:
     targets = backbone(backbone.normalise(images)).argmax(1)
     assert torch.equal(targets, arrays[f"e2e.{case}.label"])
     settings = MetricSettings([100, 50, 15], RoadSettings([10], 0.01, 1), CurveSettings(2, 0.05), coherency=False)
-    maps = Maps(["0", "1", "2"], arrays["c"][:, 0].double(), targets, None, None, 1.0, 0.0)
+    maps = Maps(["0", "1", "2"], arrays["c"][:, 0].double(), targets, None, None, 1.0, 0.0, backbone.preprocessing)
     scores = score_batch(backbone, batch, maps, settings)
     torch.testing.assert_close(scores["probability"], arrays[f"e2e.{case}.conf"], rtol=1e-6, atol=0)
     for index, share in enumerate((100, 50, 15)):

@@ -14,11 +14,9 @@ from matplotlib import colormaps
 from PIL import Image
 
 from ttame import __version__
-from ttame.backbones.backbone import Backbone
-from ttame.backbones.loading import load_backbone
 from ttame.data.datalists import read_names
-from ttame.data.sources import open_source
-from ttame.data.transforms import center_crop, resize_shorter_side
+from ttame.data.sources import ImageSource, open_source
+from ttame.data.transforms import Preprocessing, center_crop, resize_shorter_side
 from ttame.errors import TTameError
 from ttame.explainers.registry import find, title
 from ttame.params.settings import Settings
@@ -110,22 +108,21 @@ def _milliseconds(settings: Settings, backbone: str, method: str) -> float | Non
 def _gallery(settings: Settings, name: str, evaluation: Evaluation) -> dict[str, Any]:
     found = {method: read_maps(maps_file(settings, name, method)) for method in evaluation.scores}
     maps = {method: of.maps for method, of in found.items()}
-    targets = next(iter(found.values())).targets
-    backbone = load_backbone(name, settings.models[name])
+    first = next(iter(found.values()))
     source = open_source(settings.data, "evaluation")
     places = spread(agreement(maps), settings.report.gallery)
-    photos = {place: _photo(source, backbone, next(iter(found.values())).names[place]) for place in places}
-    classes = {place: class_name(backbone.class_names, int(targets[place])) for place in places}
+    photos = {place: _photo(source, first.preprocessing, first.names[place]) for place in places}
+    classes = {place: class_name(first.class_names, int(first.targets[place])) for place in places}
     return gallery_of(evaluation, maps, photos, classes)
 
 
-def _photo(source: Any, backbone: Backbone, name: str) -> Image.Image | None:
+def _photo(source: ImageSource, preprocessing: Preprocessing, name: str) -> Image.Image | None:
     try:
         image = source.load(name)
     except TTameError as error:
         print(f"page: {error}", file=sys.stderr)
         return None
-    return center_crop(resize_shorter_side(image, backbone.preprocessing), backbone.preprocessing)
+    return center_crop(resize_shorter_side(image, preprocessing), preprocessing)
 
 
 def _colour_table() -> list[list[int]]:
