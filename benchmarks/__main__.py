@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import engines, evaluation, explainers, lite0, paper, training
+from benchmarks import engines, evaluation, explainers, lite0, paper, tables, training
 from benchmarks.photographs import set_up_processor
 from ttame.report.markdown import markdown_table
 from ttame.store.artifacts import write_text
@@ -25,6 +25,7 @@ SECTIONS: dict[str, tuple[list[str], Callable[[], list[list[str]]]]] = {
     "engines": (BOUNDED, engines.rows),
     "explainers": (COMPARED, explainers.rows),
     "evaluation": (EVALUATED, evaluation.rows),
+    "tables": (BOUNDED, tables.rows),
     "training": (TRAINED, training.rows),
     "paper": (LISTED, paper.rows),
 }

@@ -20,7 +20,7 @@ from ttame.backbones.loading import load_backbone
 from ttame.data.sample import Sample
 from ttame.explainers.explainer import make_explainer
 from ttame.metrics.imputation import impute_linear
-from ttame.metrics.masking import normalise_map, rank_pixels, removed_pixels, resize_map
+from ttame.metrics.masking import rank_pixels, removed_pixels, saliency_map
 from ttame.metrics.road import perturbed_images
 from ttame.params.settings import ModelSettings
 from ttame.stages.evaluation_images import EvaluationBatch
@@ -124,7 +124,7 @@ def _images_and_maps(only: str | None = None) -> tuple[Tensor, dict[str, Tensor]
     size = backbone.preprocessing.input_size
     wanted = {name: explain for name, explain in explainers.items() if only in (None, name)}
     maps = {name: explain(images, targets, samples).detach() for name, explain in wanted.items()}
-    return images, {name: resize_map(normalise_map(found), size) for name, found in maps.items()}
+    return images, {name: saliency_map(found, size) for name, found in maps.items()}
 
 
 def _which_maps() -> str:
@@ -174,7 +174,7 @@ def evaluation() -> Run:
     backbone, images, maps = _batch()
     targets = backbone(images).argmax(1)
     samples = [Sample(str(number)) for number in range(BATCH)]
-    explained = Maps([sample.name for sample in samples], maps, targets, None, None, 1.0, 0.0)
+    explained = Maps([sample.name for sample in samples], maps, targets, None, None, 1.0, 0.0, backbone.preprocessing)
     batch = EvaluationBatch(0, backbone.unnormalise(images), samples)
 
     @torch.no_grad()

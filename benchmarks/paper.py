@@ -15,7 +15,7 @@ from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
 from ttame.data.sample import Sample
 from ttame.explainers.explainer import Explainer, make_explainer
-from ttame.metrics.masking import normalise_map, resize_map
+from ttame.metrics.masking import saliency_map
 from ttame.params.settings import ModelSettings
 from ttame.runtime.device import device_name, read_clock, select_device
 from ttame.stages.evaluation_images import EvaluationBatch
@@ -56,8 +56,10 @@ def _measure(method: str, backbone: Backbone, batch: EvaluationBatch, targets: T
     passes = backbone.passes.forward / len(images)
     names = [sample.name for sample in batch.samples]
     with torch.no_grad():
-        maps = resize_map(normalise_map(maps), backbone.preprocessing.input_size)
-        score_batch(backbone, batch, Maps(names, maps, targets, None, None, 1.0, 0.0), SETTINGS.metrics)
+        maps = saliency_map(maps, backbone.preprocessing.input_size)
+        score_batch(
+            backbone, batch, Maps(names, maps, targets, None, None, 1.0, 0.0, backbone.preprocessing), SETTINGS.metrics
+        )
     scored = read_clock(images.device)
     per_image = [(explained - started) / len(images), (scored - explained) / len(images)]
     listed = SETTINGS.data.counts["evaluation"]
@@ -73,7 +75,7 @@ def _measure(method: str, backbone: Backbone, batch: EvaluationBatch, targets: T
 
 def _explainer(method: str, backbone: Backbone) -> Explainer:
     if method != "ttame":
-        return make_explainer(method, backbone, SETTINGS.explainers.get(method))
+        return make_explainer(method, backbone, SETTINGS.options(method))
     device = next(backbone.parameters()).device
     network = make_network(backbone, method, backbone.layers).to(device).eval()
     with tempfile.TemporaryDirectory() as folder:

@@ -14,6 +14,7 @@ from ttame import explain, load_images, open_model
 from ttame.data.shapes import render
 from ttame.errors import TTameError
 from ttame.explainers.gradcam import GradCAM
+from ttame.explainers.options import NoOptions
 from ttame.metrics.masking import normalise_map
 
 from .conftest import REPOSITORY
@@ -30,7 +31,7 @@ def test_maps_of_image_files(tmp_path) -> None:
     torch.testing.assert_close(model.unnormalise(images), pixels.permute(0, 3, 1, 2) / 255, atol=1e-6, rtol=0)
     maps = explain(model, images, "gradcam")
     truths = model(images).argmax(1)
-    expected = normalise_map(GradCAM(model, {}, None)(images, truths).detach())
+    expected = normalise_map(GradCAM(model, NoOptions())(images, truths).detach())
     small = torch.nn.functional.interpolate(expected[:, None], (64, 64), mode="bilinear")[:, 0]
     torch.testing.assert_close(maps, small)
     others = explain(model, images, "gradcam", targets=(truths + 1) % 10)

@@ -15,7 +15,7 @@ from ttame.data.images import open_rgb
 from ttame.data.sample import Sample
 from ttame.data.transforms import center_crop, resize_shorter_side, to_bytes, to_unit_range
 from ttame.explainers.explainer import make_explainer
-from ttame.metrics.masking import normalise_map, resize_map
+from ttame.metrics.masking import saliency_map
 from ttame.params.settings import ModelSettings
 
 
@@ -85,4 +85,4 @@ def explain(
         with torch.no_grad():
             targets = model(images).argmax(1)
     maps = explainer(images, targets, [Sample(str(number)) for number in range(len(images))])
-    return resize_map(normalise_map(maps.detach()), model.preprocessing.input_size)
+    return saliency_map(maps.detach(), model.preprocessing.input_size)

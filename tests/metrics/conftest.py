@@ -10,7 +10,7 @@ from ttame.attention.mechanism import AttentionMechanism
 from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
 from ttame.explainers.explainer import make_explainer
-from ttame.metrics.masking import normalise_map, resize_map
+from ttame.metrics.masking import saliency_map
 
 
 @pytest.fixture(scope="session")
@@ -34,4 +34,4 @@ def lite0_maps(lite0: Backbone, two_photographs: Tensor) -> tuple[Tensor, dict[s
     with torch.no_grad():
         maps["ttame"] = network(list(features.values()), targets[:, None])[:, 0]
     size = lite0.preprocessing.input_size
-    return two_photographs, {name: resize_map(normalise_map(of), size) for name, of in maps.items()}
+    return two_photographs, {name: saliency_map(of, size) for name, of in maps.items()}

@@ -16,6 +16,7 @@ import yaml
 from PIL import Image
 
 from ttame.cli.main import main
+from ttame.data.transforms import Preprocessing
 from ttame.report.page.gallery import agreement, small_maps, spread
 from ttame.store.maps_file import Maps, write_maps
 
@@ -53,6 +54,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
                     Image.fromarray(pixels).save(Path("images") / Path(name).name.replace("/", "_"))
             for seed, method in enumerate(methods):
                 _write_method(results, method, names, seed)
+            assert main(["tables"]) == 0
             assert main(["page"]) == 0
         return folder / "results/by_hand/page/index.html"
 
@@ -63,7 +65,9 @@ def _write_method(results: Path, method: str, names: list[str], seed: int) -> No
     write_scores(results / "scores/shapes_cnn" / f"{method}.parquet", names, seed)
     maps = torch.rand(len(names), 8, 8, generator=torch.Generator().manual_seed(seed))
     targets = torch.zeros(len(names), dtype=torch.long)
-    write_maps(results / f"maps/shapes_cnn/{method}.safetensors", Maps(names, maps, targets, None, None, 1.0, 0.0))
+    preprocessing = Preprocessing((64, 64), 64, "bilinear", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    written = Maps(names, maps, targets, None, None, 1.0, 0.0, preprocessing, {0: "disc & ring"})
+    write_maps(results / f"maps/shapes_cnn/{method}.safetensors", written)
     cost = results / f"cost/shapes_cnn/{method}.json"
     cost.parent.mkdir(parents=True, exist_ok=True)
     cost.write_text(json.dumps({"seconds_per_image": 0.001 * (seed + 1)}))

@@ -15,7 +15,8 @@ import pytest
 from ttame.cli.main import main
 from ttame.report import latex
 from ttame.report.columns import Column
-from ttame.report.marks import mark_cells
+from ttame.report.comparisons import compare
+from ttame.report.marks import mark_cells, rank_methods
 
 from ..stages.conftest import tiny_params
 from .results_by_hand import write_scores
@@ -32,22 +33,27 @@ def _values(**means: float) -> dict[str, pd.DataFrame]:
     }
 
 
+def _marks(values: dict[str, pd.DataFrame], column: Column = AD) -> dict[tuple[str, str], str]:
+    rankings = rank_methods(values, [column])
+    return {**mark_cells(rankings, compare([ranking.family for ranking in rankings], values, 1000, 1))}
+
+
 def test_best_second_and_what_ties_with_the_best() -> None:
-    marks = mark_cells(_values(center=0.0, gradcam=5.0, gradcam_pp=1.0, rise=1.05, ttame=3.0), [AD], 1000, 1)
+    marks = _marks(_values(center=0.0, gradcam=5.0, gradcam_pp=1.0, rise=1.05, ttame=3.0))
     assert marks == {("gradcam++", "ad_100"): "best", ("rise", "ad_100"): "tied second"}
-    marks = mark_cells(_values(gradcam=5.0, rise=1.0, ttame=3.0), [AD], 1000, 1)
+    marks = _marks(_values(gradcam=5.0, rise=1.0, ttame=3.0))
     assert marks == {("rise", "ad_100"): "best", ("ttame", "ad_100"): "second"}
 
 
 def test_higher_is_better_turns_the_order_round() -> None:
     higher = Column("ad_100", "IC", "higher")
-    assert mark_cells(_values(gradcam=5.0, ttame=3.0), [higher], 1000, 1)["gradcam", "ad_100"] == "best"
+    assert _marks(_values(gradcam=5.0, ttame=3.0), higher)["gradcam", "ad_100"] == "best"
 
 
 def test_equal_means_are_all_the_best() -> None:
     values = _values(gradcam=1.0, rise=2.0, ttame=3.0)
     values["rise"] = values["gradcam"]
-    marks = mark_cells(values, [AD], 1000, 1)
+    marks = _marks(values)
     assert marks == {("gradcam", "ad_100"): "best", ("rise", "ad_100"): "best", ("ttame", "ad_100"): "second"}
 
 

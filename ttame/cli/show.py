@@ -18,7 +18,7 @@ from ttame.data.transforms import center_crop, resize_shorter_side, to_bytes, to
 from ttame.errors import TTameError, suggestion
 from ttame.explainers.explainer import make_explainer
 from ttame.explainers.registry import EXPLAINERS, find, title
-from ttame.metrics.masking import normalise_map, resize_map
+from ttame.metrics.masking import saliency_map
 from ttame.params.settings import Settings
 from ttame.report.pictures import class_name, draw_grid, overlay
 from ttame.runtime.device import select_device
@@ -102,7 +102,7 @@ def _map(settings: Settings, request: Request, backbone: Backbone, method: str, 
             )
     explainer = make_explainer(method, backbone, settings.options(method), checkpoint)
     maps = explainer(images, torch.tensor([target], device=images.device), [Sample(request.photo.name)]).detach()
-    return resize_map(normalise_map(maps), backbone.preprocessing.input_size)[0].cpu()
+    return saliency_map(maps, backbone.preprocessing.input_size)[0].cpu()
 
 
 def _usual_methods(settings: Settings, backbone: str) -> list[str]:

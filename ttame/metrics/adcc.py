@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-HIGHER_IS_BETTER = {"coherency": True, "complexity": False, "adcc": True}
-
 
 def coherency(maps: Tensor, maps_of_masked: Tensor) -> Tensor:
     """Whether the map of what the map keeps is the map again: (1 + Pearson correlation) / 2 (equation 4).

@@ -10,8 +10,6 @@ from torch.nn import functional
 
 from ttame.metrics.masking import rank_pixels, removed_pixels
 
-HIGHER_IS_BETTER = {"insertion": True, "deletion": False}
-
 
 def insertion_images(images: Tensor, saliency: Tensor, steps: int, blur: float) -> Tensor:
     """A blurred image whose most salient pixels come back sharp, more of them at every step.

@@ -6,8 +6,6 @@ from torch import Tensor
 
 from ttame.metrics.masking import rank_pixels
 
-HIGHER_IS_BETTER = {"pointing_game": True, "mass_inside": True}
-
 
 def pointing_game(saliency: Tensor, object_masks: Tensor) -> Tensor:
     """Whether the most salient pixel lies on the object (Zhang et al., excitation backprop, ECCV 2016).

@@ -34,6 +34,11 @@ def resize_map(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return functional.interpolate(maps[:, None], size, mode="bilinear", align_corners=False)[:, 0]
 
 
+def saliency_map(raw_maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Normalised, then resized to the input: (B, h, w) raw maps to (B, H, W) in [0, 1]."""
+    return resize_map(normalise_map(raw_maps), size)
+
+
 def keep_most_salient(masks: Tensor, share: float) -> Tensor:
     """Set what lies below the image's own quantile to 0; the rest keeps its soft value.
 

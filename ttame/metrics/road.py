@@ -1,4 +1,7 @@
-"""ROAD, remove and debias (Rong et al., ICML 2022)."""
+"""ROAD, remove and debias (Rong et al., ICML 2022): percent of the images still classified the same.
+
+Lower is better when the most relevant pixels go first (MoRF), higher when the least relevant do (LeRF).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,6 @@ from ttame.params.evaluation import RoadSettings
 from ttame.runtime.seeding import image_seed
 
 ORDERS = ("morf", "lerf")
-HIGHER_IS_BETTER = {"morf": False, "lerf": True}
 
 
 def road_versions(settings: RoadSettings) -> list[tuple[str, int]]:

@@ -1,8 +1,8 @@
-"""All that the tables say of one backbone, from the scores of its methods."""
+"""All that the tables and the page say of one backbone, from the scores of its methods."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,8 +12,9 @@ import pandas as pd
 from ttame.params.evaluation import MetricSettings, ReportSettings
 from ttame.report.aggregate import comparison, qualities, seen_in_training
 from ttame.report.columns import quality_columns, road_columns
-from ttame.report.marks import Mark, mark_cells
-from ttame.report.statistics import bootstrap_intervals, compare_with
+from ttame.report.comparisons import Family, compare
+from ttame.report.marks import Mark, mark_cells, rank_methods
+from ttame.report.statistics import bootstrap_intervals
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,15 @@ class Evaluation:
         scores: of every method, one row per image, as the scores stage writes them.
         metrics: what was scored.
         report: the method to compare with, and the resamples.
+        statistics: by method and column of `qualities`: mean; low and high end of its 95 % interval; difference to the
+            reference and its corrected p_value, NaN where there is none; mark, empty where there is none. Those of
+            `evaluate`, or as they were written.
     """
 
     scores: Mapping[str, pd.DataFrame]
     metrics: MetricSettings
     report: ReportSettings
+    statistics: pd.DataFrame
 
     @property
     def images(self) -> int:
@@ -41,48 +46,55 @@ class Evaluation:
         return comparison(self.scores, self.metrics)
 
     @cached_property
-    def values(self) -> dict[str, pd.DataFrame]:
-        """Of every method what each image adds to the numbers."""
-        return {method: qualities(table, self.metrics) for method, table in self.scores.items()}
-
-    @cached_property
     def intervals(self) -> dict[str, pd.DataFrame]:
         """Of every method, by number: low and high end of its 95 % interval."""
-        return {
-            method: pd.DataFrame(
-                bootstrap_intervals(table.to_numpy(), self.report.resamples, self.report.seed),
-                index=table.columns,
-                columns=["low", "high"],
-            )
-            for method, table in self.values.items()
-        }
+        return {method: self._of(method, ["low", "high"]) for method in self.scores}
 
     @cached_property
     def against_reference(self) -> dict[str, pd.DataFrame]:
         """Of every other method, by number: its difference to the reference and the corrected p-value."""
-        if self.report.reference not in self.values:
+        if self.report.reference not in self.scores:
             return {}
-        return compare_with(self.report.reference, self.values, self.report.resamples, self.report.seed)
+        others = [method for method in self.scores if method != self.report.reference]
+        return {method: self._of(method, ["difference", "p_value"]) for method in others}
 
     @cached_property
     def marks(self) -> dict[tuple[str, str], Mark]:
         """The best, second best and tied cells of every quality."""
-        columns = [*quality_columns(self.metrics), *road_columns(self.metrics)]
-        return mark_cells(self.values, columns, self.report.resamples, self.report.seed)
+        marked = self.statistics["mark"]
+        marked = marked[marked != ""]
+        return dict(zip(marked.index, marked, strict=True))
 
     def on_seen_classes(self, trained: list[str]) -> Evaluation | None:
         """The same on the images whose class every trained method saw; None when that is all or none of them."""
         seen = seen_in_training(self.scores, [method for method in trained if method in self.scores])
-        return None if seen is None else Evaluation(seen, self.metrics, self.report)
+        return None if seen is None else evaluate(seen, self.metrics, self.report)
 
-    def statistics(self) -> pd.DataFrame:
-        """A row per method and number: mean, low, high, difference, p_value, mark."""
-        rows = []
-        for method, intervals in self.intervals.items():
-            against = self.against_reference.get(method)
-            for column, mean in self.values[method].mean().items():
-                difference, p_value = (np.nan, np.nan) if against is None else against.loc[str(column)]
-                low, high = intervals.loc[str(column)]
-                mark = self.marks.get((method, str(column)), "")
-                rows.append([method, column, mean, low, high, difference, p_value, mark])
-        return pd.DataFrame(rows, columns=["method", "column", "mean", "low", "high", "difference", "p_value", "mark"])
+    def _of(self, method: str, names: list[str]) -> pd.DataFrame:
+        return self.statistics.groupby(level="method").get_group(method).droplevel("method")[names]
+
+
+def evaluate(scores: Mapping[str, pd.DataFrame], metrics: MetricSettings, report: ReportSettings) -> Evaluation:
+    """Compute the statistics: the draws of the bootstrap serve all methods and columns, and so do those of the test."""
+    values = {method: qualities(table, metrics) for method, table in scores.items()}
+    rankings = rank_methods(values, [*quality_columns(metrics), *road_columns(metrics)])
+    families = _against(report.reference, values)
+    compared = compare([*families, *(ranking.family for ranking in rankings)], values, report.resamples, report.seed)
+    table = _means_and_intervals(values, report)
+    table[["difference", "p_value"]] = np.nan
+    for family, found in zip(families, compared[: len(families)], strict=True):
+        table.loc[[(method, family.column) for method in family.methods], found.columns] = found.to_numpy()
+    table["mark"] = pd.Series(mark_cells(rankings, compared[len(families) :]), dtype=object).reindex(table.index)
+    return Evaluation(scores, metrics, report, table.fillna({"mark": ""}))
+
+
+def _against(reference: str, values: Mapping[str, pd.DataFrame]) -> Sequence[Family]:
+    """Every other method against the reference, in each of its columns; none where it has no scores."""
+    others = [method for method in values if method != reference]
+    return [Family(str(column), reference, others) for column in values.get(reference, pd.DataFrame())]
+
+
+def _means_and_intervals(values: Mapping[str, pd.DataFrame], report: ReportSettings) -> pd.DataFrame:
+    joined = pd.concat(values, axis=1, names=["method", "column"])
+    ends = bootstrap_intervals(joined.to_numpy(), report.resamples, report.seed)
+    return pd.DataFrame({"mean": joined.mean(), "low": ends[:, 0], "high": ends[:, 1]})

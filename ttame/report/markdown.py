@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
+from tabulate import tabulate
 
 from ttame.explainers.registry import title
 from ttame.report.columns import Column
@@ -81,17 +82,5 @@ def number(value: float, column: Column) -> str:
 
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]], numbers_from: int = 1) -> str:
     """A table padded to be read as plain text too: words to the left and, from a column on, numbers to the right."""
-    widths = [max(len(row[index]) for row in [headings, *rows]) for index in range(len(headings))]
-
-    def line(cells: Sequence[str]) -> str:
-        padded = [
-            cell.rjust(width) if column >= numbers_from else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        ]
-        return "| " + " | ".join(padded) + " |"
-
-    marks = [
-        "-" * (width + 1) + ":" if column >= numbers_from else "-" * (width + 2) for column, width in enumerate(widths)
-    ]
-    rule = "|" + "|".join(marks) + "|"
-    return "\n".join([line(headings), rule, *(line(row) for row in rows)]) + "\n"
+    alignment = ["right" if column >= numbers_from else "left" for column in range(len(headings))]
+    return tabulate(rows, headings, tablefmt="pipe", colalign=alignment, disable_numparse=True) + "\n"

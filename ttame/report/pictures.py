@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -17,7 +17,7 @@ COLOUR_MAP = "inferno"  # perceptually even, and readable with any colour vision
 OPACITY = 0.6
 
 
-def class_name(names: Sequence[str] | None, index: int) -> str:
+def class_name(names: Sequence[str] | Mapping[int, str] | None, index: int) -> str:
     """What a class is called in a picture, by its number where the classifier has no names."""
     return names[index] if names else f"class {index}"
 

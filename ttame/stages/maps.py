@@ -14,7 +14,7 @@ from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import describe, load_backbone
 from ttame.explainers.explainer import Explainer, make_explainer
 from ttame.explainers.registry import find
-from ttame.metrics.masking import normalise_map, resize_map
+from ttame.metrics.masking import saliency_map
 from ttame.params.settings import Settings
 from ttame.runtime.device import device_name, peak_memory_bytes, read_clock, select_device
 from ttame.runtime.progress import progress
@@ -45,7 +45,7 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
             pieces[batch.number] = _explain(explainer, backbone, batch, settings.metrics.coherency)
             scratch.save(batch.number, pieces[batch.number])
             bar.update(len(batch.samples))
-    _write(target, images.names, [pieces[number] for number in sorted(pieces)])
+    _write(target, images.names, [pieces[number] for number in sorted(pieces)], backbone)
     _write_cost(settings, backbone_name, method, list(pieces.values()), device)
     scratch.clear()
 
@@ -78,28 +78,32 @@ def _explain(explainer: Explainer, backbone: Backbone, batch: EvaluationBatch, w
         "seconds_per_image": torch.tensor([seconds / len(images)], dtype=torch.float64),
     }
     if with_masked:
-        saliency = resize_map(normalise_map(maps.detach()), backbone.preprocessing.input_size)
+        saliency = saliency_map(maps.detach(), backbone.preprocessing.input_size)
         masked = backbone.normalise(saliency[:, None] * batch.images)
         piece["maps_of_masked"] = explainer(masked, targets, batch.samples).detach().float().cpu()
     counts = explainer.training_counts(targets)
     return piece if counts is None else piece | {"training_counts": counts}
 
 
-def _write(target: Path, names: list[str], pieces: list[dict[str, Tensor]]) -> None:
+def _write(target: Path, names: list[str], pieces: list[dict[str, Tensor]], backbone: Backbone) -> None:
     maps = torch.cat([piece["maps"] for piece in pieces])
     broken = int((~maps.isfinite()).flatten(1).any(1).sum())
     constant = int((maps.flatten(1).amax(1) == maps.flatten(1).amin(1)).sum())
     if broken or constant:
         print(f"{target}: {constant} constant maps and {broken} with values that are not finite", file=sys.stderr)
     forward, backward = torch.stack([piece["passes"] for piece in pieces]).sum(0).tolist()
+    targets = torch.cat([piece["targets"] for piece in pieces])
+    class_names = backbone.class_names
     found = Maps(
         names,
         maps,
-        torch.cat([piece["targets"] for piece in pieces]),
+        targets,
         _joined(pieces, "training_counts"),
         _joined(pieces, "maps_of_masked"),
         forward / len(names),
         backward / len(names),
+        backbone.preprocessing,
+        {index: class_names[index] for index in targets.unique().tolist()} if class_names else {},
     )
     write_maps(target, found)
 

@@ -13,11 +13,9 @@ from matplotlib import colormaps
 from PIL import Image
 
 from ttame import __version__
-from ttame.backbones.backbone import Backbone
-from ttame.backbones.loading import load_backbone
 from ttame.data.datalists import read_names
-from ttame.data.sources import open_source
-from ttame.data.transforms import center_crop, resize_shorter_side
+from ttame.data.sources import ImageSource, open_source
+from ttame.data.transforms import Preprocessing, center_crop, resize_shorter_side
 from ttame.errors import TTameError
 from ttame.explainers.registry import find, title
 from ttame.params.settings import Settings
@@ -31,9 +29,10 @@ from ttame.report.page.verdict import verdict
 from ttame.report.pictures import COLOUR_MAP, class_name
 from ttame.store.artifacts import write_text
 from ttame.store.maps_file import read_maps
-from ttame.store.paths import checkpoint_file, cost_file, list_file, maps_file, page_file
+from ttame.store.paths import checkpoint_file, cost_file, list_file, maps_file, page_file, statistics_file
 from ttame.store.provenance import read_records
 from ttame.store.scores_file import read_sanity, read_scores
+from ttame.store.statistics_file import read_statistics
 
 TEMPLATES = jinja2.PackageLoader("ttame.report.page", "")
 
@@ -41,10 +40,7 @@ TEMPLATES = jinja2.PackageLoader("ttame.report.page", "")
 def run(settings: Settings) -> None:
     """Write `index.html`."""
     names = read_names(list_file(settings, "evaluation"))
-    evaluations = {
-        backbone: Evaluation(read_scores(settings, backbone, names)[0], settings.metrics, settings.report)
-        for backbone in settings.backbones
-    }
+    evaluations = {backbone: _evaluation(settings, backbone, names) for backbone in settings.backbones}
     environment = jinja2.Environment(
         loader=TEMPLATES, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -61,6 +57,13 @@ def run(settings: Settings) -> None:
         data=_as_script({"galleries": galleries, "colours": _colour_table()}),
     )
     write_text(page_file(settings), text)
+
+
+def _evaluation(settings: Settings, backbone: str, names: list[str]) -> Evaluation:
+    """The scores, and the statistics that the tables stage has written of them."""
+    scores, _ = read_scores(settings, backbone, names)
+    statistics = read_statistics(statistics_file(settings), backbone, scores)
+    return Evaluation(scores, settings.metrics, settings.report, statistics)
 
 
 def _section(settings: Settings, name: str, evaluation: Evaluation) -> dict[str, Any]:
@@ -104,22 +107,21 @@ def _milliseconds(settings: Settings, backbone: str, method: str) -> float | Non
 def _gallery(settings: Settings, name: str, evaluation: Evaluation) -> dict[str, Any]:
     found = {method: read_maps(maps_file(settings, name, method)) for method in evaluation.scores}
     maps = {method: of.maps for method, of in found.items()}
-    targets = next(iter(found.values())).targets
-    backbone = load_backbone(name, settings.models[name])
+    first = next(iter(found.values()))
     source = open_source(settings.data, "evaluation")
     places = spread(agreement(maps), settings.report.gallery)
-    photos = {place: _photo(source, backbone, next(iter(found.values())).names[place]) for place in places}
-    classes = {place: class_name(backbone.class_names, int(targets[place])) for place in places}
+    photos = {place: _photo(source, first.preprocessing, first.names[place]) for place in places}
+    classes = {place: class_name(first.class_names, int(first.targets[place])) for place in places}
     return gallery_of(evaluation, maps, photos, classes)
 
 
-def _photo(source: Any, backbone: Backbone, name: str) -> Image.Image | None:
+def _photo(source: ImageSource, preprocessing: Preprocessing, name: str) -> Image.Image | None:
     try:
         image = source.load(name)
     except TTameError as error:
         print(f"page: {error}", file=sys.stderr)
         return None
-    return center_crop(resize_shorter_side(image, backbone.preprocessing), backbone.preprocessing)
+    return center_crop(resize_shorter_side(image, preprocessing), preprocessing)
 
 
 def _colour_table() -> list[list[int]]:

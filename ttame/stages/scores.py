@@ -17,7 +17,7 @@ from ttame.metrics.adcc import adcc, coherency, complexity
 from ttame.metrics.average_drop import drop
 from ttame.metrics.insertion_deletion import area_under_curve, deletion_images, insertion_images
 from ttame.metrics.localisation import mass_inside, pointing_game
-from ttame.metrics.masking import keep_most_salient, normalise_map, resize_map
+from ttame.metrics.masking import keep_most_salient, normalise_map, saliency_map
 from ttame.metrics.road import perturbed_images, road_versions
 from ttame.params.evaluation import CurveSettings, MetricSettings, RoadSettings
 from ttame.params.settings import Settings
@@ -96,7 +96,7 @@ def score_batch(backbone: Backbone, batch: EvaluationBatch, maps: Maps, settings
         A (B,) tensor on the CPU for every column, see `run`.
     """
     targets = maps.targets
-    saliency = resize_map(normalise_map(maps.maps), backbone.preprocessing.input_size)
+    saliency = saliency_map(maps.maps, backbone.preprocessing.input_size)
     clean = backbone.normalise(batch.images)
     columns = {"probability": _probability(backbone, clean, targets)}
     for share in settings.shares:

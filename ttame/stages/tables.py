@@ -11,11 +11,12 @@ from ttame.explainers.registry import title
 from ttame.params.settings import Settings
 from ttame.report import latex
 from ttame.report.columns import adcc_columns, comparison_columns, quality_columns, road_columns, sanity_columns
-from ttame.report.evaluation import Evaluation
+from ttame.report.evaluation import Evaluation, evaluate
 from ttame.report.markdown import differences_table, intervals_table, methods_table
 from ttame.store.artifacts import write_text
-from ttame.store.paths import list_file, results_file
+from ttame.store.paths import list_file, results_file, statistics_file
 from ttame.store.scores_file import read_sanity, read_scores
+from ttame.store.statistics_file import EVERYTHING, write_statistics
 
 LEGEND = """\
 AD, average drop (lower is better), and IC, increase in confidence (higher is better), in percent, when only the most
@@ -60,10 +61,10 @@ def run(settings: Settings) -> None:
     means, statistics, evaluations, sanity = [], [], {}, {}
     for backbone in settings.backbones:
         scores, missing = read_scores(settings, backbone, names)
-        evaluation = Evaluation(scores, settings.metrics, settings.report)
+        evaluation = evaluate(scores, settings.metrics, settings.report)
         evaluations[backbone], sanity[backbone] = evaluation, read_sanity(settings, backbone)
         sections += _section(settings, backbone, evaluation, missing)
-        subsets = {"all": evaluation}
+        subsets = {EVERYTHING: evaluation}
         seen = evaluation.on_seen_classes(settings.methods.trained)
         if seen is not None:
             subsets["seen in training"] = seen
@@ -74,10 +75,10 @@ def run(settings: Settings) -> None:
             sections += [introduction, methods_table(sanity[backbone], sanity_columns(settings.sanity))]
         for subset, part in subsets.items():
             means.append(_rows(backbone, subset, part.means.rename_axis("method").reset_index()))
-            statistics.append(_rows(backbone, subset, part.statistics()))
+            statistics.append(_rows(backbone, subset, part.statistics.reset_index()))
     folder = results_file(settings).parent
     write_text(folder / "results.csv", pd.concat(means).to_csv(index=False, float_format="%.6g"))
-    write_text(folder / "statistics.csv", pd.concat(statistics).to_csv(index=False, float_format="%.6g"))
+    write_statistics(statistics_file(settings), pd.concat(statistics))
     checks = [table.rename_axis("method").reset_index() for table in sanity.values()]
     checks = [_with_backbone(*pair) for pair in zip(sanity, checks, strict=True)]
     write_text(folder / "sanity.csv", pd.concat(checks).to_csv(index=False, float_format="%.6g"))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ttame.data.transforms import Preprocessing
 from ttame.errors import TTameError
 from ttame.store.artifacts import atomic_path
 
@@ -29,6 +31,8 @@ class Maps:
         training_counts: (N,) int64 how often the target was a model truth in training; None without training.
         maps_of_masked: (N, h, w) float32 of the images times their maps, for the coherency; None without it.
         forward_passes, backward_passes: counted, per map.
+        preprocessing: of the classifier, so that a picture of the maps needs no classifier.
+        class_names: of the targets; empty where the classifier has no names.
     """
 
     names: Sequence[str]
@@ -38,6 +42,8 @@ class Maps:
     maps_of_masked: Tensor | None
     forward_passes: float
     backward_passes: float
+    preprocessing: Preprocessing
+    class_names: Mapping[int, str] = field(default_factory=dict)
 
     def of(self, rows: slice, device: torch.device) -> Maps:
         """Those of some images, on a device."""
@@ -61,7 +67,13 @@ def write_maps(path: Path, maps: Maps) -> None:
     tensors = {"maps": maps.maps, "targets": maps.targets}
     tensors |= {name: tensor for name, tensor in optional.items() if tensor is not None}
     # One metadata key alone: safetensors writes several in an order that changes from run to run.
-    facts = {"names": list(maps.names), "forward": maps.forward_passes, "backward": maps.backward_passes}
+    facts = {
+        "names": list(maps.names),
+        "forward": maps.forward_passes,
+        "backward": maps.backward_passes,
+        "preprocessing": asdict(maps.preprocessing),
+        "class_names": list(maps.class_names.items()),
+    }
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, {_METADATA: json.dumps(facts)})
 
@@ -76,10 +88,17 @@ def read_maps(path: Path) -> Maps:
         with safe_open(path, framework="pt") as file:
             facts = json.loads((file.metadata() or {})[_METADATA])
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return _maps_of(tensors, facts)
     except FileNotFoundError:
         raise TTameError(f"{path}: no such maps; run `python -m ttame maps` for this method first") from None
-    except (SafetensorError, KeyError, OSError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise TTameError(f"{path}: not a maps file ({error}); delete it and run `python -m ttame maps` again") from None
+
+
+def _maps_of(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Maps:
+    preprocessing: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in facts["preprocessing"].items()
+    }
     return Maps(
         facts["names"],
         tensors["maps"].to(torch.float32),
@@ -88,4 +107,6 @@ def read_maps(path: Path) -> Maps:
         tensors.get("maps_of_masked"),
         facts["forward"],
         facts["backward"],
+        Preprocessing(**preprocessing),
+        {int(index): str(name) for index, name in facts["class_names"]},
     )

@@ -53,6 +53,11 @@ def results_file(settings: Settings) -> Path:
     return settings.results / "tables" / "results.md"
 
 
+def statistics_file(settings: Settings) -> Path:
+    """Intervals, p-values and marks of the tables, as the page reads them."""
+    return settings.results / "tables" / "statistics.csv"
+
+
 def page_file(settings: Settings) -> Path:
     """The page of figures and images."""
     return settings.results / "page" / "index.html"

@@ -14,7 +14,6 @@ from ttame.report.evaluation import Evaluation
 from ttame.report.markdown import number, shown
 from ttame.report.page.charts import curves, scatter
 
-BETTER = {"morf": "lower", "lerf": "higher", "deletion": "lower", "insertion": "higher"}
 SHORT = {"morf": "MoRF", "lerf": "LeRF"}
 
 
@@ -43,13 +42,14 @@ def _interval(ends: tuple[float, ...], column: Column) -> str:
 def curve_charts(backbone: str, evaluation: Evaluation) -> dict[str, str]:
     """ROAD by share and the insertion and deletion curves, by caption."""
     metrics = evaluation.metrics
+    better = {column.key: column.better for column in quality_columns(metrics)}
     drawings = {}
     for order in ORDERS:
         lines = {
             str(method): pd.Series({share: row[f"road_{order}_{share}"] for share in sorted(metrics.road.shares)})
             for method, row in evaluation.means.iterrows()
         }
-        what = f"ROAD {SHORT[order]}, {BETTER[order]} is better"
+        what = f"ROAD {SHORT[order]}, {better[f'road_{order}']} is better"
         drawings[what] = curves(
             lines,
             across="% of the pixels removed",
@@ -64,7 +64,7 @@ def curve_charts(backbone: str, evaluation: Evaluation) -> dict[str, str]:
             method: pd.Series({100 * step / steps: table[f"{curve}_{step}"].mean() for step in range(steps + 1)})
             for method, table in evaluation.scores.items()
         }
-        what = f"{curve.capitalize()}, {BETTER[curve]} is better"
+        what = f"{curve.capitalize()}, {better[curve]} is better"
         drawings[what] = curves(
             lines,
             across=f"% of the pixels {done}",

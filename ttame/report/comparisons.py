@@ -1,0 +1,60 @@
+"""Methods compared with one of them, on the same images: all columns and opponents in one permutation test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ttame.report.statistics import Floats, holm, paired_p_values
+
+
+@dataclass(frozen=True)
+class Family:
+    """Comparisons that Holm's correction takes together.
+
+    Attributes:
+        column: what is compared.
+        opponent: the method that the others are compared with.
+        methods: the others.
+    """
+
+    column: str
+    opponent: str
+    methods: Sequence[str]
+
+
+def compare(
+    families: Sequence[Family], values: Mapping[str, pd.DataFrame], resamples: int, seed: int
+) -> list[pd.DataFrame]:
+    """Test every method of every family against its opponent.
+
+    The differences go through the test and not the values themselves, whose sums would round away that two patterns
+    give the same.
+
+    Args:
+        families: what to compare.
+        values: of every method, a row per image and a column per number, as `qualities` gives them.
+        resamples, seed: of the test; the same signs serve all families.
+
+    Returns:
+        Of every family, a row per method: difference (its mean less the opponent's) and p_value, corrected.
+    """
+    columns = [
+        values[method][family.column] - values[family.opponent][family.column]
+        for family in families
+        for method in family.methods
+    ]
+    if not columns:
+        return [_table(family, np.empty(0), np.empty(0)) for family in families]
+    differences = np.column_stack(columns)
+    ends = np.cumsum([len(family.methods) for family in families])[:-1]
+    means = np.split(differences.mean(axis=0), ends)
+    p_values = np.split(paired_p_values(differences, resamples, seed), ends)
+    return [_table(*found) for found in zip(families, means, p_values, strict=True)]
+
+
+def _table(family: Family, means: Floats, p_values: Floats) -> pd.DataFrame:
+    return pd.DataFrame({"difference": means, "p_value": holm(p_values)}, index=list(family.methods))
