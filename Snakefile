@@ -1,13 +1,7 @@
-configfile: "params.yaml"
-
-
 include: "workflow/rules/common.smk"
-include: "workflow/rules/data.smk"
-include: "workflow/rules/train.smk"
-include: "workflow/rules/explain.smk"
-include: "workflow/rules/evaluate.smk"
-include: "workflow/rules/sanity.smk"
-include: "workflow/rules/report.smk"
+include: "workflow/rules/messages.smk"
+include: "workflow/rules/resources.smk"
+include: "workflow/rules/stages.smk"
 
 
 rule all:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from benchmarks.photographs import settings_of
 from ttame.metrics.road import ORDERS
-from ttame.params.settings import MetricSettings
+from ttame.params.evaluation import MetricSettings
 from ttame.report.evaluation import evaluate
 
 IMAGES = 2000
@@ -19,7 +19,7 @@ IMAGES = 2000
 def rows() -> list[list[str]]:
     """Every interval, p-value and mark of one backbone: seconds, and memory in another run, since tracing slows it."""
     settings = settings_of("shapes")
-    methods = settings.methods.of(settings.backbones[0])
+    methods = settings.methods.all
     scores = {method: made_up_scores(settings.metrics, seed) for seed, method in enumerate(methods)}
     started = time.perf_counter()
     evaluate(scores, settings.metrics, settings.report)

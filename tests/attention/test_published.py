@@ -223,7 +223,6 @@ def test_an_experiment_imports_instead_of_training(experiment, tmp_path, capsys)
         assert history.count("\n") == 1, "a heading without epochs"
         for method in ("random", "center", "gradcam"):
             assert main(["maps", "shapes_cnn", method, "--params", "imported.yaml"]) == 0
-        assert main(["cost", "--params", "imported.yaml"]) == 0
         cost = Path("results/imported/tables/cost.md").read_text()
         assert "nan" not in cost
         written = load_checkpoint(Path("results/imported/attention/shapes_cnn/ttame.safetensors"), backbone, "ttame")

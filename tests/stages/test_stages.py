@@ -27,7 +27,6 @@ def _run_all() -> None:
         run("scores", "shapes_cnn", method)
         run("sanity", "shapes_cnn", method)
     run("tables")
-    run("cost")
     run("page")
     run("figure", "shapes_cnn")
 

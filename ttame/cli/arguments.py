@@ -11,6 +11,7 @@ from ttame import __version__
 from ttame.params.active import PARAMS_FILE
 
 STAGES = {
+    "specifications": ("what each pair of backbone and method reads of the params", ()),
     "datalists": ("draw or check the lists of images", ()),
     "truths": ("the class that BACKBONE gives every training image", ("backbone",)),
     "train": ("train the attention mechanism of METHOD for BACKBONE", ("backbone", "method")),
@@ -19,8 +20,7 @@ STAGES = {
     "sanity": ("does the map of METHOD change when BACKBONE loses its weights?", ("backbone", "method")),
     "figure": ("a picture of the maps of every method on BACKBONE", ("backbone",)),
     "tables": ("the comparison tables", ()),
-    "page": ("the results page, one HTML file", ()),
-    "cost": ("the table of measured seconds and memory", ()),
+    "page": ("the results page, one HTML file, and the table of measured cost", ()),
 }
 """Help text and arguments of each stage; the module `ttame.stages.<name>` runs it."""
 

@@ -11,11 +11,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ttame.cli.arguments import STAGES, make_parser
-from ttame.errors import Stopped, TTameError, suggestion
+from ttame.errors import NotDefined, Stopped, TTameError, suggestion
 from ttame.params.active import PARAMS_FILE, load_settings
+from ttame.params.planned import as_planned
 from ttame.params.settings import Settings
-from ttame.store.paths import page_file, results_file
+from ttame.store.paths import PAIR_OUTPUTS, page_file, results_file
 from ttame.store.provenance import recorded
+from ttame.store.undefined import write_undefined
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -136,9 +138,17 @@ def _run_stage(options: argparse.Namespace) -> None:
     settings = load_settings(options.params)
     wildcards = {name: getattr(options, name) for name in STAGES[options.command][1]}
     _check_wildcards(settings, options.params, wildcards, trained=options.command == "train")
-    stage: Callable[..., None] = importlib.import_module(f"ttame.stages.{options.command}").run
-    with recorded(settings, options.command, list(wildcards.values())):
-        stage(settings, *wildcards.values())
+    with as_planned(options.params, settings, options.command, wildcards):
+        stage: Callable[..., None] = importlib.import_module(f"ttame.stages.{options.command}").run
+        with recorded(settings, options.command, list(wildcards.values())):
+            try:
+                stage(settings, *wildcards.values())
+            except NotDefined as reason:
+                if options.command not in PAIR_OUTPUTS:
+                    raise
+                print(f"{reason}, so there is nothing to do", file=sys.stderr)
+                for output in PAIR_OUTPUTS[options.command]:
+                    write_undefined(output(settings, *wildcards.values()), str(reason))
 
 
 def _check_wildcards(settings: Settings, params: Path, wildcards: dict[str, str], trained: bool) -> None:

@@ -97,10 +97,8 @@ def make_explainer(
     if registered_name(method) not in EXPLAINERS:
         hint = suggestion(method, EXPLAINERS) or f"; expected one of {', '.join(EXPLAINERS)}"
         raise TTameError(f"unknown method {method!r}{hint}")
+    refuse_undefined_pair(method, backbone)
     entry = find(method)
-    kind: BackboneKind = "transformer" if backbone.is_transformer else "CNN"
-    if kind not in entry.works_on:
-        raise NotDefined(f"{method} is defined on transformers alone and {backbone.name} is none")
     module, _, name = entry.location.partition(":")
     make = getattr(importlib.import_module(module), name)
     if entry.training is None:
@@ -112,6 +110,17 @@ def make_explainer(
         )
     learned: Explainer = make(backbone, checkpoint, entry.training.design)
     return learned
+
+
+def refuse_undefined_pair(method: str, backbone: Backbone) -> None:
+    """Check a method against the kind of a classifier.
+
+    Raises:
+        NotDefined: when it is defined on the other kind alone.
+    """
+    kind: BackboneKind = "transformer" if backbone.is_transformer else "CNN"
+    if kind not in find(method).works_on:
+        raise NotDefined(f"{method} is defined on transformers alone and {backbone.name} is none")
 
 
 def _options(method: str, options: Section | Mapping[str, Any] | None) -> Section:

@@ -53,7 +53,7 @@ def _unknown(location: Place, model: type[BaseModel]) -> str:
     parent = ".".join(str(part) for part in parents) or "the file"
     if tuple(location) in GONE:
         return f"{parent}: the key {name!r} {GONE[tuple(location)]}"
-    inner = model if not parents else _model_of(_field(parents, model))
+    inner = model if not parents else _model_of(_field(tuple(parents), model))
     known = list(inner.model_fields) if inner is not None else []
     expected = f"; expected one of {', '.join(known)}" if known else "; expected no key"
     return f"{parent}: unknown key {name!r}{suggestion(str(name), known) or expected}"
@@ -90,9 +90,7 @@ def _at(place: Place, params: Any) -> Any:
 
 def _walk(location: Place, params: Any) -> Iterator[tuple[int | str, Any]]:
     for part in location:
-        if (isinstance(params, Mapping) and part in params) or (
-            isinstance(params, list) and isinstance(part, int) and part < len(params)
-        ):
+        if (isinstance(params, Mapping) and part in params) or (isinstance(params, list) and isinstance(part, int)):
             params = params[part]
         else:
             continue

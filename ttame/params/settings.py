@@ -103,9 +103,7 @@ class Settings(Section):
     attention: dict[str, AttentionSettings] = Field(
         {}, description="the trained methods, by name; `ttame-LABEL` is T-TAME once more with other settings"
     )
-    explainers: ExplainerOptions = Field(
-        ExplainerOptions(), description="options of the methods that need no training"
-    )
+    explainers: ExplainerOptions = Field(ExplainerOptions(), description="options of the methods that need no training")
     metrics: MetricSettings = Field(MetricSettings(), description="how maps are scored")
     sanity: SanitySettings = Field(
         SanitySettings(), description="maps of a classifier whose weights are randomised, from the output backwards"

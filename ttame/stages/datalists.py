@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ttame.data.datalists import make_datalists, write_datalist
 from ttame.data.dataset import in_order
@@ -16,7 +17,7 @@ from ttame.data.sources import Entry, open_source
 from ttame.errors import TTameError
 from ttame.params.section import SPLITS, Split
 from ttame.params.settings import Settings
-from ttame.runtime.progress import progress
+from ttame.stages.pieces import finish_pieces
 from ttame.store.artifacts import atomic_path
 from ttame.store.paths import contents_file, list_file
 from ttame.store.scratch import Scratch
@@ -51,9 +52,8 @@ def _digests(settings: Settings, split: Split, entries: Sequence[Entry]) -> list
     source = open_source(settings.data, split)
     names = [name for name, _ in entries]
     source.refuse_missing(names, f"data: the {split} list")
-    scratch = _scratch(settings, split, entries)
+    pieces = in_order(len(names), PIECE)
     broken: list[str] = []
-    digests: list[str] = []
 
     def digest(name: str) -> bytes:
         try:
@@ -63,24 +63,22 @@ def _digests(settings: Settings, split: Split, entries: Sequence[Entry]) -> list
             return b""
         return hashlib.sha256(image.tobytes()).digest()
 
-    workers = max(1, settings.execution.workers)
-    with ThreadPoolExecutor(workers) as pool, progress(len(names), f"check {split}", "images") as bar:
-        for number, piece in enumerate(in_order(len(names), PIECE)):
-            kept = scratch.load(number)
-            if kept is None:
+    def check(missing: list[int], advance: Callable[[int], object]) -> Iterator[dict[str, Tensor]]:
+        with ThreadPoolExecutor(max(1, settings.execution.workers)) as pool:
+            for number in missing:
                 found = []
-                for value in pool.map(digest, [names[index] for index in piece]):
-                    found.append(value)
-                    bar.update()
+                for value in pool.map(digest, [names[index] for index in pieces[number]]):
+                    found.append(list(value))
+                    advance(1)
                 if broken:
                     more = f" (and {len(broken) - 1} more images of the {split} list)" if len(broken) > 1 else ""
                     raise TTameError(f"{broken[0]}{more}")
-                kept = {"sha256": torch.tensor([list(value) for value in found], dtype=torch.uint8)}
-                if len(piece) == PIECE:  # a short list is checked faster than it is worth keeping
-                    scratch.save(number, kept)
-            else:
-                bar.update(len(piece))
-            digests += [bytes(row).hex() for row in kept["sha256"].tolist()]
+                yield {"sha256": torch.tensor(found, dtype=torch.uint8)}
+
+    checked = finish_pieces(
+        _scratch(settings, split, entries), [len(piece) for piece in pieces], check, f"check {split}"
+    )
+    digests = [bytes(row).hex() for piece in checked.values() for row in piece["sha256"].tolist()]
     return list(zip(names, digests, strict=True))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,9 @@ from ttame.data.sample import Sample
 from ttame.data.sources import ImageSource, open_source
 from ttame.data.transforms import center_crop, resize_shorter_side, to_unit_range
 from ttame.params.settings import Settings
+from ttame.stages.pieces import finish_pieces
 from ttame.store.paths import list_file
+from ttame.store.scratch import Scratch
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,8 @@ class EvaluationImages:
         self._workers = settings.execution.workers
         self._batches = in_order(len(self.names), settings.execution.batch_size)
 
-    def batches(self, skip: Sequence[int] = ()) -> Iterator[EvaluationBatch]:
-        """Every batch but those whose number is in `skip`, which are not even decoded."""
-        wanted = [number for number in range(len(self._batches)) if number not in set(skip)]
+    def batches(self, wanted: Sequence[int]) -> Iterator[EvaluationBatch]:
+        """The batches of these numbers; the others are not even decoded."""
         dataset = ImageDataset(self._source, self.names, self._backbone.preprocessing)
         loaded = load_batches(dataset, [self._batches[number] for number in wanted], self._workers)
         for number, pixels in zip(wanted, loaded, strict=True):
@@ -59,6 +60,18 @@ class EvaluationImages:
     def sizes(self) -> list[int]:
         """Number of images in each batch."""
         return [len(batch) for batch in self._batches]
+
+    def finish(
+        self, scratch: Scratch, title: str, work: Callable[[EvaluationBatch], Mapping[str, Tensor]]
+    ) -> list[Mapping[str, Tensor]]:
+        """Do `work` for every batch that `scratch` does not hold yet; the results of all batches in order."""
+
+        def missing(numbers: list[int], advance: Callable[[int], object]) -> Iterator[Mapping[str, Tensor]]:
+            for batch in self.batches(numbers):
+                yield work(batch)
+                advance(len(batch.samples))
+
+        return list(finish_pieces(scratch, self.sizes(), missing, title).values())
 
     def _sample(self, name: str) -> Sample:
         mask = self._source.object_mask(name)

@@ -7,12 +7,14 @@ import torch
 
 from ttame.data.sources import open_source
 from ttame.data.transforms import center_crop, resize_shorter_side
+from ttame.errors import TTameError
 from ttame.explainers.registry import title
 from ttame.metrics.masking import saliency_map
 from ttame.params.settings import Settings
 from ttame.report.pictures import class_name, draw_grid, overlay
 from ttame.store.maps_file import read_maps
 from ttame.store.paths import figure_file, maps_file
+from ttame.store.undefined import is_defined
 
 IMAGES = 8
 
@@ -20,9 +22,11 @@ IMAGES = 8
 def run(settings: Settings, backbone_name: str) -> None:
     """Write the PNG: a column per image spread evenly over the list, a row per method."""
     source = open_source(settings.data, "evaluation")
-    methods = settings.methods.all
-    maps = {method: read_maps(maps_file(settings, backbone_name, method)) for method in methods}
-    first = maps[methods[0]]
+    files = {method: maps_file(settings, backbone_name, method) for method in settings.methods.all}
+    maps = {method: read_maps(path) for method, path in files.items() if not path.exists() or is_defined(path)}
+    if not maps:
+        raise TTameError(f"methods: none of them is defined on {backbone_name}; add one that is")
+    first = next(iter(maps.values()))
     names, preprocessing = first.names, first.preprocessing
     chosen = sorted(set(np.linspace(0, len(names) - 1, min(IMAGES, len(names))).round().astype(int).tolist()))
     photos = [
@@ -30,8 +34,8 @@ def run(settings: Settings, backbone_name: str) -> None:
         for index in chosen
     ]
     rows: list[tuple[str, list[np.ndarray]]] = [("Image", photos)]
-    for method in methods:
-        saliency = saliency_map(maps[method].maps[torch.tensor(chosen)], preprocessing.input_size)
+    for method, found in maps.items():
+        saliency = saliency_map(found.maps[torch.tensor(chosen)], preprocessing.input_size)
         rows.append((title(method), [overlay(*pair) for pair in zip(photos, saliency, strict=True)]))
     labels = [class_name(first.class_names, int(first.targets[index])) for index in chosen]
     draw_grid(figure_file(settings, backbone_name), rows, labels)

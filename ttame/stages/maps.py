@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import statistics
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ttame.backbones.backbone import Backbone
-from ttame.backbones.loading import describe, load_backbone
+from ttame.backbones.loading import load_backbone
 from ttame.explainers.explainer import Explainer, make_explainer
 from ttame.explainers.registry import find
 from ttame.metrics.masking import saliency_map
 from ttame.params.settings import Settings
+from ttame.params.specification import specification
 from ttame.runtime.device import device_name, peak_memory_bytes, read_clock, select_device
-from ttame.runtime.progress import progress
 from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages
 from ttame.store.artifacts import write_text
 from ttame.store.maps_file import Maps, write_maps
@@ -29,32 +30,29 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
     """Write the maps of the evaluation list and their cost.
 
     Finished batches survive a kill; the next run goes on after them.
+
+    Raises:
+        NotDefined: when the method is not defined on this classifier.
     """
     device = select_device(settings.execution)
     backbone = load_backbone(backbone_name, settings.models[backbone_name]).to(device)
-    describe(backbone)
     checkpoint = checkpoint_file(settings, backbone_name, method) if find(method).needs_training else None
     explainer = make_explainer(method, backbone, settings.options(method), checkpoint)
     images = EvaluationImages(settings, backbone, device)
     target = maps_file(settings, backbone_name, method)
     scratch = Scratch(target, _identity(settings, backbone_name, method, checkpoint))
-    pieces = {number: piece for number in range(len(images.sizes())) if (piece := scratch.load(number)) is not None}
-    with progress(len(images.names), f"maps {backbone_name} {method}", "images") as bar:
-        bar.update(sum(images.sizes()[number] for number in pieces))
-        for batch in images.batches(skip=list(pieces)):
-            pieces[batch.number] = _explain(explainer, backbone, batch, settings.metrics.coherency)
-            scratch.save(batch.number, pieces[batch.number])
-            bar.update(len(batch.samples))
-    _write(target, images.names, [pieces[number] for number in sorted(pieces)], backbone)
-    _write_cost(settings, backbone_name, method, list(pieces.values()), device)
+    with_masked = settings.metrics.coherency
+    title = f"maps {backbone_name} {method}"
+    pieces = images.finish(scratch, title, lambda batch: _explain(explainer, backbone, batch, with_masked))
+    _write(target, images.names, pieces, backbone)
+    _write_cost(settings, backbone_name, method, pieces, device)
     scratch.clear()
 
 
 def _identity(settings: Settings, backbone: str, method: str, checkpoint: Path | None) -> dict[str, object]:
     """What decides the maps; the batch size too, since it decides which images a piece holds."""
     return {
-        "model": settings.models[backbone].model_dump(),
-        "options": settings.options(method),
+        "specification": specification(settings, backbone, method),
         "images": file_digest(contents_file(settings, "evaluation")),
         "checkpoint": file_digest(checkpoint) if checkpoint and checkpoint.exists() else None,
         "batch_size": settings.execution.batch_size,
@@ -85,7 +83,7 @@ def _explain(explainer: Explainer, backbone: Backbone, batch: EvaluationBatch, w
     return piece if counts is None else piece | {"training_counts": counts}
 
 
-def _write(target: Path, names: list[str], pieces: list[dict[str, Tensor]], backbone: Backbone) -> None:
+def _write(target: Path, names: list[str], pieces: Sequence[Mapping[str, Tensor]], backbone: Backbone) -> None:
     maps = torch.cat([piece["maps"] for piece in pieces])
     broken = int((~maps.isfinite()).flatten(1).any(1).sum())
     constant = int((maps.flatten(1).amax(1) == maps.flatten(1).amin(1)).sum())
@@ -108,12 +106,12 @@ def _write(target: Path, names: list[str], pieces: list[dict[str, Tensor]], back
     write_maps(target, found)
 
 
-def _joined(pieces: list[dict[str, Tensor]], name: str) -> Tensor | None:
+def _joined(pieces: Sequence[Mapping[str, Tensor]], name: str) -> Tensor | None:
     return torch.cat([piece[name] for piece in pieces]) if name in pieces[0] else None
 
 
 def _write_cost(
-    settings: Settings, backbone: str, method: str, pieces: list[dict[str, Tensor]], device: torch.device
+    settings: Settings, backbone: str, method: str, pieces: Sequence[Mapping[str, Tensor]], device: torch.device
 ) -> None:
     """Seconds and memory are measurements, not results: a file of their own keeps the maps the same bytes."""
     cost = {

@@ -1,4 +1,4 @@
-"""Stage: the results page, one HTML file that needs no network and nothing beside it."""
+"""Stage: the results page, one HTML file that needs no network and nothing beside it, and the table of the cost."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ttame.errors import TTameError
 from ttame.explainers.registry import find, title
 from ttame.params.settings import Settings
 from ttame.report.columns import comparison_columns, sanity_columns
+from ttame.report.cost_table import write_cost_tables
 from ttame.report.evaluation import Evaluation
 from ttame.report.markdown import number, shown
 from ttame.report.page.charts import COLOURS
@@ -29,7 +30,7 @@ from ttame.report.page.verdict import verdict
 from ttame.report.pictures import COLOUR_MAP, class_name
 from ttame.store.artifacts import write_text
 from ttame.store.maps_file import read_maps
-from ttame.store.paths import checkpoint_file, cost_file, list_file, maps_file, page_file, statistics_file
+from ttame.store.paths import cost_file, history_file, list_file, maps_file, page_file, statistics_file
 from ttame.store.provenance import read_records
 from ttame.store.scores_file import read_sanity, read_scores
 from ttame.store.statistics_file import read_statistics
@@ -38,7 +39,8 @@ TEMPLATES = jinja2.PackageLoader("ttame.report.page", "")
 
 
 def run(settings: Settings) -> None:
-    """Write `index.html`."""
+    """Write `index.html`, and beside the tables those of the measured cost."""
+    write_cost_tables(settings)
     names = read_names(list_file(settings, "evaluation"))
     evaluations = {backbone: _evaluation(settings, backbone, names) for backbone in settings.backbones}
     environment = jinja2.Environment(
@@ -75,7 +77,7 @@ def _section(settings: Settings, name: str, evaluation: Evaluation) -> dict[str,
     histories = {
         method: pd.read_csv(path)
         for method in settings.methods.trained
-        if (path := checkpoint_file(settings, name, method).with_suffix(".history.csv")).exists()
+        if method in evaluation.scores and (path := history_file(settings, name, method)).exists()
     }
     # An imported mechanism has no epochs to show.
     histories = {method: history for method, history in histories.items() if len(history)}

@@ -14,7 +14,13 @@ Work = Callable[[list[int], Callable[[int], object]], Iterator[Piece]]
 
 
 def finish_pieces(
-    scratch: Scratch, sizes: Sequence[int], work: Work, title: str, *, mine: Sequence[int] | None = None, shown: bool = True
+    scratch: Scratch,
+    sizes: Sequence[int],
+    work: Work,
+    title: str,
+    *,
+    mine: Sequence[int] | None = None,
+    shown: bool = True,
 ) -> dict[int, Piece]:
     """Do what is missing of a stage's work, and keep each piece as soon as it is done.
 
@@ -31,11 +37,10 @@ def finish_pieces(
         The pieces of this process by number, in order.
     """
     numbers = list(range(len(sizes)) if mine is None else mine)
-    kept = {number: piece for number in numbers if (piece := scratch.load(number)) is not None}
-    missing = [number for number in numbers if number not in kept]
-    found: dict[int, Piece] = dict(kept)
+    found: dict[int, Piece] = {number: kept for number in numbers if (kept := scratch.load(number)) is not None}
+    missing = [number for number in numbers if number not in found]
     with progress(sum(sizes[number] for number in numbers), title, "images", shown=shown) as bar:
-        bar.update(sum(sizes[number] for number in kept))
+        bar.update(sum(sizes[number] for number in found))
         for number, piece in zip(missing, work(missing, bar.update), strict=True):
             scratch.save(number, piece)
             found[number] = piece

@@ -17,8 +17,8 @@ from ttame.metrics.masking import normalise_map
 from ttame.metrics.rank_correlation import rank_correlation
 from ttame.params.evaluation import SanitySettings
 from ttame.params.settings import Settings
+from ttame.params.specification import specification
 from ttame.runtime.device import select_device
-from ttame.runtime.progress import progress
 from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages
 from ttame.store.artifacts import write_text
 from ttame.store.paths import checkpoint_file, contents_file, sanity_file
@@ -37,25 +37,19 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
     images = EvaluationImages(settings, backbone, device, at_most=settings.sanity.images)
     target = sanity_file(settings, backbone_name, method)
     identity = {
-        "model": settings.models[backbone_name].model_dump(),
-        "options": settings.options(method),
+        "specification": specification(settings, backbone_name, method),
         "images": file_digest(contents_file(settings, "evaluation")),
         "checkpoint": file_digest(checkpoint) if checkpoint else None,
         "batch_size": settings.execution.batch_size,
         "sanity": settings.sanity.model_dump(),
     }
     scratch = Scratch(target, identity)
-    pieces = {number: piece for number in range(len(images.sizes())) if (piece := scratch.load(number)) is not None}
-    with progress(len(images.names), f"sanity {backbone_name} {method}", "images") as bar:
-        bar.update(sum(images.sizes()[number] for number in pieces))
-        for batch in images.batches(skip=list(pieces)):
-            pieces[batch.number] = correlations(explainer, backbone, batch, settings.sanity)
-            scratch.save(batch.number, pieces[batch.number])
-            bar.update(len(batch.samples))
+    title = f"sanity {backbone_name} {method}"
+    pieces = images.finish(scratch, title, lambda batch: correlations(explainer, backbone, batch, settings.sanity))
     table = pd.DataFrame({"name": images.names})
     for depth in settings.sanity.depths:
         name = f"depth_{depth}"
-        table[name] = torch.cat([pieces[number][name] for number in sorted(pieces)]).numpy()
+        table[name] = torch.cat([piece[name] for piece in pieces]).numpy()
     write_text(target, table.to_csv(index=False, float_format="%.6g"))
     scratch.clear()
 

@@ -22,7 +22,6 @@ from ttame.metrics.road import perturbed_images, road_versions
 from ttame.params.evaluation import CurveSettings, MetricSettings, RoadSettings
 from ttame.params.settings import Settings
 from ttame.runtime.device import select_device
-from ttame.runtime.progress import progress
 from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages
 from ttame.store.artifacts import atomic_path
 from ttame.store.maps_file import Maps, read_maps
@@ -41,27 +40,27 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
     deletion_<step> (probabilities along the curves) and insertion and deletion (the areas below them), complexity,
     coherency and adcc (where the maps of the masked images are there), and, where there is ground truth,
     pointing_game and mass_inside.
+
+    Raises:
+        NotDefined: when the maps file says that the method is not defined on this classifier.
     """
+    source = maps_file(settings, backbone_name, method)
+    maps = read_maps(source)
     device = select_device(settings.execution)
     backbone = load_backbone(backbone_name, settings.models[backbone_name]).to(device)
     images = EvaluationImages(settings, backbone, device)
-    source = maps_file(settings, backbone_name, method)
-    maps = read_maps(source)
     _refuse_other_images(source, maps, images)
     target = scores_file(settings, backbone_name, method)
     scratch = Scratch(target, _identity(settings, backbone_name, source))
     starts = np.cumsum([0, *images.sizes()])
-    pieces = {number: piece for number in range(len(images.sizes())) if (piece := scratch.load(number)) is not None}
-    with progress(len(images.names), f"scores {backbone_name} {method}", "images") as bar:
-        bar.update(sum(images.sizes()[number] for number in pieces))
-        for batch in images.batches(skip=list(pieces)):
-            rows = slice(starts[batch.number], starts[batch.number + 1])
-            with torch.no_grad():
-                piece = score_batch(backbone, batch, maps.of(rows, device), settings.metrics)
-            pieces[batch.number] = piece
-            scratch.save(batch.number, piece)
-            bar.update(len(batch.samples))
-    _write(target, maps, [pieces[number] for number in sorted(pieces)], settings.metrics)
+
+    @torch.no_grad()
+    def score(batch: EvaluationBatch) -> dict[str, Tensor]:
+        rows = slice(starts[batch.number], starts[batch.number + 1])
+        return score_batch(backbone, batch, maps.of(rows, device), settings.metrics)
+
+    pieces = images.finish(scratch, f"scores {backbone_name} {method}", score)
+    _write(target, maps, pieces, settings.metrics)
     scratch.clear()
 
 
@@ -75,7 +74,7 @@ def _refuse_other_images(source: Path, maps: Maps, images: EvaluationImages) -> 
 
 def _identity(settings: Settings, backbone: str, maps: Path) -> dict[str, object]:
     return {
-        "model": settings.models[backbone].model_dump(),
+        "model": settings.models[backbone].model_dump(include={"model", "weights"}),
         "metrics": settings.metrics.model_dump(),
         "maps": file_digest(maps),
         "images": file_digest(contents_file(settings, "evaluation")),
@@ -177,7 +176,7 @@ def _columns(settings: MetricSettings, piece: Mapping[str, Tensor]) -> list[str]
     return confidences + road + curves + [name for name in others if name in piece]
 
 
-def _write(target: Path, maps: Maps, pieces: list[dict[str, Tensor]], settings: MetricSettings) -> None:
+def _write(target: Path, maps: Maps, pieces: Sequence[Mapping[str, Tensor]], settings: MetricSettings) -> None:
     table = pd.DataFrame({"name": list(maps.names), "target": maps.targets.numpy()})
     counts = maps.training_counts
     table["training_count"] = pd.array([pd.NA] * len(table) if counts is None else counts.tolist(), dtype="Int64")

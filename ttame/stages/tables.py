@@ -93,7 +93,7 @@ def _section(settings: Settings, backbone: str, evaluation: Evaluation, missing:
         f"## {backbone}\n",
         f"{evaluation.images} image{'' if evaluation.images == 1 else 's'}\n",
         methods_table(evaluation.means, comparison_columns(metrics), evaluation.marks),
-        *_left_out(settings, backbone, missing),
+        *_left_out(settings, backbone, evaluation, missing),
         f"![Maps of every method on {backbone}](../figures/{backbone}.png)\n",
         INTERVALS,
         intervals_table(evaluation.means, evaluation.intervals, quality_columns(metrics)),
@@ -112,10 +112,10 @@ def _section(settings: Settings, backbone: str, evaluation: Evaluation, missing:
     return sections
 
 
-def _left_out(settings: Settings, backbone: str, missing: list[str]) -> list[str]:
+def _left_out(settings: Settings, backbone: str, evaluation: Evaluation, missing: list[str]) -> list[str]:
     """A line for the methods that are not defined on this backbone, and one for those without scores."""
-    undefined = [title(method) for method in settings.methods.all if method not in settings.methods.all]
-    lines = [f"Defined on transformers alone, so left out here: {', '.join(undefined)}.\n"] if undefined else []
+    undefined = [title(method) for method in settings.methods.all if method not in {*evaluation.scores, *missing}]
+    lines = [f"Not defined on {backbone}, so left out here: {', '.join(undefined)}.\n"] if undefined else []
     if missing:
         lines.append(f"Without scores, so left out here: {', '.join(title(method) for method in missing)}.\n")
     return lines

@@ -19,12 +19,14 @@ from ttame.data.datalists import read_names
 from ttame.data.dataset import ImageDataset
 from ttame.data.sources import open_source
 from ttame.errors import TTameError
+from ttame.explainers.explainer import refuse_undefined_pair
 from ttame.explainers.registry import Training, find
 from ttame.params.section import Split
 from ttame.params.settings import Settings
+from ttame.params.specification import specification
 from ttame.runtime.processes import open_processes
 from ttame.store.artifacts import write_text
-from ttame.store.paths import checkpoint_file, contents_file, list_file, training_speed_file
+from ttame.store.paths import checkpoint_file, contents_file, history_file, list_file, training_speed_file
 from ttame.store.scratch import Scratch, file_digest
 
 
@@ -36,11 +38,13 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
     Raises:
         TTameError: when the training list is smaller than a step, the loss is no longer finite, or a checkpoint to
             import does not fit.
+        NotDefined: when the method is not defined on this classifier.
         Stopped: on SIGTERM, once the state is saved.
     """
     attention = settings.attention[method]
     processes = open_processes(settings.execution, attention.recipe.precision)
     backbone = load_backbone(backbone_name, settings.models[backbone_name]).to(processes.device)
+    refuse_undefined_pair(method, backbone)
     if processes.is_global_zero:
         describe(backbone)
     method_training = find(method).training
@@ -54,8 +58,7 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
     training = prepare_training(settings, backbone, method, processes)
     target = checkpoint_file(settings, backbone_name, method)
     identity = {
-        "model": settings.models[backbone_name].model_dump(),
-        "attention": attention.model_dump(),
+        "specification": specification(settings, backbone_name, method),
         "images": [file_digest(contents_file(settings, split)) for split in ("train", "validation")],
     }
     scratch = Scratch(target, identity)
@@ -125,7 +128,7 @@ def _write(
 ) -> None:
     target = checkpoint_file(settings, backbone.name, method)
     results = history.drop(columns="images_per_second")
-    write_text(target.with_suffix(".history.csv"), results.to_csv(index=False, float_format="%.6g"))
+    write_text(history_file(settings, backbone.name, method), results.to_csv(index=False, float_format="%.6g"))
     speed = training_speed_file(settings, backbone.name, method)
     write_text(speed, history[["epoch", "images_per_second"]].to_csv(index=False, float_format="%.6g"))
     save_checkpoint(target, trained, backbone, method_training.design)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor
 
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
@@ -13,7 +16,7 @@ from ttame.data.sources import open_source
 from ttame.data.transforms import to_unit_range
 from ttame.params.settings import Settings
 from ttame.runtime.processes import open_processes
-from ttame.runtime.progress import progress
+from ttame.stages.pieces import finish_pieces
 from ttame.store.paths import contents_file, list_file, model_truths_file
 from ttame.store.scratch import Scratch, file_digest
 
@@ -31,7 +34,7 @@ def run(settings: Settings, backbone_name: str) -> None:
     names = read_names(list_file(settings, "train"))
     target = model_truths_file(settings, backbone_name)
     identity = {
-        "model": settings.models[backbone_name].model_dump(),
+        "model": settings.models[backbone_name].model_dump(include={"model", "weights"}),
         "images": file_digest(contents_file(settings, "train")),
         "batch_size": settings.execution.batch_size,
     }
@@ -47,24 +50,23 @@ def run(settings: Settings, backbone_name: str) -> None:
 
 @torch.no_grad()
 def _classify(settings: Settings, backbone: Backbone, names: list[str], scratch: Scratch, processes: Fabric) -> None:
-    """Save the pieces of this process that are not there yet."""
+    """Finish the pieces of this process."""
     pieces = in_order(len(names), PIECE)
-    mine = range(processes.global_rank, len(pieces), processes.world_size)
-    missing = [number for number in mine if scratch.load(number) is None]
-    size = settings.execution.batch_size
-    batches = {
-        number: [pieces[number][at : at + size] for at in range(0, len(pieces[number]), size)] for number in missing
-    }
+    size, workers = settings.execution.batch_size, settings.execution.workers
     dataset = ImageDataset(open_source(settings.data, "train"), names, backbone.preprocessing)
-    loaded = load_batches(dataset, [batch for group in batches.values() for batch in group], settings.execution.workers)
-    title = f"model truths {backbone.name}"
-    with progress(sum(len(pieces[number]) for number in mine), title, "images", shown=processes.is_global_zero) as bar:
-        bar.update(sum(len(pieces[number]) for number in mine if number not in batches))
-        for number, group in batches.items():
+
+    def classify(missing: list[int], advance: Callable[[int], object]) -> Iterator[dict[str, Tensor]]:
+        groups = [[pieces[number][at : at + size] for at in range(0, len(pieces[number]), size)] for number in missing]
+        loaded = load_batches(dataset, [batch for group in groups for batch in group], workers)
+        for group in groups:
             classes = []
             for _ in group:
                 images = to_unit_range(next(loaded).to(processes.device, non_blocking=True))
                 images = images.contiguous(memory_format=torch.channels_last)
                 classes.append(backbone(backbone.normalise(images)).argmax(1).cpu())
-                bar.update(len(images))
-            scratch.save(number, {"classes": torch.cat(classes)})
+                advance(len(images))
+            yield {"classes": torch.cat(classes)}
+
+    mine = range(processes.global_rank, len(pieces), processes.world_size)
+    sizes, title = [len(piece) for piece in pieces], f"model truths {backbone.name}"
+    finish_pieces(scratch, sizes, classify, title, mine=mine, shown=processes.is_global_zero)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,19 @@ FULL = 64 * 1024
 
 _UMASK = os.umask(0)
 os.umask(_UMASK)
+
+
+_guards: list[Callable[[Path], None]] = []
+
+
+@contextmanager
+def guarded(check: Callable[[Path], None]) -> Iterator[None]:
+    """Ask `check` about every file before it gets its name; what `check` raises leaves the file as it was before."""
+    _guards.append(check)
+    try:
+        yield
+    finally:
+        _guards.remove(check)
 
 
 @contextmanager
@@ -30,6 +43,8 @@ def atomic_path(target: Path) -> Iterator[Path]:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.chmod(0o666 & ~_UMASK)  # some writers make files that only their owner can read
+        for check in _guards:
+            check(target)
         temporary.replace(target)
     except Exception as error:
         # torch and safetensors say a full disk in exceptions of their own.

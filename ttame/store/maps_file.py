@@ -16,6 +16,7 @@ from torch import Tensor
 from ttame.data.transforms import Preprocessing
 from ttame.errors import TTameError
 from ttame.store.artifacts import atomic_path
+from ttame.store.undefined import refuse_undefined
 
 _METADATA = "ttame"
 
@@ -83,7 +84,9 @@ def read_maps(path: Path) -> Maps:
 
     Raises:
         TTameError: when it is missing or is no maps file.
+        NotDefined: when it says that there are no maps of this pair.
     """
+    refuse_undefined(path)
     try:
         with safe_open(path, framework="pt") as file:
             facts = json.loads((file.metadata() or {})[_METADATA])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ttame.params.section import Split
@@ -26,6 +27,21 @@ def model_truths_file(settings: Settings, backbone: str) -> Path:
 def checkpoint_file(settings: Settings, backbone: str, method: str) -> Path:
     """The trained mechanism."""
     return settings.results / "attention" / backbone / f"{method}.safetensors"
+
+
+def history_file(settings: Settings, backbone: str, method: str) -> Path:
+    """Loss terms, learning rate and masked accuracy of a training, by epoch."""
+    return settings.results / "attention" / backbone / f"{method}.history.csv"
+
+
+def trainings_file(settings: Settings) -> Path:
+    """What is trained, a row per pair; there also where nothing is, so that the folder of trainings is always there."""
+    return settings.results / "attention" / "trainings.csv"
+
+
+def specification_file(settings: Settings, backbone: str, method: str) -> Path:
+    """What a pair reads of the params and the registry."""
+    return settings.results / "specifications" / backbone / f"{method}.json"
 
 
 def maps_file(settings: Settings, backbone: str, method: str) -> Path:
@@ -71,3 +87,12 @@ def cost_file(settings: Settings, backbone: str, method: str) -> Path:
 def training_speed_file(settings: Settings, backbone: str, method: str) -> Path:
     """The measured images per second of a training, by epoch."""
     return settings.results / "cost" / backbone / f"{method}.training.csv"
+
+
+PAIR_OUTPUTS: dict[str, tuple[Callable[[Settings, str, str], Path], ...]] = {
+    "train": (checkpoint_file, history_file, training_speed_file),
+    "maps": (maps_file, cost_file),
+    "scores": (scores_file,),
+    "sanity": (sanity_file,),
+}
+"""What the stages of one backbone and method write."""

@@ -9,10 +9,13 @@ import pandas as pd
 from ttame.errors import TTameError
 from ttame.params.settings import Settings
 from ttame.store.paths import sanity_file, scores_file
+from ttame.store.undefined import is_defined
 
 
 def read_scores(settings: Settings, backbone: str, names: list[str]) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """The scores of every method that has some, and the methods that have none, which are named on standard error.
+    """The scores of every method that has some, and the methods that are missing, which are named on standard error.
+
+    Methods that are not defined on the backbone are in neither.
 
     Args:
         settings: of the experiment.
@@ -25,11 +28,11 @@ def read_scores(settings: Settings, backbone: str, names: list[str]) -> tuple[di
     scores, missing = {}, []
     for method in settings.methods.all:
         path = scores_file(settings, backbone, method)
-        if path.exists():
-            scores[method] = _read(settings, backbone, method, names)
-        else:
+        if not path.exists():
             missing.append(method)
             print(f"{path}: no such scores; left out", file=sys.stderr)
+        elif is_defined(path):
+            scores[method] = _read(settings, backbone, method, names)
     if not scores:
         first = settings.methods.all[0]
         raise TTameError(
@@ -42,7 +45,11 @@ def read_scores(settings: Settings, backbone: str, names: list[str]) -> tuple[di
 def read_sanity(settings: Settings, backbone: str) -> pd.DataFrame:
     """Mean rank correlation after randomising the classifier: a row per method that has some, a column per depth."""
     files = {method: sanity_file(settings, backbone, method) for method in settings.methods.all}
-    means = {method: pd.read_csv(path).drop(columns="name").mean() for method, path in files.items() if path.exists()}
+    means = {
+        method: pd.read_csv(path).drop(columns="name").mean()
+        for method, path in files.items()
+        if path.exists() and is_defined(path)
+    }
     return pd.DataFrame(means).T
 
 

@@ -5,6 +5,7 @@ Every file of such a pair holds the reason and nothing else, so that backbones a
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -45,6 +46,11 @@ def refuse_undefined(path: Path) -> None:
         raise NotDefined(reason)
 
 
+def is_defined(path: Path) -> bool:
+    """Whether a file holds more than the reason why there is nothing to hold."""
+    return _reason(path) is None
+
+
 def _reason(path: Path) -> str | None:
     try:
         if path.suffix == ".safetensors":
@@ -59,7 +65,7 @@ def _reason(path: Path) -> str | None:
             return None if table is None else str(table[KEY][0])
         first, _, rest = path.read_text(encoding="utf-8").partition("\n")
         if path.suffix == ".csv":
-            return rest.strip().strip('"') if first == KEY else None
+            return next(csv.reader([rest.strip()]))[0] if first == KEY else None
         found = json.loads(first + rest)
         return found.get(KEY) if isinstance(found, dict) else None
     except Exception:  # whatever a broken file makes its reader raise; the reader of the values will name it

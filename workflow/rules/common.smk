@@ -1,15 +1,14 @@
 """dvc.yaml as Snakemake sees it.
 
-`${item.backbone}` becomes the wildcard `{backbone}` and the rest is looked up in the params. The rules add only what
-DVC has no word for, such as threads, memory, time and a log. DVC's axes come from the params, so the outputs of every
-stage are known before anything runs.
+`${item.backbone}` becomes the wildcard `{backbone}` and the rest is looked up in the params. DVC's axes come from the
+params, so the outputs of every stage are known before anything runs.
 """
 
+import hashlib
 import itertools
-import json
 import re
 import sys
-from functools import reduce
+from functools import cache, reduce
 from pathlib import Path
 
 import yaml
@@ -17,48 +16,28 @@ import yaml
 sys.path.insert(0, str(Path(workflow.basedir)))
 
 from ttame.errors import TTameError
-from ttame.params.reading import parse_settings
+from ttame.params.active import load_settings
+from ttame.params.composition import whole
+from ttame.params.planned import PLANNED, digest, values_read
 
 try:
-    parse_settings(config, "params.yaml")
+    SETTINGS = load_settings()
 except TTameError as error:
     raise WorkflowError(str(error))
 
+PARAMS = whole(SETTINGS)
 STAGES = yaml.safe_load(Path(workflow.basedir, "dvc.yaml").read_text())["stages"]
-
-
 SHOWN_IN_REPORT = (".csv", ".html", ".png")
 
 
 def look_up(key):
     """The value of a dotted key of the params."""
-    return reduce(lambda section, name: section[name], key.split("."), config)
+    return reduce(lambda section, name: section[name], key.split("."), PARAMS)
 
 
 def to_wildcards(text):
     """DVC's `${item.x}` as Snakemake's `{x}`."""
     return re.sub(r"\$\{item\.(\w+)\}", r"{\1}", text)
-
-
-def paths(stage, *kinds):
-    """Path patterns of a stage's deps, or of what it writes."""
-    entries = [entry for kind in kinds for entry in STAGES[stage].get(kind, [])]
-    return [to_wildcards(entry if isinstance(entry, str) else next(iter(entry))) for entry in entries]
-
-
-def written(stage):
-    """Path patterns of everything that a stage writes; DVC tells metrics and plots from other outputs."""
-    return paths(stage, "outs", "metrics", "plots")
-
-
-def reported(stage, category):
-    """What a stage writes, marked for `snakemake --report` where the report can show it."""
-    caption = f"../report/{stage}.rst"
-    found = []
-    for path in written(stage):
-        shown = path.endswith(SHOWN_IN_REPORT)
-        found.append(report(path, caption=caption, category=category) if shown else path)
-    return found
 
 
 def axis_values(values):
@@ -68,88 +47,114 @@ def axis_values(values):
     return [look_up(value.strip("${}")) if value.startswith("${") else value for value in values]
 
 
+@cache
 def combinations(stage):
-    """Every combination of the stage's axes, as a dictionary of wildcards."""
+    """Every combination of the stage's axes, as dictionaries of wildcards."""
     axes = {name: axis_values(values) for name, values in STAGES[stage]["matrix"].items()}
     return [dict(zip(axes, values)) for values in itertools.product(*axes.values())]
 
 
-def outputs_of(stage):
-    """Every file that a stage writes in this experiment."""
-    return [pattern.format(**wildcards) for wildcards in combinations(stage) for pattern in written(stage)]
+def allowed_wildcards(stage):
+    """Wildcard constraints: no value but those of the experiment, and none at all for a stage without combinations."""
+    found = {name: set() for name in STAGES[stage]["matrix"]}
+    for wildcards in combinations(stage):
+        for name, value in wildcards.items():
+            found[name].add(re.escape(value))
+    return {name: "|".join(sorted(values)) or "(?!)" for name, values in found.items()}
 
 
+def specifications():
+    """The files in the one folder that a stage writes; Snakemake would put a file of its own into a folder."""
+    pairs = itertools.product(SETTINGS.backbones, SETTINGS.methods.all)
+    return [f"{{experiment}}/specifications/{backbone}/{method}.json" for backbone, method in pairs]
+
+
+def written(stage):
+    """Path patterns of everything that a stage writes; DVC tells metrics and plots from other outputs."""
+    entries = [entry for kind in ("outs", "metrics", "plots") for entry in STAGES[stage].get(kind, [])]
+    patterns = [to_wildcards(entry if isinstance(entry, str) else next(iter(entry))) for entry in entries]
+    files = [pattern for pattern in patterns if not pattern.endswith("/specifications")]
+    return files if files == patterns else files + [f"results/{file}" for file in specifications()]
+
+
+def reported(stage):
+    """What a stage writes, marked for `snakemake --report` where the report can show it."""
+    caption = Path(workflow.basedir, "workflow", "report", f"{stage}.rst")
+    if not caption.exists():
+        return written(stage)
+    found = []
+    for path in written(stage):
+        shown = path.endswith(SHOWN_IN_REPORT)
+        found.append(report(path, caption=str(caption), category=stage.capitalize()) if shown else path)
+    return found
+
+
+@cache
 def every_output():
     """Every file of the experiment: with the tables alone, a clone that tracks them would have nothing to do."""
-    return [path for stage in STAGES for path in outputs_of(stage)]
+    return [
+        pattern.format(**wildcards)
+        for stage in STAGES
+        for wildcards in combinations(stage)
+        for pattern in written(stage)
+    ]
 
 
-def dependencies(stage):
-    """Input function: files of other stages, and the code; a folder stands for the files in it."""
+def code_and_data(stage, wildcards):
+    """What a stage depends on: files of the repository, and files or folders of results."""
+    deps = [to_wildcards(dep).format(**wildcards) for dep in STAGES[stage]["deps"]]
+    made = [dep.startswith("results/") for dep in deps]
+    return list(itertools.compress(deps, (not of for of in made))), list(itertools.compress(deps, made))
+
+
+def inputs(stage):
+    """Input function: files of other stages; a folder stands for the files in it.
+
+    A pair's specification has to be there and no more, since the values that it holds are among the job's params.
+    """
 
     def files(wildcards):
-        produced = every_output()
         found = []
-        for pattern in paths(stage, "deps"):
-            path = pattern.format(**wildcards)
-            below = [output for output in produced if output.startswith(f"{path}/")]
-            if not below and Path(path).is_dir():
-                below = [str(file) for file in sorted(Path(path).rglob("*")) if is_source(file)]
-            found += below or [path]
+        for path in code_and_data(stage, wildcards)[1]:
+            below = [output for output in every_output() if output.startswith(f"{path}/")]
+            found += [ancient(path)] if "/specifications/" in path else below or [path]
         return found
 
     return files
 
 
-def is_source(file):
-    return file.is_file() and file.suffix != ".md" and "__pycache__" not in file.parts
+def planned(stage):
+    """Params function: a digest of the values that a job reads, so that a change of one runs it again."""
+    return lambda wildcards: digest(values_read(STAGES[stage], SETTINGS, dict(wildcards)))
 
 
-def parameters(stage):
-    """Params function: the values of the keys that the stage depends on, so that a change of one reruns it."""
-
-    def values(wildcards):
-        keys = [to_wildcards(key).format(**wildcards) for key in STAGES[stage]["params"]]
-        return json.dumps({key: look_up(key) for key in keys}, sort_keys=True)
-
-    return values
+def code(stage):
+    """Params function: a digest of the files of the repository that a job depends on."""
+    return lambda wildcards: digest_of_files(tuple(code_and_data(stage, wildcards)[0]))
 
 
-def axes(stage):
-    """Wildcard constraints: no value but those of the experiment, and none at all for a stage without combinations."""
-    if not combinations(stage):
-        return {name: "(?!)" for name in STAGES[stage]["matrix"]}
-    found = {}
-    for wildcards in combinations(stage):
-        for name, value in wildcards.items():
-            found.setdefault(name, set()).add(re.escape(value))
-    return {name: "|".join(sorted(values)) for name, values in found.items()}
+@cache
+def digest_of_files(paths):
+    """A folder stands for all files in it but documentation."""
+    found = hashlib.sha256()
+    for path in map(Path, paths):
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file() and file.suffix != ".md" and "__pycache__" not in file.parts:
+                found.update(f"{file}\n".encode() + file.read_bytes())
+    return found.hexdigest()[:16]
 
 
-def cores(processes=1):
-    """CPU cores of a task: of each of its processes, the threads that compute and the workers that decode."""
-    return processes * (config["execution"]["threads"] + config["execution"]["workers"])
-
-
-def gpus(count=1):
-    """GPUs of a job; a cluster would look for them in vain where the params say that the CPU computes."""
-    return 0 if config["execution"]["device"] == "cpu" else count
-
-
-def processes_of_task():
-    """A training's processes are one task on one node, where the first starts the others, and a task each on several."""
-    return config["execution"]["devices"] if config["execution"]["nodes"] == 1 else 1
-
-
-def training_resources():
-    """GPUs and, for several nodes, tasks; `mpi` tells Snakemake's Slurm plugin that the command starts them itself."""
-    devices, nodes = config["execution"]["devices"], config["execution"]["nodes"]
-    found = {"gpu": gpus(devices * nodes)}
-    return found if nodes == 1 else found | {"nodes": nodes, "tasks": devices * nodes, "mpi": "srun"}
+def command_line(stage):
+    """DVC's command."""
+    return re.sub(r"\{(\w+)\}", r"{wildcards.\1}", to_wildcards(STAGES[stage]["cmd"]))
 
 
 def command(stage):
-    """DVC's command, its messages shown and kept in the log."""
-    return f"({to_wildcards(STAGES[stage]['cmd'])}) 2>&1 | tee {{log}}".replace("{backbone}", "{wildcards.backbone}").replace(
-        "{method}", "{wildcards.method}"
-    )
+    """The same with what it was planned with; its messages are shown and kept in the log."""
+    return f"({PLANNED}={{params.planned}} {command_line(stage)}) 2>&1 | tee {{log}}"
+
+
+def log_file(stage):
+    """`logs/<experiment>/<command>/<backbone>.<method>.log`, as far as the stage has these axes."""
+    axes = [f"{{{name}}}" for name in STAGES[stage]["matrix"] if name != "experiment"]
+    return "/".join(["logs/{experiment}", STAGES[stage]["cmd"].split()[3], *([".".join(axes)] if axes else [])]) + ".log"

@@ -1,4 +1,4 @@
-"""Stage: the table of measured seconds and memory. Measurements differ from run to run, so no result depends on it."""
+"""The table of measured seconds and memory. Measurements differ from run to run, so no result depends on it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ttame.params.settings import Settings
 from ttame.report.markdown import MISSING, markdown_table
 from ttame.store.artifacts import write_text
 from ttame.store.paths import cost_file, results_file, training_speed_file
+from ttame.store.undefined import is_defined
 
 INTRODUCTION = """\
 # Cost of `{experiment}`, as measured
@@ -22,9 +23,14 @@ CPU and the allocated memory on a GPU.
 """
 
 
-def run(settings: Settings) -> None:
-    """Write `cost.csv` and `cost.md`."""
-    rows = [_row(settings, backbone, method) for backbone in settings.backbones for method in settings.methods.all]
+def write_cost_tables(settings: Settings) -> None:
+    """Write `cost.csv` and `cost.md`, a row per pair that is defined.
+
+    Raises:
+        TTameError: when a measurement is missing or broken.
+    """
+    pairs = [(backbone, method) for backbone in settings.backbones for method in settings.methods.all]
+    rows = [_row(settings, *pair) for pair in pairs if is_defined(cost_file(settings, *pair))]
     folder = results_file(settings).parent
     write_text(folder / "cost.csv", pd.DataFrame(rows).to_csv(index=False, float_format="%.4g"))
     headings = ["Backbone", "Method", "ms per map", "Peak memory, MB", "Training images/s", "Batch", "Device"]

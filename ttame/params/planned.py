@@ -1,0 +1,104 @@
+"""What ran is what was planned: a stage publishes nothing once the keys that it reads have other values.
+
+`dvc.yaml` says which keys those are. Snakemake hands the digest of their values over with every job, as it planned it.
+A job that starts or ends after somebody edited params.yaml ends with one line, not with a result that would be recorded
+under values that did not make it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache, reduce
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ttame.errors import TTameError
+from ttame.params.active import load_settings
+from ttame.params.composition import whole
+from ttame.params.settings import Settings
+from ttame.params.specification import specification
+from ttame.store.artifacts import guarded
+
+DESCRIPTION = Path("dvc.yaml")
+PLANNED = "TTAME_PLANNED"
+"""Environment variable with the digest that the engine planned a job with."""
+
+
+def values_read(description: Mapping[str, Any], settings: Settings, wildcards: Mapping[str, str]) -> dict[str, Any]:
+    """The values of the keys that a stage of dvc.yaml depends on, for one of its jobs."""
+    keys = [_filled(key, wildcards) for key in description.get("params", [])]
+    values = whole(settings)
+    found = {key: reduce(lambda section, name: section[name], key.split("."), values) for key in keys}
+    if any("/specifications/" in dep for dep in description.get("deps", [])):
+        found["specification"] = specification(settings, wildcards["backbone"], wildcards["method"])
+    return found
+
+
+def digest(values: Mapping[str, Any]) -> str:
+    """Of the values that a stage reads, 16 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@contextmanager
+def as_planned(path: Path, settings: Settings, stage: str, wildcards: Mapping[str, str]) -> Iterator[None]:
+    """Let a stage run, and publish results only while the keys that it depends on have the values that it was given.
+
+    Raises:
+        TTameError: at the start, when the engine planned the job with other values; when a result is published, when
+            the file holds other values by then.
+    """
+    description = _describe(stage, path)
+    given = values_read(description, settings, wildcards)
+    planned, text = os.environ.get(PLANNED), path.read_bytes()
+    job = " ".join([stage, *wildcards.values()])
+    if planned is not None and planned != digest(given):
+        raise TTameError(f"{path}: edited after {job} was planned; start the engine again, what is finished is kept")
+
+    def check(target: Path) -> None:
+        if target.parts[0] != settings.results.parts[0] or path.read_bytes() == text:
+            return
+        now = values_read(description, _read_again(path), wildcards)
+        changed = [key for key, value in now.items() if given[key] != value]
+        if changed:
+            raise TTameError(
+                f"{path}: {', '.join(changed)} edited while {job} ran, so {target} is not written; run it again, or "
+                "edit the value back"
+            )
+
+    with guarded(check):
+        yield
+
+
+def _read_again(path: Path) -> Settings:
+    try:
+        return load_settings(path)
+    except TTameError:
+        time.sleep(1)  # an editor may have been about to write the rest
+        return load_settings(path)
+
+
+def _describe(stage: str, path: Path) -> Mapping[str, Any]:
+    """The entry of dvc.yaml that this command stands in; where there is no DAG, every key counts but the execution."""
+    for description in _stages(path.parent / DESCRIPTION).values():
+        if description["cmd"].split()[3] == stage:
+            found: Mapping[str, Any] = description
+            return found
+    return {"params": [name for name in Settings.model_fields if name != "execution"]}
+
+
+@cache
+def _stages(path: Path) -> dict[str, Any]:
+    return dict(yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]) if path.exists() else {}
+
+
+def _filled(key: str, wildcards: Mapping[str, str]) -> str:
+    for name, value in wildcards.items():
+        key = key.replace(f"${{item.{name}}}", value)
+    return key

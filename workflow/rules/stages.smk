@@ -1,0 +1,29 @@
+"""A rule for every stage of dvc.yaml."""
+
+for stage in STAGES:
+
+    rule:
+        name:
+            stage
+        input:
+            inputs(stage),
+        output:
+            reported(stage),
+        params:
+            planned=planned(stage),
+            code=code(stage),
+        wildcard_constraints:
+            **allowed_wildcards(stage),
+        log:
+            log_file(stage),
+        # The longest jobs first, so that nothing waits for them at the end.
+        priority: 10 if stage == "train" else 0
+        threads: ASKED[stage]["threads"]
+        resources:
+            **ASKED[stage]["resources"],
+        conda:
+            "../envs/ttame.yaml"
+        message:
+            command_line(stage)
+        shell:
+            command(stage)
