@@ -15,8 +15,9 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from ttame.attention.epochs import part_of_process, train
+from ttame.attention.history import StepResult
 from ttame.attention.mechanism import AttentionMechanism
-from ttame.attention.training import AttentionTraining, StepResult
+from ttame.attention.training import AttentionTraining
 from ttame.backbones.backbone import Backbone
 from ttame.cli.main import main
 from ttame.data.dataset import ImageDataset

@@ -25,7 +25,7 @@ from ..conftest import IMAGENET, SHARED, TinyCNN
 
 
 class ThreeMaps(nn.Module):
-    """Feature layers with the shapes of golden section 1: 8 x 28 x 28, 16 x 14 x 14 and 24 x 7 x 7, and ten classes."""
+    """Feature layers that the golden mechanisms read, 8 x 28 x 28, 16 x 14 x 14 and 24 x 7 x 7, and ten classes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ def _vit() -> Backbone:
 def _lightning(
     path: Path, backbone: Backbone, mechanism: dict[str, Tensor], layers: list[str], version: str, **more: Any
 ) -> Path:
-    """A checkpoint as Lightning writes it (golden section 9): the classifier is in it twice."""
+    """A checkpoint as Lightning writes it: the classifier is in it twice."""
     state = OrderedDict((f"generic.attn_mech.{name}", value) for name, value in mechanism.items())
     for prefix in ("generic.body.", "generic.arrangement.body."):
         state |= {f"{prefix}{name}": value.clone() for name, value in backbone.model.state_dict().items()}

@@ -20,7 +20,7 @@ from .recipe import LOSS, RECIPE
 
 
 class GoldenBody(nn.Module):
-    """The network of golden section 10."""
+    """The classifier that the steps in `generic_step` were taken with."""
 
     def __init__(self) -> None:
         super().__init__()

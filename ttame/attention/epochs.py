@@ -11,7 +11,8 @@ from types import FrameType
 
 import torch
 
-from ttame.attention.training import AttentionTraining, Averages
+from ttame.attention.history import Averages
+from ttame.attention.training import AttentionTraining
 from ttame.data.dataset import ImageDataset, epoch_order, in_order, load_batches
 from ttame.data.transforms import to_unit_range
 from ttame.errors import Stopped

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import pickle
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, distributed, nn
 
+from ttame.attention.history import Averages, StepResult
 from ttame.attention.loss import Loss, attention_loss
 from ttame.attention.masking import (
     InputPolicy,
@@ -27,40 +27,6 @@ from ttame.errors import TTameError
 from ttame.params.attention import LossSettings, RecipeSettings
 from ttame.runtime.processes import one_process
 from ttame.store.artifacts import atomic_path
-
-TERMS = ("loss", "cross_entropy", "area", "variation", "masked_accuracy")
-HISTORY = (
-    "epoch",
-    "learning_rate",
-    *(f"train_{term}" for term in TERMS),
-    *(f"validation_{term}" for term in TERMS),
-    "images_per_second",
-)
-"""Columns of a training's history, one row an epoch."""
-
-
-class StepResult(NamedTuple):
-    """One batch: means of the loss terms, (B,) model truths of all processes, share of masked images keeping theirs."""
-
-    loss: Loss
-    labels: Tensor
-    kept: Tensor
-
-
-@dataclass
-class Averages:
-    """Image-weighted means of the loss terms and of the masked accuracy."""
-
-    sums: Tensor = field(default_factory=lambda: torch.zeros(5, dtype=torch.float64))
-    images: int = 0
-
-    def add(self, result: StepResult) -> None:
-        values = torch.stack([*(term.detach() for term in result.loss), result.kept])
-        self.sums += values.double().cpu() * len(result.labels)
-        self.images += len(result.labels)
-
-    def row(self, split: str) -> dict[str, float]:
-        return {f"{split}_{term}": value for term, value in zip(TERMS, (self.sums / self.images).tolist(), strict=True)}
 
 
 def input_policy(settings: LossSettings, backbone: Backbone) -> InputPolicy:

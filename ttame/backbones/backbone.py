@@ -150,8 +150,8 @@ class Backbone(nn.Module):
     def record(self, images: Tensor, layer: str) -> Recording:
         """A forward pass that can be run again with another output of `layer`, for the cost of what comes after it.
 
-        DESIGN has this as `rerun(layer, activation)`; the pass it starts from is an object here, so that nobody can
-        rerun the wrong one. A rerun counts as one forward pass an activation (see `Backbone.rerun`).
+        The pass that a rerun starts from is an object, so that nobody can rerun the wrong one. A rerun counts as one
+        forward pass an activation (see `Backbone.rerun`).
 
         Args:
             images: (B, 3, H, W), normalised.

@@ -10,8 +10,8 @@ def coherency(maps: Tensor, maps_of_masked: Tensor) -> Tensor:
     """Whether the map of what the map keeps is the map again: (1 + Pearson correlation) / 2 (equation 4).
 
     Args:
-        maps: (B, h, w) of an image.
-        maps_of_masked: (B, h, w) of the image times its map, for the same class.
+        maps: (B, h, w), normalised, of an image.
+        maps_of_masked: (B, h, w), normalised, of the image times its saliency map, for the same target.
 
     Returns:
         (B,) in [0, 1]; higher is better. A constant map has no correlation with anything, which is 0.5.
@@ -38,7 +38,7 @@ def adcc(drop: Tensor, coherency: Tensor, complexity: Tensor) -> Tensor:
     """Harmonic mean of 1 - average drop, coherency and 1 - complexity (equation 6).
 
     Args:
-        drop, coherency, complexity: (B,) in [0, 1]; the drop when the image is multiplied by the whole map.
+        drop, coherency, complexity: (B,) in [0, 1]; the drop when the saliency map itself is the mask.
 
     Returns:
         (B,) in [0, 1], 0 where one of the three is at its worst; higher is better.

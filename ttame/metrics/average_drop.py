@@ -1,4 +1,4 @@
-"""Average drop and increase in confidence (Chattopadhay et al., Grad-CAM++, WACV 2018; SPEC of T-TAME, section IV).
+"""Average drop and increase in confidence (Chattopadhay et al., Grad-CAM++, WACV 2018).
 
 Both are means over images, in percent: AD = 100 / N * sum max(0, p - q) / p, lower is better; IC = 100 / N * #(q > p),
 higher is better. Here is what each image adds.
@@ -14,8 +14,8 @@ def drop(clean: Tensor, masked: Tensor) -> Tensor:
     """max(0, p - q) / p of each image, and 0 where p is 0.
 
     Args:
-        clean: (N,) p, softmax probability of the model truth on the clean image, in [0, 1].
-        masked: (N,) q, the same class's on the masked image, in [0, 1].
+        clean: (N,) p, softmax probability of the target on the clean image, in [0, 1].
+        masked: (N,) q, the target's on the masked image, in [0, 1].
 
     Returns:
         (N,) in [0, 1].

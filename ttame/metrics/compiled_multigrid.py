@@ -10,17 +10,17 @@ from torch import Tensor
 
 from ttame.metrics import multigrid_kernels as kernels
 from ttame.metrics.multigrid import MOST_STEPS, TOLERANCE, Multigrid, no_solution
-from ttame.metrics.multigrid_kernels import SOLVED, Doubles, Floats
+from ttame.metrics.multigrid_kernels import SOLVED, Doubles, Fields, Floats
 
 
 def solve(images: Tensor, removed: Tensor) -> Tensor:
     """As `multigrid.solve`, for tensors on the CPU; images are shared among as many threads as torch uses."""
-    hierarchy = Multigrid(removed)
+    preconditioner = Multigrid(removed)
     filled = images.double()
     threads = min(torch.get_num_threads(), len(images))
 
     def run(first: int) -> None:
-        solver = _Solver(hierarchy, images.shape[1])
+        solver = _Solver(preconditioner, images.shape[1])
         for number in range(first, len(images), threads):
             filled[number] = torch.from_numpy(solver(filled[number].numpy(), number))
 
@@ -30,37 +30,35 @@ def solve(images: Tensor, removed: Tensor) -> Tensor:
 
 
 class _Solver:
-    """Room for one image of C channels at a time, on every grid of a hierarchy; fields have a frame of one pixel."""
+    """Room for one image of C channels at a time, on every grid; fields have a frame of one pixel."""
 
-    def __init__(self, hierarchy: Multigrid, channels: int) -> None:
-        self._hierarchy = hierarchy
-        relaxations = [hierarchy.pixels.relaxation, *(grid.relaxation for grid in hierarchy.coarse)]
-        sizes = [tuple(relaxation.shape[2:]) for relaxation in relaxations] + [hierarchy.coarsest_size]
-
-        def fields() -> list[Floats]:
-            return [np.zeros((channels, height + 2, width + 2), np.float32) for height, width in sizes]
-
-        self._right, self._solution, self._left = fields(), fields(), fields()
-        self._direction = np.zeros_like(self._right[0])
+    def __init__(self, preconditioner: Multigrid, channels: int) -> None:
+        self._preconditioner = preconditioner
+        relaxations = [preconditioner.pixels.relaxation, *(grid.relaxation for grid in preconditioner.coarse)]
+        sizes = [tuple(relaxation.shape[2:]) for relaxation in relaxations] + [preconditioner.coarsest_size]
+        self._fields = [_fields((channels, height + 2, width + 2)) for height, width in sizes]
+        self._direction = np.zeros_like(self._fields[0][0])
 
     def __call__(self, image: Doubles, number: int) -> Doubles:
         """(C, H, W), with the zeros of the removed pixels of image `number` replaced."""
-        pixels, coarse = self._hierarchy.pixels, self._hierarchy.coarse
+        pixels, coarse = self._preconditioner.pixels, self._preconditioner.coarse
         equations: tuple[Floats, Floats] = pixels.removed[number, 0].numpy(), (pixels.weights[0, 0] - 4).numpy()
         relaxation = pixels.relaxation[number, 0].numpy()
         stencils = [(grid.stencils[number].numpy(), grid.relaxation[number, 0].numpy()) for grid in coarse]
-        residual, change, room = self._right[0], self._solution[0], self._left[0]
+        # The residual is the right-hand side of the preconditioner's equations; their solution is what it gives.
+        residual, preconditioned, product = self._fields[0]
+        right_hand_side, solution, _ = self._fields[1]
         values: Doubles = np.pad(image, ((0, 0), (1, 1), (1, 1)))
         energies = np.zeros(len(image))
         for _ in range(MOST_STEPS):
             kernels.exact_residual(*equations, values, residual)
-            kernels.descend_pixels(*equations, relaxation, residual, change, room, self._right[1])
+            kernels.descend_pixels(*equations, relaxation, self._fields[0], right_hand_side)
             self._correct(stencils, number)
-            kernels.ascend_pixels(*equations, relaxation, residual, change, room, self._solution[1])
-            kernels.conjugate_step(*equations, residual, change, self._direction, room, energies, values)
+            kernels.ascend_pixels(*equations, relaxation, self._fields[0], solution)
+            kernels.conjugate_step(*equations, residual, preconditioned, self._direction, product, energies, values)
             if not np.isfinite(energies).all():
                 break
-            energies[np.abs(change).max(axis=(1, 2)) < TOLERANCE] = SOLVED
+            energies[np.abs(preconditioned).max(axis=(1, 2)) < TOLERANCE] = SOLVED
             if (energies == SOLVED).all():
                 return values[:, 1:-1, 1:-1]
         raise no_solution()
@@ -69,11 +67,13 @@ class _Solver:
         """From the right-hand side on the first coarse grid to the solution there."""
         levels = range(len(stencils), 0, -1)
         for level in reversed(levels):
-            fields = self._right[level], self._solution[level], self._left[level]
-            kernels.descend(*stencils[level - 1], *fields, self._right[level + 1])
-        coarsest = self._right[-1][:, 1:-1, 1:-1]
-        solved = coarsest.reshape(len(coarsest), -1) @ self._hierarchy.inverse[number].numpy()
-        self._solution[-1][:, 1:-1, 1:-1] = solved.reshape(coarsest.shape)
+            kernels.descend(*stencils[level - 1], self._fields[level], self._fields[level + 1][0])
+        right_hand_side, solution, _ = (field[:, 1:-1, 1:-1] for field in self._fields[-1])
+        solved = right_hand_side.reshape(len(solution), -1) @ self._preconditioner.inverse[number].numpy()
+        solution[:] = solved.reshape(solution.shape)
         for level in levels:
-            fields = self._right[level], self._solution[level], self._left[level]
-            kernels.ascend(*stencils[level - 1], *fields, self._solution[level + 1])
+            kernels.ascend(*stencils[level - 1], self._fields[level], self._fields[level + 1][1])
+
+
+def _fields(shape: tuple[int, int, int]) -> Fields:
+    return np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape, np.float32)

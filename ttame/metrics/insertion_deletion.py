@@ -18,7 +18,7 @@ def insertion_images(images: Tensor, saliency: Tensor, steps: int, blur: float) 
         images: (B, 3, H, W), normalised.
         saliency: (B, H, W).
         steps: S; step k of 0 to S - 1 shows k / S of the pixels. Step S, not among them, is the image itself.
-        blur: standard deviation of the blur as a share of the shorter side; RISE blurs by 5 of 224 pixels.
+        blur: standard deviation of the blur as a fraction of the shorter side; RISE blurs by 5 of 224 pixels.
 
     Returns:
         (B, S, 3, H, W).
@@ -55,7 +55,7 @@ def area_under_curve(probabilities: Tensor) -> Tensor:
 
 
 def blurred(images: Tensor, blur: float) -> Tensor:
-    """Gaussian blur, cut at two standard deviations, of a standard deviation that is a share of the shorter side.
+    """Gaussian blur, cut at two standard deviations, of a standard deviation that is a fraction of the shorter side.
 
     RISE uses a kernel of 11 pixels with a standard deviation of 5 and darkens the border; here the border is mirrored.
     """

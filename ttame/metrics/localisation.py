@@ -22,7 +22,7 @@ def pointing_game(saliency: Tensor, object_masks: Tensor) -> Tensor:
 
 
 def mass_inside(saliency: Tensor, object_masks: Tensor) -> Tensor:
-    """Share of a map's mass that lies on the object (relevance mass, Arras et al., Information Fusion 2022).
+    """Fraction of a map's mass that lies on the object (relevance mass, Arras et al., Information Fusion 2022).
 
     Args:
         saliency: (B, H, W), not negative, as after min-max normalisation.

@@ -1,4 +1,4 @@
-"""From a raw saliency map to a masked image or a ranking of pixels."""
+"""From a raw map to a saliency map, and from that to a mask or a ranking of pixels."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from torch.nn import functional
 EPSILON = 1e-10
 
 
-def normalise_map(maps: Tensor) -> Tensor:
+def normalise_map(raw_maps: Tensor) -> Tensor:
     """Min-max normalise each map: (m - min) / (max - min + 1e-10).
 
     Args:
-        maps: (B, h, w), any real values. NaN and infinite values count as the smallest finite one of their map: a
+        raw_maps: (B, h, w), any real values. NaN and infinite values count as the smallest finite one of their map: a
             method that has no value for a pixel does not call it relevant.
 
     Returns:
         (B, h, w) in [0, 1]. A constant map, and one without any finite value, becomes 0 everywhere: it says nothing.
     """
-    flat = maps.flatten(1)
+    flat = raw_maps.flatten(1)
     finite = flat.isfinite()
     lowest = torch.where(finite, flat, torch.inf).amin(1, keepdim=True)
     lowest = torch.where(lowest.isfinite(), lowest, 0.0)
     shifted = torch.where(finite, flat, lowest) - lowest
-    return (shifted / (shifted.amax(1, keepdim=True) + EPSILON)).view_as(maps)
+    return (shifted / (shifted.amax(1, keepdim=True) + EPSILON)).view_as(raw_maps)
 
 
 def resize_map(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -39,20 +39,21 @@ def saliency_map(raw_maps: Tensor, size: tuple[int, int]) -> Tensor:
     return resize_map(normalise_map(raw_maps), size)
 
 
-def keep_most_salient(masks: Tensor, share: float) -> Tensor:
-    """Set what lies below the image's own quantile to 0; the rest keeps its soft value.
+def keep_most_salient(saliency: Tensor, percent: float) -> Tensor:
+    """The mask that keeps the most salient pixels: what lies below the map's own quantile becomes 0, the rest keeps its
+    value.
 
     Args:
-        masks: (B, H, W) in [0, 1], already at image size.
-        share: percent of the pixels to keep, in (0, 100]; 100 changes nothing.
+        saliency: (B, H, W) in [0, 1].
+        percent: of the pixels to keep, in (0, 100]; 100 changes nothing.
 
     Returns:
         (B, H, W) in [0, 1].
     """
-    flat = masks.flatten(1)
+    flat = saliency.flatten(1)
     # In double precision, since the position of the quantile between two pixels is computed from their count.
-    threshold = flat.double().quantile(1.0 - share / 100.0, dim=1, keepdim=True)
-    return torch.where(flat.double() < threshold, 0.0, flat).view_as(masks)
+    threshold = flat.double().quantile(1.0 - percent / 100.0, dim=1, keepdim=True)
+    return torch.where(flat.double() < threshold, 0.0, flat).view_as(saliency)
 
 
 def rank_pixels(saliency: Tensor) -> Tensor:
@@ -67,16 +68,16 @@ def rank_pixels(saliency: Tensor) -> Tensor:
     return saliency.flatten(1).argsort(dim=1, descending=True, stable=True)
 
 
-def removed_pixels(order: Tensor, share: float) -> Tensor:
-    """Mark the first `share` percent of an order, to the pixel.
+def removed_pixels(order: Tensor, percent: float) -> Tensor:
+    """Mark the first so many percent of an order, to the pixel.
 
     Args:
         order: (B, N) indices.
-        share: percent in [0, 100].
+        percent: in [0, 100].
 
     Returns:
-        (B, N) bool with exactly round(N * share / 100) true entries in every row.
+        (B, N) bool with exactly round(N * percent / 100) true entries in every row.
     """
-    count = round(order.shape[1] * share / 100.0)
+    count = round(order.shape[1] * percent / 100.0)
     removed = torch.zeros_like(order, dtype=torch.bool)
     return removed.scatter_(1, order[:, :count], True)

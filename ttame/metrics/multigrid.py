@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ttame.errors import TTameError
+from ttame.metrics.grid_transfer import coarsen, interpolate, restrict
 
 TOLERANCE = 5e-4
 """An image is solved after the step whose preconditioned residual, an estimate of the error before it, is below this;
@@ -50,8 +51,8 @@ def solve(images: Tensor, removed: Tensor) -> Tensor:
     Raises:
         TTameError: when it does not converge, which takes a NaN or infinite pixel.
     """
-    cycle = Multigrid(removed)
-    pixels = cycle.pixels
+    preconditioner = Multigrid(removed)
+    pixels = preconditioner.pixels
     gone, weights = removed[:, None], pixels.weights.double()
     values = images.double()
     residual = direction = torch.zeros_like(images, dtype=torch.float32)
@@ -60,14 +61,14 @@ def solve(images: Tensor, removed: Tensor) -> Tensor:
     for number in range(MOST_STEPS):
         if number % FRESH_RESIDUAL == 0:
             residual = torch.where(gone, window_sum(values) - weights * values, 0.0).float()
-        change = cycle(residual)
-        previous, energy = energy, _inner(residual, change)
-        direction = change.addcmul(direction, _ratio(energy, previous))
+        preconditioned = preconditioner(residual)
+        previous, energy = energy, _inner(residual, preconditioned)
+        direction = preconditioned.addcmul(direction, _ratio(energy, previous))
         applied = pixels.apply(direction)
         step = _ratio(energy, _inner(direction, applied)) * unsolved
         values.addcmul_(direction, step)
         residual = residual.addcmul(applied, step, value=-1)
-        unsolved &= ~(change.abs().amax((2, 3), keepdim=True) < TOLERANCE)
+        unsolved &= ~(preconditioned.abs().amax((2, 3), keepdim=True) < TOLERANCE)
         if not unsolved.any():
             return values
     raise no_solution()
@@ -79,7 +80,7 @@ def no_solution() -> TTameError:
 
 
 class Multigrid:
-    """A V-cycle, which approximates the inverse of the equations; symmetric, so that it can precondition."""
+    """A preconditioner: a V-cycle, which approximates the inverse of the equations, and symmetrically."""
 
     def __init__(self, removed: Tensor) -> None:
         self.pixels = PixelGrid(removed[:, None].float())
@@ -91,16 +92,16 @@ class Multigrid:
         self.coarsest_size = stencils.shape[3], stencils.shape[4]
         self.inverse = _dense_inverse(stencils)
 
-    def __call__(self, residual: Tensor, level: int = 0) -> Tensor:
+    def __call__(self, right_hand_side: Tensor, level: int = 0) -> Tensor:
         """From 0, a Jacobi sweep before and after the correction from the coarser grids: (P, C, h, w), same shape."""
         if level > len(self.coarse):
-            return torch.einsum("pij,pcj->pci", self.inverse, residual.flatten(2)).view_as(residual)
+            return torch.einsum("pij,pcj->pci", self.inverse, right_hand_side.flatten(2)).view_as(right_hand_side)
         grid = self.coarse[level - 1] if level > 0 else self.pixels
-        solution = residual * grid.relaxation
-        below = self(restrict(residual - grid.apply(solution)), level + 1)
-        correction = interpolate(below, (residual.shape[2], residual.shape[3]))
+        solution = right_hand_side * grid.relaxation
+        below = self(restrict(right_hand_side - grid.apply(solution)), level + 1)
+        correction = interpolate(below, (solution.shape[2], solution.shape[3]))
         solution += correction * self.pixels.removed if level == 0 else correction
-        return solution.addcmul_(residual - grid.apply(solution), grid.relaxation)
+        return solution.addcmul_(right_hand_side - grid.apply(solution), grid.relaxation)
 
 
 class PixelGrid:
@@ -170,67 +171,6 @@ def pixel_stencils(grid: PixelGrid) -> Tensor:
         stencils[:, 1 + down, 1 + across] = -weight * grid.removed[:, 0] * neighbour
     stencils[:, 1, 1] = (grid.removed * (grid.weights - 4))[:, 0]
     return stencils
-
-
-def coarsen(stencils: Tensor) -> Tensor:
-    """Galerkin product with linear interpolation, along columns and then along rows: (P, 3, 3, h, w), half the size."""
-    columns = torch.stack(_coarsen_line(*stencils.unbind(2)), dim=2)
-    lines = (part.transpose(-1, -2) for part in columns.unbind(1))
-    return torch.stack([part.transpose(-1, -2) for part in _coarsen_line(*lines)], dim=1).contiguous()
-
-
-def _coarsen_line(before: Tensor, centre: Tensor, after: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Along the last axis, from the coefficients of x - 1, x, x + 1 at every x to those at every other x.
-
-    A point between two nodes belongs to both by half. It links them by its own coefficient (a quarter, half times half)
-    and by those between it and either node.
-    """
-    length = centre.shape[-1]
-    node_before, node_centre, node_after = (part[..., ::2] for part in (before, centre, after))
-    odd_before, odd_centre, odd_after = (part[..., 1::2] for part in (before, centre, after))
-    between = node_centre.shape[-1] - 1
-    quarter = odd_centre[..., :between] / 4
-    up = (node_after[..., :between] + odd_after[..., :between]) / 2 + quarter
-    down = (node_before[..., 1:] + odd_before[..., :between]) / 2 + quarter
-    own = node_centre.clone()
-    own[..., :-1] += (node_after[..., :between] + odd_before[..., :between]) / 2 + quarter
-    own[..., 1:] += (node_before[..., 1:] + odd_after[..., :between]) / 2 + quarter
-    if length % 2 == 0:  # beyond the last node values are the node's
-        own[..., -1] += node_after[..., -1] + odd_before[..., -1] + odd_centre[..., -1]
-    return functional.pad(down, (1, 0)), own, functional.pad(up, (0, 1))
-
-
-def interpolate(coarse: Tensor, size: tuple[int, int]) -> Tensor:
-    """Linear interpolation from every other row and column to all, (P, C, h, w) to (P, C, *size)."""
-    return _interpolate(_interpolate(coarse, size[1], 3), size[0], 2)
-
-
-def restrict(fine: Tensor) -> Tensor:
-    """The transpose of `interpolate`."""
-    return _restrict(_restrict(fine, 2), 3)
-
-
-def _interpolate(coarse: Tensor, length: int, dim: int) -> Tensor:
-    shape = list(coarse.shape)
-    shape[dim] = length
-    fine = coarse.new_empty(shape)
-    line, nodes = fine.movedim(dim, 0), coarse.movedim(dim, 0)
-    line[::2] = nodes
-    line[1 : 2 * len(nodes) - 1 : 2] = (nodes[:-1] + nodes[1:]) / 2
-    if length % 2 == 0:
-        line[-1] = nodes[-1]
-    return fine
-
-
-def _restrict(fine: Tensor, dim: int) -> Tensor:
-    line = fine.movedim(dim, 0)
-    nodes, odd = line[::2].clone(), line[1::2] / 2
-    between = len(nodes) - 1
-    nodes[:between] += odd[:between]
-    nodes[1:] += odd[:between]
-    if len(line) % 2 == 0:
-        nodes[-1] += line[-1]
-    return nodes.movedim(0, dim)
 
 
 def _dense_inverse(stencils: Tensor) -> Tensor:

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
+Fields = tuple[Floats, Floats, Floats]
+"""Right-hand side, solution and residual on one grid."""
 
 Function = TypeVar("Function", bound=Callable[..., object])
 SOLVED = -1.0
@@ -41,12 +43,12 @@ def pixel_product(removed: Floats, diagonal: Floats, values: Floats, out: Floats
 
 
 @compiled
-def pixel_residual(removed: Floats, diagonal: Floats, values: Floats, right: Floats, out: Floats) -> None:
-    """out = right - the equations of the removed pixels applied to values."""
+def pixel_residual(removed: Floats, diagonal: Floats, values: Floats, right_hand_side: Floats, out: Floats) -> None:
+    """out = right-hand side - the equations of the removed pixels applied to values."""
     for channel in range(len(values)):
         pixel_product(removed, diagonal, values[channel], out[channel])
         for y in range(1, values.shape[1] - 1):
-            result, given = out[channel, y], right[channel, y]
+            result, given = out[channel, y], right_hand_side[channel, y]
             for x in range(1, values.shape[2] - 1):
                 result[x] = given[x] - result[x]
 
@@ -66,8 +68,8 @@ def exact_residual(removed: Floats, diagonal: Floats, values: Doubles, out: Floa
 
 
 @compiled
-def stencil_residual(stencils: Floats, values: Floats, right: Floats, out: Floats) -> None:
-    """out = right - stencils applied to values."""
+def stencil_residual(stencils: Floats, values: Floats, right_hand_side: Floats, out: Floats) -> None:
+    """out = right-hand side - stencils applied to values."""
     channels, rows, columns = values.shape
     for y in range(1, rows - 1):
         a, b, c = stencils[0, 0, y - 1], stencils[0, 1, y - 1], stencils[0, 2, y - 1]
@@ -75,7 +77,7 @@ def stencil_residual(stencils: Floats, values: Floats, right: Floats, out: Float
         g, h, i = stencils[2, 0, y - 1], stencils[2, 1, y - 1], stencils[2, 2, y - 1]
         for channel in range(channels):
             above, here, below = values[channel, y - 1], values[channel, y], values[channel, y + 1]
-            result, given = out[channel, y], right[channel, y]
+            result, given = out[channel, y], right_hand_side[channel, y]
             for x in range(columns - 2):
                 first = a[x] * above[x] + b[x] * above[x + 1] + c[x] * above[x + 2]
                 second = d[x] * here[x] + e[x] * here[x + 1] + f[x] * here[x + 2]
@@ -89,9 +91,9 @@ def relax(residual: Floats, relaxation: Floats, solution: Floats) -> None:
     channels, rows, columns = residual.shape
     for channel in range(channels):
         for y in range(1, rows - 1):
-            result, left, step = solution[channel, y], residual[channel, y], relaxation[y - 1]
+            result, remaining, step = solution[channel, y], residual[channel, y], relaxation[y - 1]
             for x in range(1, columns - 1):
-                result[x] += left[x] * step[x - 1]
+                result[x] += remaining[x] * step[x - 1]
 
 
 @compiled
@@ -167,45 +169,45 @@ def advance(step: float, direction: Floats, values: Doubles) -> None:
 
 
 @compiled
-def descend(stencils: Floats, relaxation: Floats, right: Floats, solution: Floats, left: Floats, below: Floats) -> None:
-    """A sweep from 0 on one grid, and what it leaves to the grid below; `left` is room for it."""
+def descend(stencils: Floats, relaxation: Floats, fields: Fields, below: Floats) -> None:
+    """A sweep from 0 on one grid, and its residual, the right-hand side of the grid below."""
+    right_hand_side, solution, residual = fields
     solution[:] = 0
-    relax(right, relaxation, solution)
-    stencil_residual(stencils, solution, right, left)
-    restrict(left, below)
+    relax(right_hand_side, relaxation, solution)
+    stencil_residual(stencils, solution, right_hand_side, residual)
+    restrict(residual, below)
 
 
 @compiled
-def ascend(stencils: Floats, relaxation: Floats, right: Floats, solution: Floats, left: Floats, below: Floats) -> None:
+def ascend(stencils: Floats, relaxation: Floats, fields: Fields, below: Floats) -> None:
     """Add the correction from the grid below and sweep once more."""
+    right_hand_side, solution, residual = fields
     add_interpolated(below, solution)
-    stencil_residual(stencils, solution, right, left)
-    relax(left, relaxation, solution)
+    stencil_residual(stencils, solution, right_hand_side, residual)
+    relax(residual, relaxation, solution)
 
 
 @compiled
-def descend_pixels(
-    removed: Floats, diagonal: Floats, relaxation: Floats, right: Floats, solution: Floats, left: Floats, below: Floats
-) -> None:
+def descend_pixels(removed: Floats, diagonal: Floats, relaxation: Floats, fields: Fields, below: Floats) -> None:
     """`descend` on the pixels."""
+    right_hand_side, solution, residual = fields
     solution[:] = 0
-    relax(right, relaxation, solution)
-    pixel_residual(removed, diagonal, solution, right, left)
-    restrict(left, below)
+    relax(right_hand_side, relaxation, solution)
+    pixel_residual(removed, diagonal, solution, right_hand_side, residual)
+    restrict(residual, below)
 
 
 @compiled
-def ascend_pixels(
-    removed: Floats, diagonal: Floats, relaxation: Floats, right: Floats, solution: Floats, left: Floats, below: Floats
-) -> None:
+def ascend_pixels(removed: Floats, diagonal: Floats, relaxation: Floats, fields: Fields, below: Floats) -> None:
     """`ascend` on the pixels, known ones left alone."""
+    right_hand_side, solution, residual = fields
     add_interpolated(below, solution)
     for channel in range(len(solution)):
         for y in range(removed.shape[0]):
             for x in range(removed.shape[1]):
                 solution[channel, y + 1, x + 1] *= removed[y, x]
-    pixel_residual(removed, diagonal, solution, right, left)
-    relax(left, relaxation, solution)
+    pixel_residual(removed, diagonal, solution, right_hand_side, residual)
+    relax(residual, relaxation, solution)
 
 
 @compiled
@@ -213,9 +215,9 @@ def conjugate_step(
     removed: Floats,
     diagonal: Floats,
     residual: Floats,
-    change: Floats,
+    preconditioned: Floats,
     direction: Floats,
-    room: Floats,
+    product: Floats,
     energies: Doubles,
     values: Doubles,
 ) -> None:
@@ -223,20 +225,21 @@ def conjugate_step(
 
     Args:
         removed, diagonal: (h, w), the equations of the pixels.
-        residual, change: what is left and the preconditioner's answer.
+        residual, preconditioned: the residual before and after the preconditioner.
         direction: of the last step, replaced by the new one.
-        room: for a product.
-        energies: (C,) residual times change of the last step, 0 at first, `SOLVED` where no step is needed; replaced.
+        product: replaced by the equations applied to the direction.
+        energies: (C,) inner products of residual and preconditioned in the last step, 0 at first, `SOLVED` where no
+            step is needed; replaced.
         values: moved along the direction.
     """
     for channel in range(len(energies)):
         if energies[channel] == SOLVED:
             continue
-        energy = inner_product(residual[channel], change[channel])
+        energy = inner_product(residual[channel], preconditioned[channel])
         conjugate = energy / energies[channel] if energies[channel] > 0 else 0.0
         energies[channel] = energy
-        scale_add(np.float32(conjugate), change[channel], direction[channel])
-        pixel_product(removed, diagonal, direction[channel], room[channel])
-        curvature = inner_product(direction[channel], room[channel])
+        scale_add(np.float32(conjugate), preconditioned[channel], direction[channel])
+        pixel_product(removed, diagonal, direction[channel], product[channel])
+        curvature = inner_product(direction[channel], product[channel])
         if curvature > 0:
             advance(energy / curvature, direction[channel], values[channel])

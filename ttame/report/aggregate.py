@@ -11,8 +11,8 @@ from ttame.metrics.average_drop import drop, increase
 from ttame.metrics.road import ORDERS
 from ttame.params.evaluation import MetricSettings
 
-SHARES_OF_ONE = ("deletion", "insertion", "coherency", "complexity", "adcc", "pointing_game", "mass_inside")
-"""Columns of the scores that are taken as they are; not every data set and setting has all of them."""
+FRACTIONS = ("deletion", "insertion", "coherency", "complexity", "adcc", "pointing_game", "mass_inside")
+"""Columns of the scores in [0, 1] that are taken as they are; not every data set and setting has all of them."""
 
 
 def qualities(scores: pd.DataFrame, settings: MetricSettings) -> pd.DataFrame:
@@ -20,7 +20,7 @@ def qualities(scores: pd.DataFrame, settings: MetricSettings) -> pd.DataFrame:
 
     Args:
         scores: one row per image, as the scores stage writes them.
-        settings: the shares that were scored.
+        settings: the shares that were scored, in percent of the pixels.
 
     Returns:
         A row per image, indexed by its name: ad_<share> and ic_<share>; road_<order>_<share> and their mean
@@ -37,7 +37,7 @@ def qualities(scores: pd.DataFrame, settings: MetricSettings) -> pd.DataFrame:
         steps = scores[[f"road_{order}_{share}" for share in settings.road.shares]].astype(float)
         numbers[f"road_{order}"] = steps.mean(axis=1).to_numpy()
         numbers |= {str(name): steps[name].to_numpy() for name in steps}
-    numbers |= {name: scores[name].to_numpy() for name in SHARES_OF_ONE if name in scores}
+    numbers |= {name: scores[name].to_numpy() for name in FRACTIONS if name in scores}
     return 100.0 * pd.DataFrame(numbers, index=pd.Index(scores["name"])).astype(float)
 
 

@@ -31,7 +31,7 @@ class Ranking:
 
 
 def rank_methods(values: Mapping[str, pd.DataFrame], columns: Sequence[Column]) -> list[Ranking]:
-    """Of every column that is a quality of two methods or more; controls and the ground truth take no part.
+    """Of every column that is a quality of two methods or more; controls take no part.
 
     Args:
         values: of every method, a row per image and a column per number, as `qualities` gives them.

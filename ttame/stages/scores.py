@@ -108,9 +108,9 @@ def score_batch(backbone: Backbone, batch: EvaluationBatch, maps: Maps, settings
         columns["coherency"] = coherency(normalise_map(maps.maps), normalise_map(maps.maps_of_masked))
         lost = drop(columns["probability"], columns["probability_100"])
         columns["adcc"] = adcc(lost, columns["coherency"], columns["complexity"])
-    truths = [sample.object_mask for sample in batch.samples if sample.object_mask is not None]
-    if len(truths) == len(batch.samples):
-        object_masks = torch.from_numpy(np.stack(truths)).to(saliency.device)
+    known = [sample.object_mask for sample in batch.samples if sample.object_mask is not None]
+    if len(known) == len(batch.samples):
+        object_masks = torch.from_numpy(np.stack(known)).to(saliency.device)
         columns["pointing_game"] = pointing_game(saliency, object_masks)
         columns["mass_inside"] = mass_inside(saliency, object_masks)
     return {name: values.cpu() for name, values in columns.items()}

@@ -11,8 +11,9 @@ from lightning_fabric import Fabric
 from ttame.attention.checkpoint import TrainedMechanism, chosen_layers, make_network, save_checkpoint
 from ttame.attention.designs import start_at
 from ttame.attention.epochs import steps_of_epoch, train
+from ttame.attention.history import HISTORY
 from ttame.attention.published import import_checkpoint
-from ttame.attention.training import HISTORY, AttentionTraining
+from ttame.attention.training import AttentionTraining
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import describe, load_backbone
 from ttame.data.datalists import read_names

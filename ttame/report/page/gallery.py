@@ -25,18 +25,18 @@ GRID = 28
 JPEG_QUALITY = 80
 
 
-def agreement(maps: Mapping[str, Tensor]) -> NDArray[np.float64]:
+def agreement(raw_maps: Mapping[str, Tensor]) -> NDArray[np.float64]:
     """Mean correlation of the maps of every two methods, controls aside.
 
     Args:
-        maps: of every method, (N, h, w) raw maps; resolutions may differ.
+        raw_maps: of every method, (N, h, w); resolutions may differ.
 
     Returns:
         (N,) in [-1, 1]; 1 where there is one method. A constant map has a correlation of 0 with any other.
     """
-    compared = [small_maps(of) for method, of in maps.items() if find(method).kind != "control"]
+    compared = [small_maps(of) for method, of in raw_maps.items() if find(method).kind != "control"]
     if len(compared) < 2:
-        return np.ones(len(next(iter(maps.values()))))
+        return np.ones(len(next(iter(raw_maps.values()))))
     flat = torch.stack(compared, dim=1).double().flatten(2)
     centred = flat - flat.mean(2, keepdim=True)
     unit = centred / centred.norm(dim=2, keepdim=True).clamp(min=1e-12)
@@ -45,10 +45,10 @@ def agreement(maps: Mapping[str, Tensor]) -> NDArray[np.float64]:
     return pairs.numpy()
 
 
-def small_maps(maps: Tensor) -> Tensor:
+def small_maps(raw_maps: Tensor) -> Tensor:
     """(N, h, w) raw maps to (N, 28, 28) in [0, 1], by area where they are finer and bilinear where they are coarser."""
-    normalised = normalise_map(maps)[:, None]
-    if min(maps.shape[1:]) >= GRID:
+    normalised = normalise_map(raw_maps)[:, None]
+    if min(raw_maps.shape[1:]) >= GRID:
         return functional.adaptive_avg_pool2d(normalised, GRID)[:, 0]
     return functional.interpolate(normalised, (GRID, GRID), mode="bilinear", align_corners=False)[:, 0]
 
@@ -62,7 +62,7 @@ def spread(values: NDArray[np.float64], count: int) -> list[int]:
 
 def gallery_of(
     evaluation: Evaluation,
-    maps: Mapping[str, Tensor],
+    raw_maps: Mapping[str, Tensor],
     photos: Mapping[int, Image.Image | None],
     classes: Mapping[int, str],
 ) -> dict[str, Any]:
@@ -70,13 +70,13 @@ def gallery_of(
 
     Args:
         evaluation: the scores of its methods.
-        maps: of every method, (N, h, w) raw maps.
+        raw_maps: of every method, (N, h, w).
         photos: the shown images by their place in the list, at the classifier's crop; None where one is gone.
-        classes: names of the explained classes, by place.
+        classes: names of the targets, by place.
     """
-    found = agreement(maps)
+    found = agreement(raw_maps)
     low, high = np.quantile(found, [1 / 3, 2 / 3])
-    cells = {method: (255 * small_maps(of)).round().byte().numpy() for method, of in maps.items()}
+    cells = {method: (255 * small_maps(of)).round().byte().numpy() for method, of in raw_maps.items()}
     scores = evaluation.scores
     first = next(iter(scores.values()))
     images = [
