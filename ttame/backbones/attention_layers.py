@@ -33,7 +33,7 @@ Tap = Callable[[int, AttentionStep], Tensor]
 
 
 class SelfAttention:
-    """timm's `Attention` or a batch-first `nn.MultiheadAttention`, seen the same way.
+    """timm's `Attention`, ours like it, or a batch-first `nn.MultiheadAttention`, seen the same way.
 
     Attributes:
         module: the layer.
@@ -50,7 +50,7 @@ class SelfAttention:
         self.input_weight: Tensor = layer.in_proj_weight if self._is_torch else layer.qkv.weight
         self.input_bias: Tensor | None = layer.in_proj_bias if self._is_torch else layer.qkv.bias
         self.output: nn.Linear = layer.out_proj if self._is_torch else layer.proj
-        self._norms = None if self._is_torch else (layer.q_norm, layer.k_norm)
+        self._norms = (layer.q_norm, layer.k_norm) if hasattr(layer, "q_norm") else None
 
     def split(self, projected: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, N, 3 C) to three (B, heads, N, d)."""
@@ -123,7 +123,8 @@ def _is_known(module: nn.Module) -> bool:
         return module.batch_first and module.in_proj_weight is not None and module.bias_k is None
     # By name, since importing timm costs two seconds that other models need not pay.
     kind = type(module)
-    if kind.__name__ != "Attention" or not kind.__module__.startswith("timm.") or not hasattr(module, "qkv"):
+    ours_or_timms = kind.__module__.startswith(("ttame.", "timm."))
+    if kind.__name__ != "Attention" or not ours_or_timms or not hasattr(module, "qkv"):
         return False
     unusual = (getattr(module, "gate", None), getattr(module, "norm", None))
     return all(part is None or isinstance(part, nn.Identity) for part in unusual)

@@ -6,12 +6,12 @@ As in the paper they are *already trained*: `scripts/train_shapes_classifiers.py
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from ttame.backbones.vision_transformer import VisionTransformer
 from ttame.data.shapes import CLASS_NAMES, IMAGE_SIZE
 
 MEAN = (0.5, 0.5, 0.5)
@@ -70,23 +70,8 @@ def shapes_cnn() -> nn.Module:
 
 
 def shapes_vit() -> nn.Module:
-    """The transformer with random weights: timm's ViT, 6 blocks of width 96, 8x8 tokens from a convolutional stem."""
-    # Imported here because timm costs two seconds that the CNN's stages need not pay.
-    from timm.layers import HybridEmbed
-    from timm.models.vision_transformer import VisionTransformer
-    from timm.models.vision_transformer_hybrid import ConvStem
-
-    width = 96
-    stem = ConvStem(channels=(32, 64, width), depth=3, stride=(2, 2, 2))
-    return VisionTransformer(
-        img_size=IMAGE_SIZE,
-        patch_size=1,
-        num_classes=len(CLASS_NAMES),
-        embed_dim=width,
-        depth=6,
-        num_heads=4,
-        embed_layer=partial(HybridEmbed, backbone=stem, proj=False),
-    )
+    """The transformer with random weights: 6 blocks of width 96 on 8x8 tokens."""
+    return VisionTransformer(IMAGE_SIZE, stem_widths=(32, 64, 96), depth=6, heads=4, classes=len(CLASS_NAMES))
 
 
 WEIGHTS = Path(__file__).with_name("weights")

@@ -64,11 +64,11 @@ def _timm(model: Any, layers: list[SelfAttention]) -> Transformer:
         Block(
             block.norm1,
             by_module[block.attn],
-            _branch(block.attn, block.ls1),
+            _branch(block.attn, getattr(block, "ls1", None)),
             block.norm2,
             _linear(block.mlp.fc1),
             _linear(block.mlp.fc2),
-            _branch(block.mlp, block.ls2),
+            _branch(block.mlp, getattr(block, "ls2", None)),
         )
         for block in map(_pre_norm, model.blocks)
     ]
@@ -102,8 +102,8 @@ def _pre_norm(block: Any) -> Any:
     return block
 
 
-def _branch(layer: nn.Module, scale: nn.Module) -> nn.Module:
-    return layer if isinstance(scale, nn.Identity) else scale
+def _branch(layer: nn.Module, scale: nn.Module | None) -> nn.Module:
+    return layer if scale is None or isinstance(scale, nn.Identity) else scale
 
 
 def _linear(layer: Any) -> nn.Linear:

@@ -18,6 +18,9 @@ from ttame.store.artifacts import write_text
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "pandas", "scipy")
 
+ON_DEVICE = frozenset({"truths", "train", "maps", "scores", "sanity"})
+"""Stages that compute on the device of the params. The others read and write files, some of them without torch."""
+
 
 @contextmanager
 def recorded(settings: Settings, stage: str, wildcards: Sequence[str]) -> Iterator[None]:
@@ -28,7 +31,7 @@ def recorded(settings: Settings, stage: str, wildcards: Sequence[str]) -> Iterat
         "stage": " ".join([stage, *wildcards]),
         "seconds": round(time.perf_counter() - started, 2),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": _device(settings),
+        "device": _device(settings) if stage in ON_DEVICE else "CPU",
         "commit": _commit(),
         "versions": {"python": platform.python_version(), **_versions()},
     }
@@ -46,7 +49,7 @@ def _folder(settings: Settings) -> Path:
 
 
 def _device(settings: Settings) -> str:
-    import torch  # every stage but the lists has loaded it by now
+    import torch  # these stages have loaded it by now
 
     from ttame.runtime.device import device_name
 
