@@ -90,7 +90,11 @@ def _at(place: Place, params: Any) -> Any:
 
 def _walk(location: Place, params: Any) -> Iterator[tuple[int | str, Any]]:
     for part in location:
-        if (isinstance(params, Mapping) and part in params) or (isinstance(params, list) and isinstance(part, int)):
+        if isinstance(params, list):
+            if not isinstance(part, int):
+                continue
+            params = params[part]
+        elif isinstance(params, Mapping) and part in params:
             params = params[part]
         else:
             continue

@@ -73,7 +73,7 @@ def written(stage):
     """Path patterns of everything that a stage writes; DVC tells metrics and plots from other outputs."""
     entries = [entry for kind in ("outs", "metrics", "plots") for entry in STAGES[stage].get(kind, [])]
     patterns = [to_wildcards(entry if isinstance(entry, str) else next(iter(entry))) for entry in entries]
-    files = [pattern for pattern in patterns if not pattern.endswith("/specifications")]
+    files = [pattern for pattern in patterns if not pattern.endswith("specifications")]
     return files if files == patterns else files + [f"results/{file}" for file in specifications()]
 
 
@@ -156,5 +156,5 @@ def command(stage):
 
 def log_file(stage):
     """`logs/<experiment>/<command>/<backbone>.<method>.log`, as far as the stage has these axes."""
-    axes = [f"{{{name}}}" for name in STAGES[stage]["matrix"] if name != "experiment"]
-    return "/".join(["logs/{experiment}", STAGES[stage]["cmd"].split()[3], *([".".join(axes)] if axes else [])]) + ".log"
+    axes = ".".join(f"{{{name}}}" for name in STAGES[stage]["matrix"] if name != "experiment")
+    return f"{Path('logs', '{experiment}', STAGES[stage]['cmd'].split()[3], axes)}.log"
