@@ -41,7 +41,7 @@ def copy_checkout(folder: Path, params: dict[str, Any]) -> Path:
         if not name.startswith(("results/", "dvc.lock")) and (REPOSITORY / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(REPOSITORY / name, folder / name)
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     shell(folder, "git", "init", "--quiet")
     shell(folder, "git", "add", "--all")
     shell(folder, "git", "commit", "--quiet", "--message", "origin")

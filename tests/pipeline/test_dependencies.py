@@ -11,6 +11,7 @@ import yaml
 
 from ttame.explainers.registry import EXPLAINERS
 from ttame.params.active import load_settings
+from ttame.params.section import SPLITS
 from ttame.params.settings import Settings
 from ttame.store import paths
 
@@ -20,17 +21,21 @@ STAGES: dict[str, dict[str, Any]] = yaml.safe_load((REPOSITORY / "dvc.yaml").rea
 
 # Plumbing that passes on what the params say or reports on the work, and cannot change a result.
 EXEMPT = {
-    "ttame/store/artifacts.py",
     "ttame/errors.py",
-    "ttame/explainers/registry.py",
+    "ttame/explainers/entry.py",
+    "ttame/explainers/options.py",
     "ttame/runtime/gpus.py",
     "ttame/runtime/launching.py",
     "ttame/runtime/progress.py",
-    "ttame/store/scratch.py",
-    "ttame/params/settings.py",
-    "ttame/params/references.py",
+    "ttame/store/artifacts.py",
     "ttame/store/paths.py",
-}
+    "ttame/store/scratch.py",
+    "ttame/store/undefined.py",
+    *(f"ttame/params/{path.name}" for path in (REPOSITORY / "ttame/params").glob("*.py")),
+} - {"ttame/params/specification.py"}
+
+# What decides a pair is in its specification, whose stage depends on these.
+SPECIFIED = {"ttame/explainers/registry.py", "ttame/params/specification.py"}
 
 
 def _imports(module: Path) -> set[Path]:
@@ -45,19 +50,25 @@ def _imports(module: Path) -> set[Path]:
     return {file for file in files if file.exists()}
 
 
-def _closure(*modules: str) -> set[str]:
+def _closure(*modules: str, without: set[str] = EXEMPT) -> set[str]:
+    """What modules import, and what that imports; not through those of `without`."""
+    left_out = {REPOSITORY / module for module in without}
     seen: set[Path] = set()
     waiting = {REPOSITORY / module for module in modules}
     while waiting:
         module = waiting.pop()
         if module not in seen:
             seen.add(module)
-            waiting |= _imports(module)
-    return {str(module.relative_to(REPOSITORY)) for module in seen} - EXEMPT
+            waiting |= _imports(module) - left_out
+    return {str(module.relative_to(REPOSITORY)) for module in seen}
 
 
 def _code(stage: str) -> list[str]:
     return [dep for dep in STAGES[stage]["deps"] if dep.startswith("ttame/")]
+
+
+def _is_specified(stage: str) -> bool:
+    return any("/specifications/" in dep for dep in STAGES[stage]["deps"])
 
 
 def _covers(dep: str, module: str) -> bool:
@@ -75,7 +86,7 @@ def test_code_of_a_stage_is_its_import_closure(stage: str) -> None:
     for method in methods if "${item.method}" in str(_code(stage)) else [""]:
         deps = [dep.replace("${item.method}", method) for dep in _code(stage)]
         chosen = [dep for dep in deps if dep in (f"ttame/explainers/{method}.py", "ttame/explainers/learned.py")]
-        closure = _closure(module, *chosen)
+        closure = _closure(module, *chosen) - (SPECIFIED if _is_specified(stage) else set())
         missing = [found for found in sorted(closure) if not any(_covers(dep, found) for dep in deps)]
         assert missing == [], f"dvc.yaml: stages.{stage}.deps: add these"
 
@@ -84,7 +95,8 @@ def test_code_of_a_stage_is_its_import_closure(stage: str) -> None:
 def test_no_stage_lists_code_that_it_does_not_use(stage: str) -> None:
     methods = [f"ttame/explainers/{name}.py" for name, entry in EXPLAINERS.items() if not entry.needs_training]
     explainers = ["ttame/explainers/learned.py"] if "trained" in stage else methods
-    closure = _closure(_module(stage), *(explainers if stage.startswith(("maps", "sanity")) else []))
+    used = [_module(stage), *(explainers if stage.startswith(("maps", "sanity")) else [])]
+    closure = _closure(*used, without=set())
     needless = [dep for dep in _code(stage) if "$" not in dep and not any(_covers(dep, found) for found in closure)]
     assert needless == [], f"dvc.yaml: stages.{stage}.deps: remove these"
 
@@ -99,24 +111,25 @@ def _outs(stage: str, settings: Settings, **wildcards: str) -> set[str]:
 
 def test_files_are_those_that_the_package_writes() -> None:
     settings = load_settings(REPOSITORY / "params.yaml")
-    pair = {"backbone": settings.methods.on_transformers.backbones[0], "method": settings.methods.trained[0]}
-    lists = {
-        str(make(settings, s))
-        for make in (paths.list_file, paths.contents_file)
-        for s in ("train", "validation", "evaluation")
-    }
+    pair = {"backbone": settings.backbones[0], "method": settings.methods.trained[0]}
+    lists = {str(make(settings, s)) for make in (paths.list_file, paths.contents_file) for s in SPLITS}
     assert _outs("datalists", settings) == lists
-    checkpoint = paths.checkpoint_file(settings, **pair)
-    speed = paths.training_speed_file(settings, **pair)
-    for stage in ("train", "train_on_transformers"):
-        history = checkpoint.with_suffix(".history.csv")
-        assert _outs(stage, settings, **pair) == {str(checkpoint), str(history), str(speed)}
-    maps = {str(paths.maps_file(settings, **pair)), str(paths.cost_file(settings, **pair))}
-    for suffix in ("", "_on_transformers", "_trained", "_trained_on_transformers"):
-        assert _outs(f"maps{suffix}", settings, **pair) == maps
-        assert _outs(f"scores{suffix}", settings, **pair) == {str(paths.scores_file(settings, **pair))}
+    folder = str(paths.specification_file(settings, **pair).parents[1])
+    assert _outs("specifications", settings) == {folder, str(paths.trainings_file(settings))}
+    for stage in ("train", "maps", "maps_trained", "scores", "scores_trained", "sanity", "sanity_trained"):
+        makers = paths.PAIR_OUTPUTS[stage.partition("_")[0]]
+        assert _outs(stage, settings, **pair) == {str(make(settings, *pair.values())) for make in makers}
     assert _outs("figure", settings, backbone=pair["backbone"]) == {str(paths.figure_file(settings, pair["backbone"]))}
-    assert str(paths.results_file(settings)) in _outs("tables", settings)
-    assert _outs("page", settings) == {str(paths.page_file(settings))}
-    for suffix in ("", "_on_transformers", "_trained", "_trained_on_transformers"):
-        assert _outs(f"sanity{suffix}", settings, **pair) == {str(paths.sanity_file(settings, **pair))}
+    assert {str(paths.results_file(settings)), str(paths.statistics_file(settings))} <= _outs("tables", settings)
+    assert str(paths.page_file(settings)) in _outs("page", settings)
+
+
+def test_there_are_few_stages() -> None:
+    assert len(STAGES) <= 13
+
+
+def test_every_pair_stage_reads_no_more_of_the_params_than_its_specification_says() -> None:
+    for stage, description in STAGES.items():
+        if _is_specified(stage):
+            keys = [key for key in description.get("params", []) if key.split(".")[0] in {"models", "attention"}]
+            assert keys == [], f"dvc.yaml: stages.{stage}.params"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,10 @@ def origin(tmp_path_factory) -> Path:
     """A repository with the working tree's files and the params of a tiny experiment."""
     params: dict[str, Any] = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
     tiny = tiny_params(params)
-    tiny["backbones"] = ["shapes_vit"]
-    tiny["methods"]["training_free"] = ["center"]
-    tiny["methods"]["on_transformers"] = {"backbones": ["shapes_vit"], "training_free": ["lrp"], "trained": []}
+    tiny["backbones"] = ["shapes_vit", "shapes_cnn"]
+    tiny["methods"] = {"training_free": ["center", "gradcam", "lrp"], "trained": ["tame"]}
+    tiny["attention"]["tame"]["recipe"] |= {"epochs": 2, "batch_size": 8}
+    tiny["report"]["reference"] = "tame"
     return copy_checkout(tmp_path_factory.mktemp("engines") / "origin", tiny)
 
 
@@ -80,52 +83,100 @@ def test_after_dvc_snakemake_has_nothing_to_do(by_dvc: Path) -> None:
 @pytest.mark.slow
 def test_both_engines_build_the_same_bytes(by_snakemake: Path, by_dvc: Path) -> None:
     expected = _hashes(by_snakemake)
-    assert len(expected) == 6 + 2 + 3 + 3 + 3 + 1 + 8
+    assert len(expected) == 6 + 8 + 1 + 4 + 8 + 8 + 8 + 2 + 8
     assert _hashes(by_dvc) == expected
+
+
+SCORED = {"scores": 2, "figure": 2, "tables": 1, "page": 1}
+TRAINED_ON_ONE = {
+    "train": 1,
+    "maps_trained": 1,
+    "scores_trained": 1,
+    "sanity_trained": 1,
+    "figure": 1,
+    "tables": 1,
+    "page": 1,
+}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("section", "key", "value", "stages"),
+    ("file", "change", "directly", "all_jobs"),
     [
         (
-            ("metrics", "road"),
-            "noise",
-            0.02,
-            {"scores", "scores_on_transformers", "scores_trained", "tables", "page"},
+            "params.yaml",
+            ("noise: 0.01", "noise: 0.02"),
+            {"scores": 6, "scores_trained": 2, "tables": 1, "page": 1},
+            None,
         ),
-        (("report",), "seed", 2, {"tables", "page"}),
-        (("explainers", "center"), "sigma", 0.3, {"maps", "sanity"}),
-        (("attention", "ttame", "learning_rate"), "shapes_vit", 0.03, {"train"}),
-        (("attention", "ttame", "learning_rate"), "shapes_cnn", 0.03, set()),
-        (("explainers", "lrp"), "start_layer", 1, {"maps_on_transformers", "sanity_on_transformers"}),
-        (("execution",), "batch_size", 5, set()),
+        ("params.yaml", ("resamples: 10000", "resamples: 900"), {"tables": 1, "page": 1}, None),
+        ("params.yaml", ("sigma: 0.25", "sigma: 0.3"), {"maps": 2, "sanity": 2}, {"maps": 2, "sanity": 2} | SCORED),
+        (
+            "params.yaml",
+            ("start_layer: 0", "start_layer: 1"),
+            {"maps": 2, "sanity": 2},
+            {"maps": 2, "sanity": 2} | SCORED,
+        ),
+        (
+            "params.yaml",
+            ("learning_rate: 0.02", "learning_rate: {shapes_vit: 0.03, shapes_cnn: 0.02}"),
+            {"train": 1, "maps_trained": 1, "sanity_trained": 1},
+            TRAINED_ON_ONE,
+        ),
+        (
+            "params.yaml",
+            ("target_layer: auto", "target_layer: layer2"),
+            {"maps": 1, "sanity": 1, "page": 1},
+            {"maps": 1, "sanity": 1, "scores": 1, "figure": 1, "tables": 1, "page": 1},
+        ),
+        ("params.yaml", ("batch_size: 4\n", "batch_size: 5\n"), {}, {}),
+        ("ttame/explainers/registry.py", ('"Center"', '"Centre"'), {"figure": 2, "tables": 1, "page": 1}, None),
+        (
+            "ttame/explainers/registry.py",
+            ('_learned("TAME", "tame", TAME', '_learned("TAME", "ttame", TAME'),
+            {"train": 2, "maps_trained": 2, "sanity_trained": 2, "figure": 2, "tables": 1, "page": 1},
+            {
+                "train": 2,
+                "maps_trained": 2,
+                "scores_trained": 2,
+                "sanity_trained": 2,
+                "figure": 2,
+                "tables": 1,
+                "page": 1,
+            },
+        ),
+        (
+            "ttame/explainers/center.py",
+            ("-squared", "- squared"),
+            {"maps": 2, "sanity": 2},
+            {"maps": 2, "sanity": 2} | SCORED,
+        ),
     ],
 )
-def test_change_of_one_key_reruns_what_depends_on_it(
-    by_snakemake: Path, section: tuple[str, ...], key: str, value: Any, stages: set[str]
+def test_one_change_reruns_exactly_its_dependents(
+    by_snakemake: Path,
+    file: str,
+    change: tuple[str, str],
+    directly: dict[str, int],
+    all_jobs: dict[str, int] | None,
 ) -> None:
-    path = by_snakemake / "params.yaml"
+    """`directly`: the jobs of DVC that depend on the change; `all_jobs`: those that follow too, where there are more."""
+    path = by_snakemake / file
     before = path.read_text()
-    params = inner = yaml.safe_load(before)
-    for part in section:
-        inner = inner[part]
-    inner[key] = value
-    path.write_text(yaml.safe_dump(params))
+    assert change[0] in before
+    path.write_text(before.replace(*change, 1 if "target_layer" in change[0] else -1))  # of the first backbone alone
     try:
-        changed_in_dvc = shell(by_snakemake, "dvc", "status")
+        shell(by_snakemake, "dvc", "repro", "specifications@tiny")
+        status = shell(by_snakemake, "dvc", "status")
         dry_run = shell(by_snakemake, "snakemake", "--dry-run")
     finally:
         path.write_text(before)
-    directly = {line.split("@")[0] for line in changed_in_dvc.splitlines() if "@" in line and not line.startswith("\t")}
-    assert directly == stages
-    jobs = {line.removeprefix("rule ").rstrip(":") for line in dry_run.splitlines() if line.startswith("rule ")} - {
-        "all"
-    }
-    assert stages <= jobs
-    assert bool(jobs) == bool(stages)
-    if stages == {"maps", "sanity"}:
-        assert jobs == {"maps", "scores", "sanity", "figure", "tables", "page", "cost"}, "of center alone"
+        shell(by_snakemake, "dvc", "repro", "specifications@tiny")
+    assert Counter(line.split("@")[0] for line in status.splitlines() if re.match(r"\w+@", line)) == directly
+    planned = {stage: int(count) for stage, count in re.findall(r"^(\w+) +(\d+)$", dry_run, re.MULTILINE)}
+    jobs = {stage: count for stage, count in planned.items() if stage not in {"all", "total", "specifications"}}
+    assert jobs == (directly if all_jobs is None else all_jobs)
+    assert "Nothing to be done" in shell(by_snakemake, "snakemake", "--dry-run")
 
 
 @pytest.mark.slow

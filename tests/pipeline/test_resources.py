@@ -34,7 +34,7 @@ def test_processes_of_a_training(execution, cores, memory, train, maps, tmp_path
     params["execution"] |= {"threads": 2, "workers": 3, **execution}
     folder = copy_checkout(tmp_path / "checkout", params)
     # As many cores as a job wants, since Snakemake says no more than it has.
-    output = shell(folder, "snakemake", "--dry-run", "--cores", "64")
+    output = shell(folder, "snakemake", "--dry-run", "--verbose", "--cores", "64")
     for rule, wanted, threads in (
         ("train", train | {"mem_mb": f"{memory}"}, cores),
         ("maps", maps | {"mem_mb": "8000"}, 5),

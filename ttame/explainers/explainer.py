@@ -13,9 +13,8 @@ from torch import Tensor
 
 from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
-from ttame.errors import NotDefined, TTameError, suggestion
-from ttame.explainers.entry import BackboneKind
-from ttame.explainers.registry import EXPLAINERS, find, registered_name
+from ttame.errors import TTameError, suggestion
+from ttame.explainers.registry import EXPLAINERS, find, refuse_undefined_pair, registered_name
 from ttame.params.messages import explain
 from ttame.params.section import Section
 
@@ -97,7 +96,7 @@ def make_explainer(
     if registered_name(method) not in EXPLAINERS:
         hint = suggestion(method, EXPLAINERS) or f"; expected one of {', '.join(EXPLAINERS)}"
         raise TTameError(f"unknown method {method!r}{hint}")
-    refuse_undefined_pair(method, backbone)
+    refuse_undefined_pair(method, backbone.name, backbone.is_transformer)
     entry = find(method)
     module, _, name = entry.location.partition(":")
     make = getattr(importlib.import_module(module), name)
@@ -110,17 +109,6 @@ def make_explainer(
         )
     learned: Explainer = make(backbone, checkpoint, entry.training.design)
     return learned
-
-
-def refuse_undefined_pair(method: str, backbone: Backbone) -> None:
-    """Check a method against the kind of a classifier.
-
-    Raises:
-        NotDefined: when it is defined on the other kind alone.
-    """
-    kind: BackboneKind = "transformer" if backbone.is_transformer else "CNN"
-    if kind not in find(method).works_on:
-        raise NotDefined(f"{method} is defined on transformers alone and {backbone.name} is none")
 
 
 def _options(method: str, options: Section | Mapping[str, Any] | None) -> Section:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
+from ttame.errors import NotDefined
 from ttame.explainers.entry import BOTH, TRANSFORMERS, BackboneKind, Entry, Kind, Training
 from ttame.explainers.options import (
     AblationCAMOptions,
@@ -203,6 +204,16 @@ def find(method: str) -> Entry:
         KeyError: when there is none of that name.
     """
     return EXPLAINERS[registered_name(method)]
+
+
+def refuse_undefined_pair(method: str, backbone: str, is_transformer: bool) -> None:
+    """Check a method against the kind of a classifier.
+
+    Raises:
+        NotDefined: when it is defined on the other kind alone.
+    """
+    if ("transformer" if is_transformer else "CNN") not in find(method).works_on:
+        raise NotDefined(f"{method} is defined on transformers alone and {backbone} is none")
 
 
 def title(method: str) -> str:

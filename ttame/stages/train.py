@@ -20,8 +20,7 @@ from ttame.data.datalists import read_names
 from ttame.data.dataset import ImageDataset
 from ttame.data.sources import open_source
 from ttame.errors import TTameError
-from ttame.explainers.explainer import refuse_undefined_pair
-from ttame.explainers.registry import Training, find
+from ttame.explainers.registry import Training, find, refuse_undefined_pair
 from ttame.params.section import Split
 from ttame.params.settings import Settings
 from ttame.params.specification import specification
@@ -45,7 +44,7 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
     attention = settings.attention[method]
     processes = open_processes(settings.execution, attention.recipe.precision)
     backbone = load_backbone(backbone_name, settings.models[backbone_name]).to(processes.device)
-    refuse_undefined_pair(method, backbone)
+    refuse_undefined_pair(method, backbone.name, backbone.is_transformer)
     if processes.is_global_zero:
         describe(backbone)
     method_training = find(method).training

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(workflow.basedir)))
 from ttame.errors import TTameError
 from ttame.params.active import load_settings
 from ttame.params.composition import whole
-from ttame.params.planned import PLANNED, digest, values_read
+from ttame.params.planned import digest, values_read
 
 try:
     SETTINGS = load_settings()
@@ -90,14 +90,15 @@ def reported(stage):
 
 
 @cache
+def outputs_of(stage):
+    """Every file that a stage writes in this experiment."""
+    return {pattern.format(**wildcards): None for wildcards in combinations(stage) for pattern in written(stage)}
+
+
+@cache
 def every_output():
     """Every file of the experiment: with the tables alone, a clone that tracks them would have nothing to do."""
-    return [
-        pattern.format(**wildcards)
-        for stage in STAGES
-        for wildcards in combinations(stage)
-        for pattern in written(stage)
-    ]
+    return [path for stage in STAGES for path in outputs_of(stage)]
 
 
 def code_and_data(stage, wildcards):
@@ -110,15 +111,16 @@ def code_and_data(stage, wildcards):
 def inputs(stage):
     """Input function: files of other stages; a folder stands for the files in it.
 
-    A pair's specification has to be there and no more, since the values that it holds are among the job's params.
+    The files of the specifications are for DVC: what they hold is among a job's params here, and as an input they would
+    run every pair again, since Snakemake takes what is written anew for something new.
     """
 
     def files(wildcards):
         found = []
         for path in code_and_data(stage, wildcards)[1]:
             below = [output for output in every_output() if output.startswith(f"{path}/")]
-            found += [ancient(path)] if "/specifications/" in path else below or [path]
-        return found
+            found += below or [path]
+        return [path for path in found if path not in outputs_of("specifications")]
 
     return files
 
@@ -144,14 +146,9 @@ def digest_of_files(paths):
     return found.hexdigest()[:16]
 
 
-def command_line(stage):
-    """DVC's command."""
-    return re.sub(r"\{(\w+)\}", r"{wildcards.\1}", to_wildcards(STAGES[stage]["cmd"]))
-
-
 def command(stage):
-    """The same with what it was planned with; its messages are shown and kept in the log."""
-    return f"({PLANNED}={{params.planned}} {command_line(stage)}) 2>&1 | tee {{log}}"
+    """Params function: DVC's command."""
+    return lambda wildcards: to_wildcards(STAGES[stage]["cmd"]).format(**wildcards)
 
 
 def log_file(stage):

@@ -10,6 +10,7 @@ for stage in STAGES:
         output:
             reported(stage),
         params:
+            command=command(stage),
             planned=planned(stage),
             code=code(stage),
         wildcard_constraints:
@@ -24,6 +25,7 @@ for stage in STAGES:
         conda:
             "../envs/ttame.yaml"
         message:
-            command_line(stage)
+            "{params.command}"
+        # A text without names of this loop, since Snakemake reads it when the loop is over.
         shell:
-            command(stage)
+            "(TTAME_PLANNED={params.planned} {params.command}) 2>&1 | tee {log}"
