@@ -49,7 +49,8 @@ def start(execution: ExecutionSettings) -> None:
     gpu = execution.device != "cpu" and any(Path("/dev").glob("nvidia*"))
     if sys.platform != "linux" or not one_process or gpu:
         return
-    path = Path(tempfile.mkdtemp(prefix="ttame-")) / _socket_name()
+    # Not below TMPDIR, since the path of a socket may have 107 bytes.
+    path = Path(tempfile.mkdtemp(prefix="ttame-", dir="/tmp")) / _socket_name()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen(1024)
