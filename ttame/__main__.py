@@ -2,6 +2,11 @@
 
 import sys
 
-from ttame.cli.main import main
+from ttame.runtime.warm_start import run_warm
 
-sys.exit(main())
+code = run_warm(sys.argv[1:])
+if code is None:
+    from ttame.cli.main import main
+
+    code = main()
+sys.exit(code)

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+from ttame.params.settings import load_settings
+from ttame.runtime import warm_start
+from ttame.runtime.warm_start import VARIABLE
+
+STAGES = [
+    ["datalists"],
+    ["train", "shapes_cnn", "ttame"],
+    ["maps", "shapes_cnn", "ttame"],
+    ["scores", "shapes_cnn", "ttame"],
+    ["sanity", "shapes_cnn", "ttame"],
+]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="a server is started on Linux alone")
+def test_copies_write_what_ordinary_starts_write(experiment, monkeypatch) -> None:
+    """With compiled code, parquet files, two threads and a worker that decodes."""
+    monkeypatch.setenv(VARIABLE, "")
+    usual = _run(experiment("usual", threads=2, workers=1))
+    folder = experiment("warm", threads=2, workers=1)
+    warm_start.start(load_settings(folder / "params.yaml").execution)
+    try:
+        warm = _run(folder)
+    finally:
+        stdin = warm_start._servers.pop().stdin
+        assert stdin is not None
+        stdin.close()
+    assert {path.suffix for path in usual} >= {".txt", ".safetensors", ".parquet", ".csv"}
+    assert usual == warm
+
+
+def _run(folder: Path) -> dict[Path, bytes]:
+    """Every result but measurements, by its path."""
+    for stage in STAGES:
+        environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+        subprocess.run([sys.executable, "-m", "ttame", *stage], cwd=folder, env=environment, check=True)
+    files = (path for path in (folder / "results").rglob("*") if path.is_file() and "cost" not in path.parts)
+    return {path.relative_to(folder): path.read_bytes() for path in files}

@@ -1,0 +1,212 @@
+"""The process of which stages start as copies: it loads the libraries, then forks for everyone who connects.
+
+    python -m ttame.runtime.warm_server DESCRIPTOR   # of a listening socket; ends when its standard input does
+
+It loads third-party libraries alone, so that a copy reads the code of ttame as it is by then; and it neither starts
+threads nor asks for CUDA, neither of which a copy could go on with.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import gc
+import importlib
+import json
+import os
+import runpy
+import selectors
+import shutil
+import signal
+import socket
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ttame.runtime.warm_start import STARTED
+
+LIBRARIES = (
+    "torch",
+    "safetensors.torch",
+    "PIL.Image",
+    "tqdm",
+    "jsonschema",
+    "pandas",
+    "numba",
+    "lightning_fabric",
+)
+"""What most stages of the embedded data load."""
+
+
+@dataclass
+class Job:
+    """A copy that runs, and the connection to who waits for it."""
+
+    process: int
+    watched: int
+    connection: socket.socket
+
+
+class Server:
+    """Forks for every request. Who goes away takes his copy with him, and the server's end takes all."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+        self._jobs: list[Job] = []
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(listener, selectors.EVENT_READ)
+        self._selector.register(0, selectors.EVENT_READ)
+
+    def serve(self) -> list[int] | None:
+        """In the server, nothing, once its standard input has ended; in a copy, the descriptors that it was sent."""
+        while True:
+            for key, _ in self._selector.select():
+                if key.fileobj == 0:
+                    self.end()
+                    return None
+                if key.fileobj is self._listener:
+                    self._selector.register(self._listener.accept()[0], selectors.EVENT_READ)
+                elif key.data is None:
+                    descriptors = self._start(key.fileobj)
+                    if descriptors:
+                        return descriptors
+                elif key.data in self._jobs:  # it may have ended while this round looked at others
+                    self._attend(key.data, key.fileobj)
+
+    def _start(self, connection: Any) -> list[int]:
+        """Fork for a request; the descriptors in the copy, none in the server."""
+        self._selector.unregister(connection)
+        descriptors: list[int] = []
+        process = -1
+        with suppress(OSError):  # who went away, and a machine that has no room for a process: nothing is started
+            said, descriptors, _, _ = socket.recv_fds(connection, 1, 4)
+            process = os.fork() if said else -1
+        if process == 0:
+            self._forget(connection)
+            return descriptors
+        for descriptor in descriptors:
+            os.close(descriptor)
+        if process < 0:
+            connection.close()
+            return []
+        job = Job(process, os.pidfd_open(process), connection)
+        self._jobs.append(job)
+        for file in (job.watched, connection):
+            self._selector.register(file, selectors.EVENT_READ, job)
+        with suppress(OSError):
+            connection.send(STARTED)
+        return []
+
+    def _forget(self, connection: socket.socket) -> None:
+        """Close in a copy what belongs to the server."""
+        self._selector.close()
+        for file in (self._listener, connection, *(job.connection for job in self._jobs)):
+            file.close()
+        for job in self._jobs:
+            os.close(job.watched)
+
+    def _attend(self, job: Job, file: Any) -> None:
+        """Pass a signal on, or end a job whose copy has ended or whose client has gone."""
+        if file is job.connection:
+            numbers = b""
+            with suppress(OSError):
+                numbers = job.connection.recv(16)
+            for number in numbers:
+                os.kill(job.process, number)
+            if not numbers:
+                self._finish(job, kill=True)
+        else:
+            self._finish(job, kill=False)
+
+    def _finish(self, job: Job, *, kill: bool) -> None:
+        if kill:
+            _kill(job.process)
+        _, status = os.waitpid(job.process, 0)
+        with suppress(OSError):
+            job.connection.send(str(os.waitstatus_to_exitcode(status)).encode())
+        for file in (job.watched, job.connection):
+            self._selector.unregister(file)
+        os.close(job.watched)
+        job.connection.close()
+        self._jobs.remove(job)
+
+    def end(self) -> None:
+        """Kill what runs, and leave nothing to connect to."""
+        shutil.rmtree(Path(self._listener.getsockname()).parent, ignore_errors=True)
+        for job in self._jobs:
+            _kill(job.process)
+
+
+def _kill(process: int) -> None:
+    """The copy and what it has started."""
+    for kill in (os.killpg, os.kill):  # it may not have its group yet
+        with suppress(ProcessLookupError):
+            kill(process, signal.SIGKILL)
+
+
+def become(descriptors: list[int], server: int) -> None:
+    """Make a copy what an ordinary start would be, and run `python -m ttame` in it."""
+    os.setpgid(0, 0)
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+    if os.getppid() != server:  # it ended before it could take this process with it
+        os._exit(1)
+    with os.fdopen(descriptors[0]) as file:
+        request = json.load(file)
+    for number, descriptor in enumerate(descriptors[1:]):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())  # type: ignore[union-attr]
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.argv[:], sys.orig_argv[:], sys.path[:] = request["arguments"], request["command"], request["path"]
+    for name in [name for name in sys.modules if name.split(".")[0] == "ttame"]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+    try:
+        runpy.run_module("ttame", run_name="__main__", alter_sys=True)
+    except SystemExit as stopped:
+        leave(stopped.code if isinstance(stopped.code, int) else 1)
+
+
+def leave(code: int) -> NoReturn:
+    """End without taking the libraries apart: that would first copy all of their memory, which costs more than maps."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def load() -> None:
+    """Load the libraries, in a state that can be copied.
+
+    Raises:
+        RuntimeError: when one of them has started threads, which a copy would miss.
+    """
+    for library in LIBRARIES:
+        importlib.import_module(library)
+    if len(list(Path("/proc/self/task").iterdir())) > 1:
+        raise RuntimeError("a library has started threads, so stages start without this server")
+    gc.freeze()  # a copy need not look through all of this for garbage
+
+
+def main() -> None:
+    """Load and serve; a copy goes on from here."""
+    own_process = os.getpid()
+    server = Server(socket.socket(fileno=int(sys.argv[1])))
+    try:
+        load()
+    except BaseException:
+        server.end()
+        raise
+    descriptors = server.serve()
+    if descriptors is not None:
+        become(descriptors, own_process)
+    leave(0)
+
+
+if __name__ == "__main__":
+    main()
