@@ -4,6 +4,14 @@ include: "workflow/rules/resources.smk"
 include: "workflow/rules/stages.smk"
 
 
+onstart:
+    from ttame.runtime import warm_start
+
+    # Elsewhere than here a job could not reach it.
+    if workflow.executor_plugin.common_settings.local_exec:
+        warm_start.start(SETTINGS.execution)
+
+
 rule all:
     input:
         every_output(),

@@ -120,7 +120,7 @@ TRAINED_ON_ONE = {
         (
             "params.yaml",
             ("learning_rate: 0.02", "learning_rate: {shapes_vit: 0.03, shapes_cnn: 0.02}"),
-            {"train": 1, "maps_trained": 1, "sanity_trained": 1},
+            {"train": 1, "maps_trained": 1, "sanity_trained": 1, "page": 1},
             TRAINED_ON_ONE,
         ),
         (
@@ -160,7 +160,7 @@ def test_one_change_reruns_exactly_its_dependents(
     directly: dict[str, int],
     all_jobs: dict[str, int] | None,
 ) -> None:
-    """`directly`: the jobs of DVC that depend on the change; `all_jobs`: those that follow too, where there are more."""
+    """`directly`: the jobs of DVC that depend on the change; `all_jobs`: with what follows."""
     path = by_snakemake / file
     before = path.read_text()
     assert change[0] in before

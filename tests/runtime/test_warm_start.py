@@ -21,13 +21,13 @@ from ttame.runtime.warm_start import VARIABLE
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a server is started on Linux alone")
 
-EXECUTION = ExecutionSettings("cpu", 1, 1, 1, 4, 0, 10)
+EXECUTION = ExecutionSettings(device="cpu", devices=1, threads=1, batch_size=4)
 
 HOLDER = """
 import os, time
 from ttame.params.settings import ExecutionSettings
 from ttame.runtime import warm_start
-warm_start.start(ExecutionSettings("cpu", 1, 1, 1, 4, 0, 10))
+warm_start.start(ExecutionSettings(device="cpu", devices=1, threads=1, batch_size=4))
 print(os.environ[warm_start.VARIABLE], flush=True)
 time.sleep(600)
 """
@@ -183,7 +183,7 @@ def test_all_end_with_the_process_that_started_the_server(package, monkeypatch) 
 
 def test_nothing_is_started_where_jobs_start_processes(monkeypatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
-    warm_start.start(ExecutionSettings("cpu", 2, 1, 1, 4, 0, 10))
+    warm_start.start(ExecutionSettings(device="cpu", devices=2, threads=1, batch_size=4))
     assert VARIABLE not in os.environ
 
 

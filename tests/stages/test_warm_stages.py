@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY
-from ttame.params.settings import load_settings
+from ttame.params.active import load_settings
 from ttame.runtime import warm_start
 from ttame.runtime.warm_start import VARIABLE
 
