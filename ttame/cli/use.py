@@ -98,7 +98,8 @@ def new(name: str, model: str, weights: str, train: Path, evaluate: Path, force:
         raise TTameError(
             f"{PARAMS_FILE}: edited by hand; keep that with `python -m ttame save NAME`, or drop it with --force"
         )
-    parse_settings(merge(merged(EXPERIMENTS / "photos.yaml"), experiment | {"experiment": name}), str(file))
+    above = {key: value for key, value in experiment.items() if key != "base"}
+    parse_settings(merge(merged(EXPERIMENTS / "photos.yaml"), above), str(file))
     write_text(file, _as_yaml(experiment))
     return f"{file}: written, edit it and `python -m ttame use {name}` again\n{use(name, force=True)}"
 

@@ -86,7 +86,7 @@ def _read_again(path: Path) -> Settings:
 
 def _describe(stage: str, path: Path) -> Mapping[str, Any]:
     """The entry of dvc.yaml that this command stands in; where there is no DAG, every key counts but the execution."""
-    for description in _stages(path.parent / DESCRIPTION).values():
+    for description in _stages((path.parent / DESCRIPTION).resolve()).values():
         if description["cmd"].split()[3] == stage:
             found: Mapping[str, Any] = description
             return found

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 
 def progress(total: int, description: str, unit: str, *, shown: bool = True) -> tqdm[NoReturn]:
-    """A bar that shows rate and time left; on a log file it writes a line every ten seconds instead of redrawing."""
+    """A bar that shows rate and time left; in a log it is a line every ten seconds, and none for shorter work."""
     interactive = sys.stderr.isatty()
     return tqdm(
         total=total,
@@ -19,6 +19,7 @@ def progress(total: int, description: str, unit: str, *, shown: bool = True) -> 
         file=sys.stderr,
         mininterval=0.5 if interactive else 10.0,
         maxinterval=10.0,
+        delay=0.0 if interactive else 10.0,
         dynamic_ncols=interactive,
         ascii=not interactive,
     )
