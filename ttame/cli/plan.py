@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ttame.attention.epochs import steps_of_epoch
 from ttame.cli.calibration import Calibration, Cost
 from ttame.data.datalists import make_datalists, read_datalist
-from ttame.explainers.registry import title
+from ttame.errors import NotDefined
+from ttame.explainers.registry import refuse_undefined_pair, title
 from ttame.params.section import SPLITS, Split
 from ttame.params.settings import Settings
 from ttame.report.markdown import MISSING, markdown_table
@@ -54,7 +56,8 @@ def run(settings: Settings) -> str:
             calibration = Calibration(settings, backbone, device)
             rows += _of_backbone(settings, backbone, calibration)
             for method in settings.methods.all:
-                rows += _of_method(settings, backbone, method, images, calibration)
+                with contextlib.suppress(NotDefined):
+                    rows += list(_of_method(settings, backbone, method, images, calibration))
                 bar.update()
     took = {facts["stage"]: float(facts["seconds"]) / 3600 for facts in read_records(settings)}
     cells = [_cells(row, took) for row in rows]
@@ -85,6 +88,7 @@ def _of_backbone(settings: Settings, backbone: str, calibration: Calibration) ->
 def _of_method(
     settings: Settings, backbone: str, method: str, images: dict[Split, int], calibration: Calibration
 ) -> Iterator[Row]:
+    refuse_undefined_pair(method, backbone, calibration.backbone.is_transformer)
     if method in settings.methods.trained and backbone not in settings.attention[method].checkpoints:
         recipe = settings.attention[method].recipe
         seen = recipe.epochs * steps_of_epoch(images["train"], recipe) * recipe.batch_size * recipe.accumulate

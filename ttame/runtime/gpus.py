@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import IO
 
 import torch
+from filelock import BaseFileLock, FileLock, Timeout
 
 CLAIMED = "TTAME_GPUS"
 """Environment variable by which the processes that a job starts know its GPUs."""
 
-_held: list[IO[str]] = []
+_held: list[BaseFileLock] = []
 
 
 def claim_gpus(count: int) -> list[int]:
@@ -47,19 +48,16 @@ def claim_gpus(count: int) -> list[int]:
 
 def _lock(index: int) -> bool:
     """Whether this process now has the GPU; its name, unlike its index, is the same in every job's view."""
-    import fcntl  # Windows has none, and gets here with several GPUs alone
-
-    name = f"ttame-{os.getuid()}-gpu-{torch.cuda.get_device_properties(index).uuid}.lock"
-    file = Path(tempfile.gettempdir(), name).open("w", encoding="utf-8")  # noqa: SIM115, it is open as long as the job runs
+    name = f"ttame-{getpass.getuser()}-gpu-{torch.cuda.get_device_properties(index).uuid}.lock"
+    lock = FileLock(Path(tempfile.gettempdir(), name))
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
+        lock.acquire(blocking=False)
+    except Timeout:
         return False
-    _held.append(file)
+    _held.append(lock)
     return True
 
 
 def _give_back() -> None:
     while _held:
-        _held.pop().close()
+        _held.pop().release()
