@@ -13,6 +13,7 @@ from pathlib import Path
 from ttame.cli.arguments import STAGES, make_parser
 from ttame.errors import Stopped, TTameError, suggestion
 from ttame.params.settings import Settings, load_settings
+from ttame.runtime.portable import make_portable
 from ttame.store.paths import page_file, results_file
 from ttame.store.provenance import recorded
 
@@ -59,18 +60,20 @@ def _results(options: argparse.Namespace) -> str:
 
 
 def _show(options: argparse.Namespace) -> str:
+    settings = _computing_settings(options)
     from ttame.cli.show import Request, run
 
     request = Request(
         options.photo, options.backbone, options.method, options.target, options.checkpoint, options.output
     )
-    return run(load_settings(options.params), request)
+    return run(settings, request)
 
 
 def _plan(options: argparse.Namespace) -> str:
+    settings = _computing_settings(options)
     from ttame.cli.plan import run
 
-    return run(load_settings(options.params))
+    return run(settings)
 
 
 def _layers(options: argparse.Namespace) -> str:
@@ -80,9 +83,9 @@ def _layers(options: argparse.Namespace) -> str:
 
 
 def _find_learning_rate(options: argparse.Namespace) -> str:
+    settings = _computing_settings(options)
     from ttame.cli.find_learning_rate import Request, run
 
-    settings = load_settings(options.params)
     _check_wildcards(settings, options.params, vars(options), trained=True)
     request = Request(options.backbone, options.method, options.lowest, options.highest, options.steps)
     return run(settings, request)
@@ -107,8 +110,16 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], str]] = {
 """What a person asks for: each gives the text to print."""
 
 
-def _run_stage(options: argparse.Namespace) -> None:
+def _computing_settings(options: argparse.Namespace) -> Settings:
+    """The settings of a command that computes, which imports its libraries after this."""
     settings = load_settings(options.params)
+    if settings.execution.portable:
+        make_portable()
+    return settings
+
+
+def _run_stage(options: argparse.Namespace) -> None:
+    settings = _computing_settings(options)
     wildcards = {name: getattr(options, name) for name in STAGES[options.command][1]}
     _check_wildcards(settings, options.params, wildcards, trained=options.command == "train")
     stage: Callable[..., None] = importlib.import_module(f"ttame.stages.{options.command}").run

@@ -163,6 +163,7 @@ class ExecutionSettings:
     batch_size: int
     workers: int
     checkpoint_minutes: float
+    portable: bool
 
 
 @dataclass(frozen=True)
