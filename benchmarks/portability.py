@@ -49,7 +49,7 @@ from ttame.store.maps_file import Maps
 
 EMULATOR = "qemu-x86_64"
 PROCESSORS = ("Haswell", "EPYC-Milan")
-"""QEMU's names of a processor of Intel's and one of AMD's; half an hour each."""
+"""QEMU's names of a processor of Intel's and one of AMD's; 25 minutes each beside other work."""
 IMAGES, TRAINED, STEPS, MASKS, ROUNDS = 2, 16, 2, 20, 5
 Numbers = Tensor | NDArray[np.generic] | bytes
 Piece = Callable[[], Iterable[Numbers]]
@@ -106,7 +106,7 @@ def _measure(variables: Mapping[str, str], rounds: int = 1, processor: str | Non
 def pieces() -> dict[str, Piece]:
     """What the pipeline computes, in its order."""
     settings = settings_of("shapes")
-    execution = dataclasses.replace(settings.execution, device="cpu", threads=1)
+    execution = dataclasses.replace(settings.execution, device="cpu", threads=1, portable=False)  # the caller says
     set_up_arithmetic(execution)
     rendered = [render(settings.data.seed, index) for index in range(TRAINED)]
     pixels = torch.from_numpy(np.stack([image.pixels for image in rendered])).permute(0, 3, 1, 2)
