@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import engines, evaluation, explainers, lite0, paper, tables, training
+from benchmarks import engines, evaluation, explainers, lite0, paper, portability, tables, training
 from benchmarks.photographs import set_up_processor
 from ttame.report.markdown import markdown_table
 from ttame.store.artifacts import write_text
@@ -20,6 +20,7 @@ COMPARED = ["What", "Ours, ms per image", "Other, ms per image", "Ratio", "Wante
 EVALUATED = ["What", "Ours, ms", "Other, ms", "Ratio or error", "Wanted"]
 LISTED = ["Method", "Forward passes", "Map, s", "Scores, s", "Hours of all maps", "Hours of all scores"]
 TRAINED = ["What", "Images/s", "Other, images/s", "Ratio", "Wanted"]
+PORTED = ["What", "Changed by", "As it comes", "Portable", "CPU time"]
 SECTIONS: dict[str, tuple[list[str], Callable[[], list[list[str]]]]] = {
     "lite0": (BOUNDED, lite0.rows),
     "engines": (BOUNDED, engines.rows),
@@ -28,6 +29,7 @@ SECTIONS: dict[str, tuple[list[str], Callable[[], list[list[str]]]]] = {
     "tables": (BOUNDED, tables.rows),
     "training": (TRAINED, training.rows),
     "paper": (LISTED, paper.rows),
+    "portability": (PORTED, portability.rows),
 }
 
 

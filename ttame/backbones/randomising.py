@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -27,7 +28,7 @@ def randomise(layers: Sequence[nn.Module], seed: int) -> None:
         for tensor in _weights(layer):
             if tensor.ndim > 1:
                 drawn = torch.randn(tensor.shape, generator=generator).to(tensor)
-                tensor.copy_(drawn * tensor.square().mean().sqrt())
+                tensor.copy_(drawn * math.sqrt(tensor.square().mean()))  # torch's own depends on the processor's maker
             else:
                 order = torch.randperm(len(tensor.flatten()), generator=generator).to(tensor.device)
                 tensor.copy_(tensor.flatten()[order].view_as(tensor))

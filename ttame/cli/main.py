@@ -15,6 +15,7 @@ from ttame.errors import NotDefined, Stopped, TTameError, suggestion
 from ttame.params.active import PARAMS_FILE, load_settings
 from ttame.params.planned import as_planned
 from ttame.params.settings import Settings
+from ttame.runtime.portable import make_portable
 from ttame.store.paths import PAIR_OUTPUTS, page_file, results_file
 from ttame.store.provenance import recorded
 from ttame.store.undefined import write_undefined
@@ -80,21 +81,25 @@ def _results(options: argparse.Namespace) -> str:
 
 
 def _show(options: argparse.Namespace) -> str:
-    from ttame.cli.show import DEFAULT_MODEL, Request, run, settings_of_model
+    if options.model is None and (options.params != PARAMS_FILE or PARAMS_FILE.exists()):
+        settings = _computing_settings(options)
+        from ttame.cli.show import Request, run
+    else:
+        from ttame.cli.show import DEFAULT_MODEL, Request, run, settings_of_model
+
+        settings = settings_of_model(options.model or DEFAULT_MODEL, options.weights)
 
     request = Request(
         options.photo, options.backbone, options.method, options.target, options.checkpoint, options.output
     )
-    wanted = options.model
-    if wanted is None and options.params == PARAMS_FILE and not PARAMS_FILE.exists():
-        wanted = DEFAULT_MODEL
-    return run(load_settings(options.params) if wanted is None else settings_of_model(wanted, options.weights), request)
+    return run(settings, request)
 
 
 def _plan(options: argparse.Namespace) -> str:
+    settings = _computing_settings(options)
     from ttame.cli.plan import run
 
-    return run(load_settings(options.params))
+    return run(settings)
 
 
 def _layers(options: argparse.Namespace) -> str:
@@ -104,9 +109,9 @@ def _layers(options: argparse.Namespace) -> str:
 
 
 def _find_learning_rate(options: argparse.Namespace) -> str:
+    settings = _computing_settings(options)
     from ttame.cli.find_learning_rate import Request, run
 
-    settings = load_settings(options.params)
     _check_wildcards(settings, options.params, vars(options), trained=True)
     request = Request(options.backbone, options.method, options.lowest, options.highest, options.steps)
     return run(settings, request)
@@ -134,8 +139,16 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], str]] = {
 """What a person asks for: each gives the text to print."""
 
 
-def _run_stage(options: argparse.Namespace) -> None:
+def _computing_settings(options: argparse.Namespace) -> Settings:
+    """The settings of a command that computes, which imports its libraries after this."""
     settings = load_settings(options.params)
+    if settings.execution.portable:
+        make_portable()
+    return settings
+
+
+def _run_stage(options: argparse.Namespace) -> None:
+    settings = _computing_settings(options)
     wildcards = {name: getattr(options, name) for name in STAGES[options.command][1]}
     _check_wildcards(settings, options.params, wildcards, trained=options.command == "train")
     with as_planned(options.params, settings, options.command, wildcards):

@@ -73,6 +73,11 @@ class ExecutionSettings(Section):
     checkpoint_minutes: float = Field(
         10, ge=0, description="minutes between the states that a killed training goes on from"
     )
+    portable: bool = Field(
+        False,
+        description="the same bytes on every x86-64 CPU with AVX2 whoever made it; a transformer takes half as long "
+        "again",
+    )
 
 
 ExplainerOptions: type[Section] = create_model(

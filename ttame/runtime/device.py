@@ -12,6 +12,7 @@ import torch
 from ttame.errors import TTameError
 from ttame.params.settings import ExecutionSettings
 from ttame.runtime.gpus import claim_gpus
+from ttame.runtime.portable import check_portable
 
 
 def select_device(execution: ExecutionSettings) -> torch.device:
@@ -34,7 +35,12 @@ def set_up_arithmetic(execution: ExecutionSettings) -> None:
     Float32 everywhere: TF32 is switched off, since its 10-bit mantissa moves scores beyond the stated tolerance, and
     the convolution algorithms are the deterministic ones. The number of threads is fixed by the parameters and not by
     the engine, because a different split of a sum changes its last bit.
+
+    Raises:
+        TTameError: if the params ask for portable arithmetic and this process loaded its libraries without it.
     """
+    if execution.portable:
+        check_portable()
     torch.set_num_threads(execution.threads)
     _keep_freed_memory()
     torch.backends.cuda.matmul.allow_tf32 = False

@@ -49,6 +49,11 @@ def start(execution: ExecutionSettings) -> None:
     gpu = execution.device != "cpu" and any(Path("/dev").glob("nvidia*"))
     if sys.platform != "linux" or not one_process or gpu:
         return
+    if execution.portable:
+        # The server and the commands that hand themselves over are of one arithmetic from their start.
+        from ttame.runtime.portable import portable_environment
+
+        os.environ.update(portable_environment())
     # Not below TMPDIR, since the path of a socket may have 107 bytes.
     path = Path(tempfile.mkdtemp(prefix="ttame-", dir="/tmp")) / _socket_name()
     with socket.socket(socket.AF_UNIX) as listener:

@@ -23,8 +23,10 @@ def principal_component(maps: Tensor) -> Tensor:
     centred = flat - flat.mean(1, keepdim=True)
     positions, channels = centred.shape[1:]
     if positions <= channels:
-        values, vectors = torch.linalg.eigh(centred @ centred.transpose(1, 2))
-        projection = vectors[:, :, -1] * values[:, -1:].clamp(min=0).sqrt()
+        _, vectors = torch.linalg.eigh(centred @ centred.transpose(1, 2))
+        # The singular value by its definition; a CPU's square root of a tensor depends on the processor's maker.
+        singular_value = (centred.transpose(1, 2) @ vectors[:, :, -1:]).norm(dim=1)
+        projection = vectors[:, :, -1] * singular_value
     else:
         _, vectors = torch.linalg.eigh(centred.transpose(1, 2) @ centred)
         projection = (centred @ vectors[:, :, -1:])[..., 0]
