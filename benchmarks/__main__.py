@@ -10,12 +10,13 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import engines, evaluation, explainers, lite0, paper, portability, tables, training
+from benchmarks import demo, engines, evaluation, explainers, lite0, paper, portability, tables, training
 from benchmarks.photographs import set_up_processor
 from ttame.report.markdown import markdown_table
 from ttame.store.artifacts import write_text
 
 BOUNDED = ["What", "Measured", "At most"]
+SPENT = ["What", "Jobs", "Seconds"]
 COMPARED = ["What", "Ours, ms per image", "Other, ms per image", "Ratio", "Wanted"]
 EVALUATED = ["What", "Ours, ms", "Other, ms", "Ratio or error", "Wanted"]
 LISTED = ["Method", "Forward passes", "Map, s", "Scores, s", "Hours of all maps", "Hours of all scores"]
@@ -24,6 +25,7 @@ PORTED = ["What", "Changed by", "As it comes", "Portable", "CPU time"]
 SECTIONS: dict[str, tuple[list[str], Callable[[], list[list[str]]]]] = {
     "lite0": (BOUNDED, lite0.rows),
     "engines": (BOUNDED, engines.rows),
+    "demo": (SPENT, demo.rows),
     "explainers": (COMPARED, explainers.rows),
     "evaluation": (EVALUATED, evaluation.rows),
     "tables": (BOUNDED, tables.rows),

@@ -4,9 +4,9 @@ import multiprocessing
 import os
 import random
 import signal
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -143,7 +143,20 @@ def test_steps_hold_whole_batches(tiny_cnn, dataset, tmp_path) -> None:
     assert [part_of_process([5, 6, 7, 8], rank, 2) for rank in range(2)] == [[5, 6], [7, 8]]
 
 
-def _train_in(folder: str) -> None:
+def _train_in(folder: str, ending: signal.Signals | None, steps: int) -> None:
+    """Train, and send itself a signal when it has done so many steps; in a process of its own."""
+    step = AttentionTraining.step
+    done = 0
+
+    def counted(training: AttentionTraining, *arguments: Any) -> StepResult:
+        nonlocal done
+        result = step(training, *arguments)
+        done += 1
+        if done == steps and ending is not None:
+            os.kill(os.getpid(), ending)
+        return result
+
+    AttentionTraining.step = counted  # type: ignore[method-assign]
     os.chdir(folder)
     raise SystemExit(main(["train", "shapes_cnn", "ttame"]))
 
@@ -151,12 +164,13 @@ def _train_in(folder: str) -> None:
 @pytest.mark.slow
 def test_killed_at_ten_random_points_the_weights_are_those_of_an_unbroken_run(experiment) -> None:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["ttame.stages.train", "timm"])
+    context.set_forkserver_preload(["ttame.stages.train"])
 
-    def start(folder: Path) -> multiprocessing.process.BaseProcess:
-        process = context.Process(target=_train_in, args=(str(folder),))
+    def train_in(folder: Path, ending: signal.Signals | None = None, steps: int = 0) -> int | None:
+        process = context.Process(target=_train_in, args=(str(folder), ending, steps))
         process.start()
-        return process
+        process.join()
+        return process.exitcode
 
     unbroken, killed = (experiment(name, checkpoint_minutes=0.0) for name in ("unbroken", "killed"))
     for folder in (unbroken, killed):
@@ -165,28 +179,14 @@ def test_killed_at_ten_random_points_the_weights_are_those_of_an_unbroken_run(ex
         os.chdir(folder)
         assert main(["datalists"]) == 0
     weights = Path("results/tiny/attention/shapes_cnn/ttame.safetensors")
-    warming_up = context.Process(target=os.getpid)  # the server imports before it forks
-    warming_up.start()
-    warming_up.join()
-    started = time.monotonic()
-    process = start(unbroken)
-    process.join()
-    assert process.exitcode == 0
-    seconds = time.monotonic() - started
+    assert train_in(unbroken) == 0
     chance = random.Random(1)
-    endings = []
-    for life in range(10):
-        process = start(killed)
-        process.join(chance.uniform(0.02, 0.12) * seconds)
-        assert process.is_alive(), "ten lives are too long for this training"
-        assert process.pid is not None
-        os.kill(process.pid, signal.SIGTERM if life % 2 else signal.SIGKILL)
-        process.join()
-        endings.append(process.exitcode)
-    process = start(killed)
-    process.join()
-    assert process.exitcode == 0
-    assert endings.count(-signal.SIGKILL) == 5
+    # At most 30 steps of the 36 in ten lives.
+    endings = [
+        train_in(killed, signal.SIGTERM if life % 2 else signal.SIGKILL, chance.randint(1, 3)) for life in range(10)
+    ]
+    assert endings == [-signal.SIGKILL, 128 + signal.SIGTERM] * 5
+    assert train_in(killed) == 0
     expected, found = load_file(unbroken / weights), load_file(killed / weights)
     assert all(torch.equal(tensor, found[name]) for name, tensor in expected.items())
     assert expected.keys() == found.keys()

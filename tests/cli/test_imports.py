@@ -51,4 +51,4 @@ def test_maps_of_the_embedded_data_import_torch_alone(experiment, backbone) -> N
 def test_what_no_classifier_is_needed_for_imports_no_torch(experiment) -> None:
     experiment()
     assert "torch" not in imported("specifications")
-    assert "torch" not in imported("use", "shapes")
+    assert "torch" not in imported("methods")
