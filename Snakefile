@@ -9,7 +9,10 @@ onstart:
 
     # Elsewhere than here a job could not reach it.
     if workflow.executor_plugin.common_settings.local_exec:
-        warm_start.start(SETTINGS.execution)
+        try:
+            warm_start.start(SETTINGS.execution)
+        except TTameError as error:
+            raise WorkflowError(str(error))
 
 
 rule all:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 
 from benchmarks.photographs import settings_of
 from ttame.runtime import warm_start
@@ -18,12 +18,15 @@ def rows() -> list[list[str]]:
     """Jobs and seconds of every stage of the last run here, then starts and engine, measured now."""
     settings = settings_of("shapes")
     jobs: Counter[str] = Counter()
-    seconds: Counter[str] = Counter()
+    seconds: dict[str, float] = defaultdict(float)
     for record in read_records(settings):
         stage = str(record["stage"]).split()[0]
         jobs[stage] += 1
         seconds[stage] += float(record["seconds"])
-    found = [[f"{stage}, work", str(jobs[stage]), f"{seconds[stage]:.0f}"] for stage, _ in seconds.most_common()]
+    found = [
+        [f"{stage}, work", str(jobs[stage]), f"{seconds[stage]:.0f}"]
+        for stage in sorted(seconds, key=lambda stage: -seconds[stage])
+    ]
     alone = _seconds_of_a_start()
     warm_start.start(settings.execution)
     _seconds_of_a_start()  # the server is still loading

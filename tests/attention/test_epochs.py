@@ -156,7 +156,7 @@ def _train_in(folder: str, ending: signal.Signals | None, steps: int) -> None:
             os.kill(os.getpid(), ending)
         return result
 
-    AttentionTraining.step = counted  # type: ignore[method-assign]
+    AttentionTraining.step = counted  # type: ignore[method-assign, assignment]
     os.chdir(folder)
     raise SystemExit(main(["train", "shapes_cnn", "ttame"]))
 

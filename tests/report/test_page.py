@@ -70,7 +70,8 @@ def _write_method(results: Path, method: str, names: list[str], seed: int) -> No
     write_maps(results / f"maps/shapes_cnn/{method}.safetensors", written)
     cost = results / f"cost/shapes_cnn/{method}.json"
     cost.parent.mkdir(parents=True, exist_ok=True)
-    cost.write_text(json.dumps({"seconds_per_image": 0.001 * (seed + 1)}))
+    measured = {"seconds_per_image": 0.001 * (seed + 1), "peak_memory_bytes": 1, "batch_size": 1, "device": "CPU"}
+    cost.write_text(json.dumps({"backbone": "shapes_cnn", "method": method} | measured))
     if method == "ttame":
         history = results / "attention/shapes_cnn/ttame.history.csv"
         history.parent.mkdir(parents=True)

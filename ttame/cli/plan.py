@@ -50,7 +50,7 @@ def run(settings: Settings) -> str:
     device = select_device(settings.execution)
     images = {split: _count(settings, split) for split in SPLITS}
     rows: list[Row] = []
-    jobs = sum(len(settings.methods.all) for backbone in settings.backbones)
+    jobs = len(settings.backbones) * len(settings.methods.all)
     with progress(jobs, "calibrate", "methods") as bar:
         for backbone in settings.backbones:
             calibration = Calibration(settings, backbone, device)

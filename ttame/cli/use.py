@@ -11,8 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from ttame.errors import TTameError
 from ttame.params.active import PARAMS_FILE, edited_keys, load_settings, read_origin, write_active
-from ttame.params.composition import EXPERIMENTS, compose, difference, merged, read_experiment, whole
-from ttame.params.reading import merge, parse_settings, read_text
+from ttame.params.composition import EXPERIMENTS, compose, difference, read_experiment, whole
+from ttame.params.reading import merge, read_text
 from ttame.params.section import Name
 from ttame.params.settings import Settings
 from ttame.store.artifacts import write_text
@@ -29,13 +29,7 @@ def use(name: str, overrides: Sequence[str] = (), force: bool = False) -> str:
             is not set.
     """
     settings = compose(EXPERIMENTS / f"{name}.yaml", overrides)
-    edited = None if force else edited_keys()
-    if edited is not None:
-        shown = ", ".join(edited[:3]) + (f" and {len(edited) - 3} more" if len(edited) > 3 else "")
-        raise TTameError(
-            f"{PARAMS_FILE}: edited by hand ({shown or 'as a whole'}); keep that with `python -m ttame save NAME`, or "
-            "drop it with --force"
-        )
+    _refuse_to_overwrite_edits(force)
     write_active([name, *overrides], settings)
     return f"{name} is active in {PARAMS_FILE}; results go to {settings.results}/"
 
@@ -53,17 +47,33 @@ def save(name: str, force: bool = False) -> str:
     base = origin.words[0] if origin is not None and origin.file.exists() else None
     if base == name:
         base = read_experiment(file).get("base")
-    values = whole(settings)
-    values.pop("experiment")
-    below: dict[str, Any] = {}
-    if base is not None:
-        # The base with the same classifiers and methods, so that only what is said of them differs.
-        listed = {key: values[key] for key in ("backbones", "models", "methods")}
-        below = whole(parse_settings(merge(merged(EXPERIMENTS / f"{base}.yaml"), listed), str(file)))
-        below |= {key: value for key, value in whole(compose(EXPERIMENTS / f"{base}.yaml")).items() if key in listed}
-    changed = difference(values, below)
-    write_text(file, _as_yaml(({} if base is None else {"base": base}) | changed))
+    values = {key: value for key, value in whole(settings).items() if key != "experiment"}
+    said = _difference_to(base, file, values)
+    if _composed(file, said) != values:
+        said = values  # a base can be changed, but what it lists by name cannot be taken out of it
+    if _composed(file, said) != values:
+        raise TTameError(f"{PARAMS_FILE}: cannot be said as an experiment; keep a copy of the file itself")
+    write_text(file, _as_yaml(said))
     return f"{file}: written\n{use(name, force=True)}"
+
+
+def _difference_to(base: str | None, file: Path, values: dict[str, Any]) -> dict[str, Any]:
+    """What an experiment says whose base is `base`: the lists first, then what still differs with these lists."""
+    said: dict[str, Any] = {} if base is None else {"base": base}
+    if base is None:
+        return values
+    lists = difference(values, whole(compose(EXPERIMENTS / f"{base}.yaml")))
+    said |= {key: lists[key] for key in ("backbones", "models", "methods") if key in lists}
+    for _ in range(3):  # a labelled method starts from its own, so what the own changes may have to be said of it too
+        said = merge(said, difference(values, _composed(file, said)))
+    return said
+
+
+def _composed(file: Path, said: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return {key: value for key, value in whole(compose(file, said=said)).items() if key != "experiment"}
+    except TTameError:
+        return {}
 
 
 def new(name: str, model: str, weights: str, train: Path, evaluate: Path, force: bool = False) -> str:
@@ -93,15 +103,22 @@ def new(name: str, model: str, weights: str, train: Path, evaluate: Path, force:
         experiment["data"]["counts"] = counts
     if batch_size is not None:
         experiment["attention"] = {"every": {"recipe": {"batch_size": batch_size}}}
-    edited = None if force else edited_keys()
-    if edited is not None:
-        raise TTameError(
-            f"{PARAMS_FILE}: edited by hand; keep that with `python -m ttame save NAME`, or drop it with --force"
-        )
-    above = {key: value for key, value in experiment.items() if key != "base"}
-    parse_settings(merge(merged(EXPERIMENTS / "photos.yaml"), above), str(file))
+    _refuse_to_overwrite_edits(force)
+    if name == experiment["base"]:
+        raise TTameError(f"{file}: is what a new experiment begins from; choose another name")
+    compose(file, said=experiment)
     write_text(file, _as_yaml(experiment))
     return f"{file}: written, edit it and `python -m ttame use {name}` again\n{use(name, force=True)}"
+
+
+def _refuse_to_overwrite_edits(force: bool) -> None:
+    edited = None if force else edited_keys()
+    if edited is not None:
+        shown = ", ".join(edited[:3]) + (f" and {len(edited) - 3} more" if len(edited) > 3 else "")
+        raise TTameError(
+            f"{PARAMS_FILE}: edited by hand ({shown or 'as a whole'}); keep that with `python -m ttame save NAME`, or "
+            "drop it with --force"
+        )
 
 
 def _sizes(train: Path, evaluate: Path) -> tuple[dict[str, int], int | None]:
@@ -116,7 +133,7 @@ def _sizes(train: Path, evaluate: Path) -> tuple[dict[str, int], int | None]:
     if not same:
         FolderSource(evaluate).available()
     if left < 4:
-        raise TTameError(f"{train}: {there_are} images are too few to train on; expected 6 at the least")
+        raise TTameError(f"{train}: {there_are} images are too few to train on; expected 4 at the least")
     if left < 10 * usual:
         counts["validation"] = max(1, left // 10)
     trained_on = left - counts.get("validation", usual)

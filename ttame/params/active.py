@@ -15,7 +15,7 @@ import yaml
 
 from ttame.errors import TTameError
 from ttame.params.composition import EXPERIMENTS, compose, difference, whole
-from ttame.params.reading import parse_settings, read_text, read_yaml
+from ttame.params.reading import EVERY, parse_settings, read_text, read_yaml
 from ttame.params.settings import Settings
 from ttame.store.artifacts import write_text
 
@@ -58,13 +58,16 @@ def load_settings(path: Path = PARAMS_FILE) -> Settings:
     """
     text = read_text(path)
     params = read_yaml(text, str(path))
-    if not isinstance(params, dict) or "experiment" in params:
-        return _load_whole(path, text, params)
-    return compose(path)
+    is_experiment = path.parent.name == EXPERIMENTS.name or (isinstance(params, dict) and "base" in params)
+    return compose(path) if is_experiment else _load_whole(path, text, params)
 
 
 def _load_whole(path: Path, text: str, params: Any) -> Settings:
-    _refuse_stale(path, text, params)
+    _refuse_stale(path, text)
+    if isinstance(params, dict) and isinstance(params.get("attention"), dict) and EVERY in params["attention"]:
+        raise TTameError(
+            f"{path}: attention.{EVERY}: is for experiments; here every method has its own section, change those"
+        )
     settings = parse_settings(params, str(path))
     missing = _missing_key(params, whole(settings))
     if missing is not None:
@@ -96,7 +99,7 @@ def read_origin(text: str) -> Origin | None:
         words = shlex.split(command[1])
     except ValueError:
         return None
-    return Origin(words, digest[1])
+    return Origin(words, digest[1]) if words else None
 
 
 def edited_keys(path: Path = PARAMS_FILE) -> list[str] | None:
@@ -119,10 +122,10 @@ def edited_keys(path: Path = PARAMS_FILE) -> list[str] | None:
     return list(_dotted(difference(params, composed) if isinstance(params, dict) else {}))
 
 
-def _refuse_stale(path: Path, text: str, params: Any) -> None:
+def _refuse_stale(path: Path, text: str) -> None:
     """An experiment edited after its file was composed must not be computed as it was before."""
     origin = read_origin(text)
-    if origin is None or not origin.file.exists() or _digest(params) != origin.digest:
+    if origin is None or not origin.file.exists():
         return
     if _digest(whole(compose(origin.file, origin.words[1:]))) != origin.digest:
         raise TTameError(

@@ -11,36 +11,33 @@ from pathlib import Path
 from typing import Any
 
 from ttame.errors import TTameError, suggestion
-from ttame.params.reading import merge, parse_settings, read_text, read_yaml
+from ttame.params.reading import BY_BACKBONE, merge, parse_settings, read_text, read_yaml
 from ttame.params.settings import Settings
 
 EXPERIMENTS = Path("experiments")
 
 
-def compose(file: Path, overrides: Sequence[str] = ()) -> Settings:
+def compose(file: Path, overrides: Sequence[str] = (), said: Mapping[str, Any] | None = None) -> Settings:
     """The settings of an experiment.
 
     Args:
         file: `experiments/NAME.yaml`; its bases lie beside it.
         overrides: `key=value`, keys dotted and values in YAML, which stand above the file.
+        said: what the file says or is about to say; read from it by default.
 
     Raises:
         TTameError: naming the file and the key, when a file is missing, bases go round in a circle, an override is no
             key, or the result breaks a rule.
     """
-    params = merged(file)
+    layers = _layers(file, read_experiment(file) if said is None else said)
+    params: dict[str, Any] = {}
+    for layer in reversed(layers):
+        params = merge(params, layer)
+    _refuse_models_of_nobody(file, layers[0], params)
+    params = {"experiment": file.stem} | {key: value for key, value in params.items() if key != "base"}
     for override in overrides:
         params = merge(params, _parse_override(override))
     return parse_settings(params, " ".join([str(file), *overrides]))
-
-
-def merged(file: Path) -> dict[str, Any]:
-    """What a file and its bases say, the name of the experiment with it, but no defaults."""
-    params: dict[str, Any] = {}
-    for layer in reversed(_layers(file)):
-        params = merge(params, layer)
-    _refuse_models_of_nobody(file, params)
-    return {"experiment": file.stem} | {key: value for key, value in params.items() if key != "base"}
 
 
 def read_experiment(file: Path) -> dict[str, Any]:
@@ -78,7 +75,7 @@ def difference(values: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, 
     for key, value in values.items():
         if key not in base:
             found[key] = value
-        elif isinstance(value, Mapping) and isinstance(base[key], Mapping):
+        elif key not in BY_BACKBONE and isinstance(value, Mapping) and isinstance(base[key], Mapping):
             if inner := difference(value, base[key]):
                 found[key] = inner
         elif value != base[key]:
@@ -86,11 +83,12 @@ def difference(values: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, 
     return found
 
 
-def _layers(file: Path) -> list[dict[str, Any]]:
-    """The file and its bases, itself first."""
-    seen, layers = [file], [read_experiment(file)]
+def _layers(file: Path, said: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What the file and its bases say, itself first."""
+    seen, layers = [file], [said]
     while (base := layers[-1].get("base")) is not None:
-        if not isinstance(base, str) or not (below := file.with_name(f"{base}.yaml")).exists():
+        is_name = isinstance(base, str) and base == Path(base).name
+        if not is_name or not (below := file.with_name(f"{base}.yaml")).exists():
             known = sorted({path.stem for path in file.parent.glob("*.yaml")} - {path.stem for path in seen})
             hint = suggestion(str(base), known) or f"; there are {', '.join(known) or 'none'}"
             raise TTameError(f"{seen[-1]}: base: no experiment {base!r} beside it{hint}")
@@ -102,13 +100,14 @@ def _layers(file: Path) -> list[dict[str, Any]]:
     return layers
 
 
-def _refuse_models_of_nobody(file: Path, params: Mapping[str, Any]) -> None:
+def _refuse_models_of_nobody(file: Path, said: Mapping[str, Any], params: Mapping[str, Any]) -> None:
     """A base may describe classifiers that an experiment leaves out; what itself describes, it means to use."""
-    models, backbones = read_experiment(file).get("models"), params.get("backbones")
+    models, backbones = said.get("models"), params.get("backbones")
     if isinstance(models, dict) and isinstance(backbones, list):
+        names = [str(name) for name in backbones]
         for name in models:
-            if name not in backbones:
-                hint = suggestion(str(name), backbones) or f"; they are {', '.join(map(str, backbones))}"
+            if name not in names:
+                hint = suggestion(str(name), names) or f"; they are {', '.join(names)}"
                 raise TTameError(f"{file}: models: {name!r} is not one of backbones{hint}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,9 @@ from ttame.params.settings import Settings
 EVERY = "every"
 """The key of `attention` that holds for all trained methods."""
 
+BY_BACKBONE = ("learning_rate", "checkpoints")
+"""Keys with a value by backbone: to say another value is to say it for all backbones."""
+
 
 class _Loader(yaml.SafeLoader):
     """Refuses a key that stands twice, and takes 1e-3 for the number that it is in YAML 1.2, which DVC reads."""
@@ -32,6 +36,10 @@ class _Loader(yaml.SafeLoader):
                 )
             seen.add(str(key.value))
         found: dict[Any, Any] = super().construct_mapping(node, deep=deep)
+        for key in found:
+            if not isinstance(key, str):
+                problem = f"the key {key!r} is no text; write it in quotes"
+                raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         return found
 
 
@@ -47,12 +55,15 @@ def read_yaml(text: str, source: str) -> Any:
         TTameError: naming the line, when it is no YAML or names a key twice.
     """
     try:
-        return yaml.load(text, _Loader)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        found = yaml.load(text, _Loader)
+        json.dumps(found, default=str)  # what holds itself cannot be written down
+    # A tag can make PyYAML's constructors raise nearly anything.
+    except (yaml.YAMLError, RecursionError, ValueError, KeyError, TypeError, AttributeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        twice = problem if "twice" in (problem := str(getattr(error, "problem", ""))) else "not valid YAML"
-        raise TTameError(f"{source}: {twice}{where}; mend it there") from None
+        ours = problem if "the key " in (problem := str(getattr(error, "problem", ""))) else "not valid YAML"
+        raise TTameError(f"{' '.join(source.split())[:200]}: {ours}{where}; mend it there") from None
+    return found
 
 
 def read_text(path: Path) -> str:
@@ -90,10 +101,10 @@ def parse_settings(params: Any, source: str = "params") -> Settings:
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Keys of both; where both have one, mappings are merged and anything else is what is above."""
+    """Keys of both; where both have one, sections are merged and anything else is what is above."""
     merged = dict(below)
     for key, value in above.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        both = key not in BY_BACKBONE and isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
         merged[key] = merge(merged[key], value) if both else value
     return merged
 
@@ -129,5 +140,7 @@ def _attention_of(method: str, attention: Mapping[str, Any]) -> Any:
         above = attention.get(name, {})
         if not isinstance(above, Mapping):
             return above
-        section = merge(section, above)
+        # What another method imports instead of training is that method's alone.
+        own = name == method
+        section = merge(section, above if own else {key: value for key, value in above.items() if key != "checkpoints"})
     return section

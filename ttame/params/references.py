@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from ttame.errors import TTameError, suggestion
@@ -9,6 +10,9 @@ from ttame.explainers.registry import EXPLAINERS, find, registered_name
 from ttame.params.attention import AttentionSettings
 from ttame.params.section import SPLITS
 from ttame.params.settings import Settings
+
+LABELLED = re.compile(r"[a-z0-9_+]+(-[A-Za-z0-9_]+)?")
+"""A method's name stands in commands and paths."""
 
 
 def check_references(settings: Settings, source: str) -> None:
@@ -41,6 +45,9 @@ def _check_methods(settings: Settings) -> None:
         wanted = "a method that is trained" if trained else "a method that needs no training"
         allowed = [name for name, entry in EXPLAINERS.items() if entry.needs_training == trained]
         _known(names, key, allowed, wanted, [registered_name(name) for name in names])
+        for name in names:
+            if not LABELLED.fullmatch(name):
+                raise TTameError(f"{key}: {name!r}: a label should be of letters, digits and _, as in ttame-two_layers")
     if not methods.all:
         raise TTameError("methods: no method is listed; add at least one")
 

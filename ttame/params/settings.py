@@ -75,8 +75,8 @@ class ExecutionSettings(Section):
     )
     portable: bool = Field(
         False,
-        description="the same bytes on every x86-64 CPU with AVX2 whoever made it; a transformer takes half as long "
-        "again",
+        description="the same bytes on every x86-64 CPU with AVX2 whoever made it; a transformer takes up to three "
+        "quarters more time",
     )
 
 
@@ -106,7 +106,9 @@ class Settings(Section):
     models: dict[Name, ModelSettings] = Field({}, description="how each classifier is built")
     methods: MethodSettings = Field(MethodSettings(), description="the methods to compare")
     attention: dict[str, AttentionSettings] = Field(
-        {}, description="the trained methods, by name; `ttame-LABEL` is T-TAME once more with other settings"
+        {},
+        description="the trained methods, by name; `ttame-LABEL` is T-TAME once more with other settings, and in "
+        "an experiment `every` holds for all of them",
     )
     explainers: ExplainerOptions = Field(ExplainerOptions(), description="options of the methods that need no training")
     metrics: MetricSettings = Field(MetricSettings(), description="how maps are scored")

@@ -58,8 +58,9 @@ def _row(settings: Settings, backbone: str, method: str) -> dict[str, Any]:
     except (FileNotFoundError, json.JSONDecodeError):
         raise TTameError(f"{path}: no such measurement; run `python -m ttame maps {backbone} {method}` first") from None
     row["training_images_per_second"] = None
-    if find(method).needs_training:
-        training = pd.read_csv(training_speed_file(settings, backbone, method))
+    speed = training_speed_file(settings, backbone, method)
+    if find(method).needs_training and speed.exists():
+        training = pd.read_csv(speed)
         if len(training):  # an imported mechanism was trained elsewhere
             row["training_images_per_second"] = float(training["images_per_second"].median())
     return row

@@ -90,8 +90,10 @@ def evaluate(scores: Mapping[str, pd.DataFrame], metrics: MetricSettings, report
 
 def _against(reference: str, values: Mapping[str, pd.DataFrame]) -> Sequence[Family]:
     """Every other method against the reference, in each of its columns; none where it has no scores."""
-    others = [method for method in values if method != reference]
-    return [Family(str(column), reference, others) for column in values.get(reference, pd.DataFrame())]
+    return [
+        Family(str(column), reference, [name for name in values if name != reference and column in values[name]])
+        for column in values.get(reference, pd.DataFrame())
+    ]
 
 
 def _means_and_intervals(values: Mapping[str, pd.DataFrame], report: ReportSettings) -> pd.DataFrame:

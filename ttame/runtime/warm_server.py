@@ -32,7 +32,7 @@ LIBRARIES = (
     "safetensors.torch",
     "PIL.Image",
     "tqdm",
-    "jsonschema",
+    "pydantic",
     "pandas",
     "numba",
     "lightning_fabric",

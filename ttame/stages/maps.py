@@ -56,6 +56,7 @@ def _identity(settings: Settings, backbone: str, method: str, checkpoint: Path |
         "images": file_digest(contents_file(settings, "evaluation")),
         "checkpoint": file_digest(checkpoint) if checkpoint and checkpoint.exists() else None,
         "batch_size": settings.execution.batch_size,
+        "portable": settings.execution.portable,
         "coherency": settings.metrics.coherency,
     }
 

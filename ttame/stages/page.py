@@ -18,6 +18,7 @@ from ttame.data.sources import ImageSource, open_source
 from ttame.data.transforms import Preprocessing, center_crop, resize_shorter_side
 from ttame.errors import TTameError
 from ttame.explainers.registry import find, title
+from ttame.params.composition import whole
 from ttame.params.settings import Settings
 from ttame.report.columns import comparison_columns, sanity_columns
 from ttame.report.cost_table import write_cost_tables
@@ -54,11 +55,16 @@ def run(settings: Settings) -> None:
         colours=COLOURS,
         backbones=[_section(settings, name, evaluation) for name, evaluation in evaluations.items()],
         records=read_records(settings),
-        params=yaml.safe_dump(settings.model_dump(), sort_keys=False, allow_unicode=True),
+        params=yaml.safe_dump(_compared(settings), sort_keys=False, allow_unicode=True),
         version=__version__,
         data=_as_script({"galleries": galleries, "colours": _colour_table()}),
     )
     write_text(page_file(settings), text)
+
+
+def _compared(settings: Settings) -> dict[str, Any]:
+    """The params but what decides no result."""
+    return {key: value for key, value in whole(settings).items() if key != "execution"}
 
 
 def _evaluation(settings: Settings, backbone: str, names: list[str]) -> Evaluation:

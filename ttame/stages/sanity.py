@@ -41,6 +41,7 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
         "images": file_digest(contents_file(settings, "evaluation")),
         "checkpoint": file_digest(checkpoint) if checkpoint else None,
         "batch_size": settings.execution.batch_size,
+        "portable": settings.execution.portable,
         "sanity": settings.sanity.model_dump(),
     }
     scratch = Scratch(target, identity)

@@ -79,6 +79,7 @@ def _identity(settings: Settings, backbone: str, maps: Path) -> dict[str, object
         "maps": file_digest(maps),
         "images": file_digest(contents_file(settings, "evaluation")),
         "batch_size": settings.execution.batch_size,
+        "portable": settings.execution.portable,
     }
 
 

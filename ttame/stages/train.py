@@ -59,6 +59,7 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
     target = checkpoint_file(settings, backbone_name, method)
     identity = {
         "specification": specification(settings, backbone_name, method),
+        "portable": settings.execution.portable,
         "images": [file_digest(contents_file(settings, split)) for split in ("train", "validation")],
     }
     scratch = Scratch(target, identity)

@@ -37,6 +37,7 @@ def run(settings: Settings, backbone_name: str) -> None:
         "model": settings.models[backbone_name].model_dump(include={"model", "weights"}),
         "images": file_digest(contents_file(settings, "train")),
         "batch_size": settings.execution.batch_size,
+        "portable": settings.execution.portable,
     }
     scratch = Scratch(target, identity)
     _classify(settings, backbone, names, scratch, processes)

@@ -33,6 +33,10 @@ def read_scores(settings: Settings, backbone: str, names: list[str]) -> tuple[di
             print(f"{path}: no such scores; left out", file=sys.stderr)
         elif is_defined(path):
             scores[method] = _read(settings, backbone, method, names)
+    if not scores and not missing:
+        raise TTameError(
+            f"methods: none of them is defined on {backbone}; add one that is, or take it out of backbones"
+        )
     if not scores:
         first = settings.methods.all[0]
         raise TTameError(
