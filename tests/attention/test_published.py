@@ -19,7 +19,9 @@ from ttame.backbones.loading import load_backbone
 from ttame.cli.main import main
 from ttame.data.transforms import Preprocessing
 from ttame.errors import TTameError
+from ttame.params.active import load_settings
 from ttame.params.settings import ModelSettings
+from ttame.report.cost_table import write_cost_tables
 
 from ..conftest import IMAGENET, SHARED, TinyCNN
 
@@ -223,6 +225,7 @@ def test_an_experiment_imports_instead_of_training(experiment, tmp_path, capsys)
         assert history.count("\n") == 1, "a heading without epochs"
         for method in ("random", "center", "gradcam"):
             assert main(["maps", "shapes_cnn", method, "--params", "imported.yaml"]) == 0
+        write_cost_tables(load_settings(Path("imported.yaml")))
         cost = Path("results/imported/tables/cost.md").read_text()
         assert "nan" not in cost
         written = load_checkpoint(Path("results/imported/attention/shapes_cnn/ttame.safetensors"), backbone, "ttame")

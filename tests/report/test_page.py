@@ -176,7 +176,7 @@ def test_readable_at_any_width_by_eye_and_by_a_screen_reader(opened, width, sche
     opened.set_viewport_size({"width": width, "height": 900})
     assert opened.evaluate("document.documentElement.scrollWidth") <= width, "no sideways scrolling of the page"
     nameless = """() => [...document.querySelectorAll("button, svg, canvas, select, [role=region]")]
-      .filter(element => !(element.getAttribute("aria-label") || element.innerText?.trim() || element.labels?.length))
+      .filter(element => !(element.getAttribute("aria-label") || element.textContent?.trim() || element.labels?.length))
       .map(element => element.outerHTML.slice(0, 80))"""
     assert opened.evaluate(nameless) == []
     for selector in ("body", "td small", "figcaption", ".verdict", "nav a", "#legend button"):

@@ -24,6 +24,8 @@ FILE = Path("results/tiny/model_truths/shapes_cnn/train.txt")
 
 IN_SMALL_PIECES = """
 import os, signal, sys
+from ttame.runtime.portable import make_portable
+make_portable()
 from ttame.store import scratch
 from ttame.cli.main import main
 from ttame.stages import truths
