@@ -23,6 +23,7 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 @pytest.mark.skipif(not (BINARIES / "snakemake").exists(), reason="the engines are not installed")
 def test_guide_runs_from_its_text(tmp_path: Path) -> None:
     folder = copy_checkout(tmp_path / "guide", yaml.safe_load((REPOSITORY / "params.yaml").read_text()))
+    shutil.copy(REPOSITORY / "params.yaml", folder)  # as `use` composed it
     blocks = BLOCK.findall(GUIDE.read_text())
     assert [kind for kind, _ in blocks] == ["python", "sh", "sh", "yaml", "sh", "sh", "sh", "python"]
     outputs = []
