@@ -98,7 +98,7 @@ def run_warm(arguments: list[str]) -> int | None:
 def _socket_name() -> str:
     """Another Python, and another version of what is said on the socket, have another name."""
     said = b"".join(Path(__file__).with_name(f"{name}.py").read_bytes() for name in ("warm_start", "warm_server"))
-    return hashlib.sha256(f"{sys.executable} {sys.version}".encode() + said).hexdigest()[:16]
+    return hashlib.sha256(f"{Path(sys.prefix).resolve()} {sys.version}".encode() + said).hexdigest()[:16]
 
 
 def _send_request(connection: socket.socket) -> None:
