@@ -13,14 +13,11 @@ from ttame.errors import suggestion
 
 Place = tuple[int | str, ...]
 
-GONE: dict[Place, str] = {
-    (
-        "methods",
-        "on_transformers",
-    ): "is gone, since pairs of method and classifier that are not defined are left out by "
-    "themselves; add its "
-    "methods to the other two lists, or compose the file again with `python -m ttame use NAME`",
-}
+ON_TRANSFORMERS = (
+    "is gone, since pairs of method and classifier that are not defined are left out by themselves; add its methods to "
+    "the other two lists, or compose the file again with `python -m ttame use NAME`"
+)
+GONE: dict[Place, str] = {("methods", "on_transformers"): ON_TRANSFORMERS}
 """Keys of earlier versions, and what became of them."""
 
 

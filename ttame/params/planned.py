@@ -63,9 +63,9 @@ def as_planned(path: Path, settings: Settings, stage: str, wildcards: Mapping[st
 
     def check(target: Path) -> None:
         nonlocal read
-        if target.parts[0] != settings.results.parts[0] or path.read_bytes() == read:
+        text = path.read_bytes()
+        if target.parts[0] != settings.results.parts[0] or text == read:
             return
-        read = path.read_bytes()
         try:
             now = values_read(description, _read_again(path), wildcards)
         except KeyError as error:  # another experiment, which has no such backbone or method
@@ -76,6 +76,7 @@ def as_planned(path: Path, settings: Settings, stage: str, wildcards: Mapping[st
                 f"{path}: {', '.join(changed)} edited while {job} ran, so {target} is not written; run it again, or "
                 "edit the value back"
             )
+        read = text
 
     with guarded(check):
         yield
