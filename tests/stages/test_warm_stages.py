@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY
-from ttame.params.active import load_settings
-from ttame.runtime import warm_start
+from tests.warm_starts import warm_starts
 from ttame.runtime.warm_start import VARIABLE
 
 STAGES = [
@@ -28,13 +27,8 @@ def test_copies_write_what_ordinary_starts_write(experiment, monkeypatch) -> Non
     monkeypatch.setenv(VARIABLE, "")
     usual = _run(experiment("usual", threads=2, workers=1))
     folder = experiment("warm", threads=2, workers=1)
-    warm_start.start(load_settings(folder / "params.yaml").execution)
-    try:
+    with warm_starts(folder):
         warm = _run(folder)
-    finally:
-        stdin = warm_start._servers.pop().stdin
-        assert stdin is not None
-        stdin.close()
     assert {path.suffix for path in usual} >= {".txt", ".safetensors", ".parquet", ".csv"}
     assert usual == warm
 
