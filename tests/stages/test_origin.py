@@ -8,10 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
+from safetensors.torch import save_file
 
+from ttame.attention.checkpoint import TrainedMechanism, make_network, save_checkpoint
+from ttame.backbones.loading import load_backbone
 from ttame.cli.main import main
+from ttame.params.active import load_settings
 from ttame.store.maps_file import read_maps, write_maps
+from ttame.store.scratch import Scratch
 
 from .conftest import run
 
@@ -79,6 +85,7 @@ def test_scores_of_other_maps_are_refused(finished, capsys) -> None:
 def test_broken_artifacts_are_a_line(finished, capsys, content) -> None:
     readers = {
         "datalists/evaluation.txt": ["tables"],
+        "cost/shapes_cnn/gradcam.json": ["page"],
         "maps/shapes_cnn/gradcam.safetensors": ["scores", "shapes_cnn", "gradcam"],
         "scores/shapes_cnn/gradcam.parquet": ["tables"],
         "sanity/shapes_cnn/gradcam.csv": ["tables"],
@@ -90,3 +97,30 @@ def test_broken_artifacts_are_a_line(finished, capsys, content) -> None:
         error = _refused(capsys, *command)
         assert name.startswith("datalists") or str(path) in error
         path.write_bytes(before)
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", None])
+def test_broken_checkpoints_are_a_line(experiment, capsys, content) -> None:
+    experiment()
+    backbone = load_backbone("shapes_cnn", load_settings().models["shapes_cnn"])
+    network = make_network(backbone, "ttame", backbone.layers)
+    path = RESULTS / "attention/shapes_cnn/ttame.safetensors"
+    counts = torch.zeros(backbone.num_classes, dtype=torch.int64)
+    save_checkpoint(path, TrainedMechanism(network, list(backbone.layers), counts), backbone, "ttame")
+    if content is None:
+        save_file({"a": torch.zeros(2)}, path, {"ttame": "{}"})
+    else:
+        path.write_bytes(content)
+    run("datalists")
+    capsys.readouterr()
+    assert f"{path}: not a checkpoint" in _refused(capsys, "maps", "shapes_cnn", "ttame")
+
+
+def test_a_lost_piece_is_no_shorter_list(experiment, capsys, monkeypatch) -> None:
+    experiment()
+    _edit(lambda params: params["data"].update(model_truths=["shapes_cnn"]))
+    run("datalists")
+    capsys.readouterr()
+    monkeypatch.setattr(Scratch, "load", lambda *_: None)
+    assert "1 of 1 pieces are not there" in _refused(capsys, "truths", "shapes_cnn")
+    assert not (RESULTS / "model_truths").exists()
