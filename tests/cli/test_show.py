@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from ttame.backbones.backbone import Backbone
 from ttame.cli.main import main
 from ttame.data.shapes import CLASS_NAMES, render
 
@@ -76,6 +78,12 @@ def test_a_trained_mechanism_is_found_or_named(photo, capsys) -> None:
 def test_bad_input_is_one_line(photo, capsys, arguments, message) -> None:
     assert main(["show", *arguments]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_outputs_that_are_not_finite_are_a_line(photo, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(Backbone, "forward", lambda _, images: torch.full((len(images), 6), float("nan")))
+    assert main(["show", str(photo)]) == 1
+    assert "shapes_cnn: its outputs are not finite" in capsys.readouterr().err
 
 
 def test_links_to_the_photo_and_files_of_other_kinds_stay_as_they_are(photo, capsys) -> None:

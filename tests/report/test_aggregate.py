@@ -6,7 +6,7 @@ import pytest
 from ttame.params.evaluation import CurveSettings, MetricSettings, RoadSettings
 from ttame.report.aggregate import comparison, seen_in_training, summarise
 from ttame.report.columns import comparison_columns
-from ttame.report.markdown import markdown_table, methods_table
+from ttame.report.markdown import differences_table, markdown_table, methods_table
 
 SETTINGS = MetricSettings(
     shares=[100],
@@ -74,6 +74,13 @@ def test_table_has_a_dash_where_a_method_has_no_number_and_no_empty_column() -> 
     assert lines[2].split("|")[-2].strip() == "–"
     assert lines[3].split("|")[-2].strip() == "50.0"
     assert "nan" not in text
+
+
+def test_a_difference_that_is_no_number_is_a_dash() -> None:
+    table = pd.DataFrame({"difference": [float("nan")], "p_value": [float("nan")]}, index=["ad_100"])
+    text = differences_table({"gradcam": table}, comparison_columns(SETTINGS))
+    assert "nan" not in text
+    assert "–" in text
 
 
 def test_columns_line_up() -> None:

@@ -78,6 +78,8 @@ def run(settings: Settings, request: Request) -> str:
     images = backbone.normalise(to_unit_range(to_bytes(crop)[None].to(device)))
     with torch.no_grad():
         probabilities = backbone(images).softmax(1)[0].cpu()
+    if not probabilities.isfinite().all():
+        raise TTameError(f"{name}: its outputs are not finite, so nothing can be explained; see models.{name}.weights")
     target = int(probabilities.argmax()) if request.target is None else _find_class(backbone, request.target)
     photo = np.asarray(crop)
     pictures, headings = [photo], [class_name(backbone.class_names, target)]
@@ -115,7 +117,7 @@ def _map(settings: Settings, request: Request, backbone: Backbone, method: str, 
     """(H, W) in [0, 1] on the CPU."""
     known = [*(name for name, entry in EXPLAINERS.items() if name != "ground_truth"), *settings.attention]
     if method not in known:
-        hint = suggestion(method, known) or "; `python -m ttame methods` lists them"
+        hint = suggestion(method, known) or "; `python -m ttame methods` lists those that are"
         raise TTameError(f"{method!r} is no method for an image of your own{hint}")
     checkpoint = None
     if find(method).needs_training:
