@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from ttame.attention import epochs
 from ttame.attention.epochs import part_of_process, train
 from ttame.attention.history import StepResult
 from ttame.attention.mechanism import AttentionMechanism
@@ -190,3 +191,20 @@ def test_killed_at_ten_random_points_the_weights_are_those_of_an_unbroken_run(ex
     expected, found = load_file(unbroken / weights), load_file(killed / weights)
     assert all(torch.equal(tensor, found[name]) for name, tensor in expected.items())
     assert expected.keys() == found.keys()
+
+
+def test_no_speed_is_noted_where_no_step_was_left_to_measure(tiny_cnn, dataset, tmp_path, monkeypatch) -> None:
+    validate = epochs.validate
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(epochs, "validate", die)
+    with pytest.raises(KeyboardInterrupt):
+        train(_training(tiny_cnn), dataset(3), dataset(None), 0, tmp_path / "state.pt", 10)
+    monkeypatch.setattr(epochs, "validate", validate)
+    resumed = _training(tiny_cnn)
+    train(resumed, dataset(3), dataset(None), 0, tmp_path / "state.pt", 10)
+    speeds = [row["images_per_second"] for row in resumed.history]
+    assert np.isnan(speeds[0])
+    assert min(speeds[1:]) > 0

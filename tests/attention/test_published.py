@@ -230,3 +230,14 @@ def test_an_experiment_imports_instead_of_training(experiment, tmp_path, capsys)
         assert "nan" not in cost
         written = load_checkpoint(Path("results/imported/attention/shapes_cnn/ttame.safetensors"), backbone, "ttame")
         assert torch.equal(written.network.state_dict()["fuser.weight"], network.state_dict()["fuser.weight"])
+
+
+@pytest.mark.parametrize("odd", [[1, 2], "text", {"layers": 3}, {"layers": [None]}, {"layers": {"a": 1}}])
+def test_odd_hyper_parameters_are_a_line(tmp_path, odd) -> None:
+    backbone = _cnn()
+    path = _lightning(tmp_path / "a.ckpt", backbone, {}, [], "TAME", hyper_parameters=odd)
+    with pytest.raises(TTameError, match="odd hyper_parameters"):
+        import_checkpoint(path, backbone, "ttame")
+    path = _lightning(tmp_path / "b.ckpt", backbone, {}, [], "TAME", state_dict={3: torch.zeros(2)})
+    with pytest.raises(TTameError, match="has no state_dict of tensors"):
+        import_checkpoint(path, backbone, "ttame")

@@ -23,5 +23,10 @@ def test_figure_numbers_and_suggestion(experiment, capsys) -> None:
     assert f"attention.ttame.learning_rate.shapes_cnn: {suggestion:.2g}" in output
     assert np.asarray(Image.open(folder / "ttame.png")).std() > 0
     assert main(["find-lr", "shapes_cnn", "ttame", "--lowest", "2", "--highest", "1"]) == 1
+    capsys.readouterr()
+    odd = [("--steps", "-1"), ("--steps", "0"), ("--lowest", "0"), ("--lowest", "nan"), ("--highest", "inf")]
+    for option, value in odd:
+        assert main(["find-lr", "shapes_cnn", "ttame", option, value]) == 1
+        assert option in capsys.readouterr().err
     assert main(["find-lr", "shapes_cnn", "gradcam"]) == 1
     assert "it has ttame" in capsys.readouterr().err

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from ttame.backbones.backbone import Backbone
 from ttame.cli.main import main
 from ttame.data.shapes import CLASS_NAMES, render
 
@@ -61,6 +63,13 @@ def test_a_trained_mechanism_is_found_or_named(photo, capsys) -> None:
             "'gradcamm' is no method for an image of your own; did you mean 'gradcam'",
         ),
         (["photo.png", "--method", "ground_truth"], "'ground_truth' is no method for an image of your own"),
+        (["photo.png", "--output", "photo.png"], "--output: photo.png is the photo itself"),
+        (["photo.png", "--output", "params.yaml"], "--output: params.yaml: no picture can be written there"),
+        (["photo.png", "--output", "."], "--output: .: no picture can be written there"),
+        (
+            ["photo.png", "--method", "gradcam", "--checkpoint", "x.ckpt"],
+            "--checkpoint: gradcam has no trained mechanism",
+        ),
         (["photo.png", "--class", "99"], "--class: '99' is no class of shapes_cnn"),
         (["photo.png", "--class", "striped squar"], "did you mean 'striped square'"),
         (["photo.png", "--backbone", "shapes_cn"], "no backbone 'shapes_cn'; did you mean 'shapes_cnn'"),
@@ -69,3 +78,21 @@ def test_a_trained_mechanism_is_found_or_named(photo, capsys) -> None:
 def test_bad_input_is_one_line(photo, capsys, arguments, message) -> None:
     assert main(["show", *arguments]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_outputs_that_are_not_finite_are_a_line(photo, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(Backbone, "forward", lambda _, images: torch.full((len(images), 6), float("nan")))
+    assert main(["show", str(photo)]) == 1
+    assert "shapes_cnn: its outputs are not finite" in capsys.readouterr().err
+
+
+def test_links_to_the_photo_and_files_of_other_kinds_stay_as_they_are(photo, capsys) -> None:
+    before = photo.read_bytes()
+    Path("link.png").symlink_to(photo)
+    Path("hard.png").hardlink_to(photo)
+    Path("notes.png").write_text("no picture")
+    for name in ("link.png", "hard.png", "notes.png"):
+        assert main(["show", str(photo), "--output", name]) == 1
+        assert f"--output: {name} is" in capsys.readouterr().err
+    assert photo.read_bytes() == before
+    assert Path("notes.png").read_text() == "no picture"

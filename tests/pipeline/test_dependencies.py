@@ -28,6 +28,7 @@ EXEMPT = {
     "ttame/runtime/launching.py",
     "ttame/runtime/progress.py",
     "ttame/store/artifacts.py",
+    "ttame/store/origin.py",
     "ttame/store/paths.py",
     "ttame/store/scratch.py",
     "ttame/store/undefined.py",

@@ -6,7 +6,7 @@ import pytest
 from ttame.params.evaluation import CurveSettings, MetricSettings, RoadSettings
 from ttame.report.aggregate import comparison, seen_in_training, summarise
 from ttame.report.columns import comparison_columns
-from ttame.report.markdown import markdown_table, methods_table
+from ttame.report.markdown import differences_table, markdown_table, methods_table
 
 SETTINGS = MetricSettings(
     shares=[100],
@@ -55,6 +55,15 @@ def test_the_same_comparison_on_the_images_whose_class_was_seen() -> None:
     assert seen_in_training({"gradcam": _scores([None] * 4)}, []) is None
 
 
+def test_an_imported_mechanism_has_no_count_and_no_say() -> None:
+    scores = {"ttame": _scores([3, 0, 1, 0]), "tame": _scores([-1] * 4)}
+    assert "untrained" not in summarise(scores["tame"], SETTINGS)
+    seen = seen_in_training(scores, ["tame", "ttame"])
+    assert seen is not None
+    assert seen["tame"]["name"].tolist() == ["a", "c"]
+    assert seen_in_training({"tame": scores["tame"]}, ["tame"]) is None
+
+
 def test_table_has_a_dash_where_a_method_has_no_number_and_no_empty_column() -> None:
     table = comparison({"gradcam": _scores([None] * 4), "ttame": _scores([3, 0, 1, 0])}, SETTINGS)
     text = methods_table(table, comparison_columns(SETTINGS))
@@ -65,6 +74,13 @@ def test_table_has_a_dash_where_a_method_has_no_number_and_no_empty_column() -> 
     assert lines[2].split("|")[-2].strip() == "–"
     assert lines[3].split("|")[-2].strip() == "50.0"
     assert "nan" not in text
+
+
+def test_a_difference_that_is_no_number_is_a_dash() -> None:
+    table = pd.DataFrame({"difference": [float("nan")], "p_value": [float("nan")]}, index=["ad_100"])
+    text = differences_table({"gradcam": table}, comparison_columns(SETTINGS))
+    assert "nan" not in text
+    assert "–" in text
 
 
 def test_columns_line_up() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,16 @@ def test_broken_piece_is_computed_again(tmp_path: Path, monkeypatch) -> None:
     assert pieces.load(0) is None
     pieces.clear()
     assert not pieces.folder.exists()
+
+
+def test_what_a_killed_writer_left_is_removed_after_a_day(tmp_path: Path) -> None:
+    old, new = (tmp_path / f".file.txt.node.0123456{digit}.tmp" for digit in "78")
+    other = tmp_path / ".other.txt.node.01234567.tmp"
+    for path in (old, new, other):
+        path.write_text("rest")
+    for path in (old, other):
+        os.utime(path, (0, 0))
+    write_text(tmp_path / "file.txt", "text")
+    assert not old.exists()
+    assert new.exists()
+    assert other.exists()

@@ -116,13 +116,13 @@ def load_checkpoint(path: Path, backbone: Backbone, design: str) -> TrainedMecha
         with safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get(_METADATA, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
+        layers, counts = list(metadata["layers"]), tensors.pop(_COUNTS)
     except FileNotFoundError:
         raise TTameError(
             f"{path}: no such checkpoint; run `python -m ttame train {backbone.name} {path.stem}`"
         ) from None
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise TTameError(f"{path}: not a checkpoint ({error}); delete it and train again") from None
-    layers = metadata.get("layers", [])
     if metadata.get("backbone") == backbone.name and not set(layers) <= set(backbone.layers):
         raise TTameError(
             f"{path}: trained for layers {layers}, but params.yaml says {list(backbone.layers)}; train again"
@@ -130,8 +130,13 @@ def load_checkpoint(path: Path, backbone: Backbone, design: str) -> TrainedMecha
     known = layers if set(layers) <= set(backbone.layers) else backbone.layers
     _refuse_mismatch(path, metadata, fits(backbone, design, known))
     network = make_network(backbone, design, layers)
-    counts = tensors.pop(_COUNTS)
-    network.load_state_dict(tensors)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise TTameError(f"{path}: its tensors do not fit ({reason}); delete it and train again") from None
+    if counts.shape != (backbone.num_classes,):
+        raise TTameError(f"{path}: counts of {tuple(counts.shape)}, not of {backbone.num_classes} classes; train again")
     return TrainedMechanism(network.eval(), layers, counts)
 
 

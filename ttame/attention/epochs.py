@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Iterator
@@ -56,7 +57,9 @@ def train(
                 **training.averages.row("train"),
                 **validate(training, validation, workers),
             }
-            row["images_per_second"] = (training.averages.images - seen) / seconds
+            # Where the last state was saved before validation, there was no step here to measure.
+            done = training.averages.images - seen
+            row["images_per_second"] = done / seconds if done else math.nan
             training.history.append(row)
             training.epoch, training.batches, training.averages = epoch + 1, 0, Averages()
             training.save(state_file)

@@ -56,7 +56,7 @@ def import_checkpoint(path: Path, backbone: Backbone, design: str) -> TrainedMec
         return load_checkpoint(path, backbone, design)
     stored = _read(path)
     state = _tensors(path, stored.get("state_dict", stored))
-    told = stored.get("hyper_parameters", {})
+    told = _told(path, stored)
     design_told = design_of(told, backbone)
     if design_told not in (None, design):
         raise TTameError(
@@ -77,7 +77,17 @@ def read_hyper_parameters(path: Path) -> dict[str, Any]:
     Raises:
         TTameError: when the file is missing, broken, or holds more than tensors and plain values.
     """
-    return dict(_read(path).get("hyper_parameters", {}))
+    return _told(path, _read(path))
+
+
+def _told(path: Path, stored: Mapping[str, Any]) -> dict[str, Any]:
+    told = stored.get("hyper_parameters") or {}
+    layers = told.get("layers", []) if isinstance(told, Mapping) else None
+    if not isinstance(layers, list | tuple) or not all(isinstance(layer, str) for layer in layers):
+        raise TTameError(
+            f"{path}: odd hyper_parameters; expected a mapping, with `layers` a list of names if it is there"
+        )
+    return {str(key): value for key, value in told.items()}
 
 
 def design_of(hyper_parameters: Mapping[str, Any], backbone: Backbone) -> str | None:
@@ -98,7 +108,7 @@ def _read(path: Path) -> dict[str, Any]:
             f"{path}: not loaded, since it holds more than tensors and plain values and that could run code "
             f"({reason[:120]}); expected a Lightning checkpoint"
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, BadZipFile) as error:
+    except (RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError, BadZipFile) as error:
         reason = " ".join(str(error).split())[:120]
         raise TTameError(f"{path}: broken or truncated ({reason}); download it again") from None
     if not isinstance(stored, dict):
@@ -107,7 +117,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _tensors(path: Path, state: Any) -> dict[str, Tensor]:
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+    if not isinstance(state, Mapping) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
+    ):
         raise TTameError(f"{path}: has no state_dict of tensors; expected a Lightning checkpoint")
     return dict(state)
 

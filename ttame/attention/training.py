@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import pickle
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import BadZipFile
 
 import torch
 from lightning_fabric import Fabric
@@ -14,13 +16,7 @@ from torch import Tensor, distributed, nn
 
 from ttame.attention.history import Averages, StepResult
 from ttame.attention.loss import Loss, attention_loss
-from ttame.attention.masking import (
-    InputPolicy,
-    classes_of_masks,
-    mask_features,
-    mask_images,
-    own_masks,
-)
+from ttame.attention.masking import InputPolicy, classes_of_masks, mask_features, mask_images, own_masks
 from ttame.attention.optimisation import make_optimiser, make_schedule, sharpest_neighbour
 from ttame.backbones.backbone import Backbone
 from ttame.errors import TTameError
@@ -168,12 +164,37 @@ class AttentionTraining:
         self.processes.barrier()
 
     def resume(self, path: Path) -> None:
-        """Go on from a state that `save` wrote; a broken one is ignored, since the training can start again."""
-        device = next(self.network.parameters()).device
-        try:
-            state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-        except (FileNotFoundError, RuntimeError, EOFError, pickle.UnpicklingError):
+        """Go on from a state that `save` wrote; a broken one is set aside and said, since the training starts again.
+
+        Raises:
+            TTameError: when the state is whole, but another training's.
+        """
+        if not path.exists():
             return
+        try:
+            # Read on the CPU, where no want of the device's memory can pass for a broken file.
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError, BadZipFile) as error:
+            if isinstance(error, RuntimeError) and "memory" in str(error).lower():
+                raise
+            self._set_aside(path, error)
+            return
+        try:
+            self._restore(state)
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, KeyError, TypeError, AttributeError, ValueError) as error:
+            reason = " ".join(str(error).split())[:120]
+            raise TTameError(f"{path}: the state of another training ({reason}); delete it to train anew") from None
+
+    def _set_aside(self, path: Path, error: Exception) -> None:
+        self.processes.barrier()  # every process has read it
+        if self.processes.is_global_zero:
+            path.replace(path.with_name(f"{path.name}.broken"))
+            reason = " ".join(str(error).split())[:120]
+            print(f"warning: {path}: broken ({reason}); set aside as {path.name}.broken, trained anew", file=sys.stderr)
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,8 +45,12 @@ def run(settings: Settings, request: Request) -> str:
     Raises:
         TTameError: when the rates are no range, or the loss falls at none of them.
     """
-    if not 0 < request.lowest < request.highest:
-        raise TTameError(f"--lowest {request.lowest:g} must be above 0 and below --highest {request.highest:g}")
+    if not 0 < request.lowest < request.highest < math.inf:
+        raise TTameError(
+            f"--lowest {request.lowest:g} must be above 0 and below --highest {request.highest:g}, both of them numbers"
+        )
+    if request.steps < 2:
+        raise TTameError(f"--steps: {request.steps} are no range; expected 2 or more")
     device = select_device(settings.execution)
     backbone = load_backbone(request.backbone, settings.models[request.backbone]).to(device)
     precision = settings.attention[request.method].recipe.precision

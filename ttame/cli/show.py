@@ -17,7 +17,7 @@ from ttame.data.sample import Sample
 from ttame.data.transforms import center_crop, resize_shorter_side, to_bytes, to_unit_range
 from ttame.errors import TTameError, suggestion
 from ttame.explainers.explainer import make_explainer
-from ttame.explainers.registry import EXPLAINERS, find, title
+from ttame.explainers.registry import EXPLAINERS, find, registered_name, title
 from ttame.metrics.masking import saliency_map
 from ttame.params.settings import Settings
 from ttame.report.pictures import class_name, draw_grid, overlay
@@ -25,6 +25,7 @@ from ttame.runtime.device import select_device
 from ttame.store.paths import checkpoint_file
 
 TOP = 5
+PNG = b"\x89PNG\r\n\x1a\n"
 DEFAULT_MODEL = "tf_efficientnet_lite0"
 """Where there is no experiment: its ImageNet weights are installed with the package."""
 
@@ -66,6 +67,10 @@ def run(settings: Settings, request: Request) -> str:
     name = request.backbone or settings.backbones[0]
     if name not in settings.models:
         raise TTameError(f"models: no backbone {name!r}{suggestion(name, settings.models)}")
+    methods = request.methods or _usual_methods(settings, name)
+    _refuse_needless_checkpoint(request, methods)
+    output = request.output or Path(f"{request.photo.stem}.maps.png")
+    _refuse_to_overwrite(output, request)
     device = select_device(settings.execution)
     crop = open_rgb(request.photo)
     backbone = load_backbone(name, settings.models[name]).to(device)
@@ -73,24 +78,46 @@ def run(settings: Settings, request: Request) -> str:
     images = backbone.normalise(to_unit_range(to_bytes(crop)[None].to(device)))
     with torch.no_grad():
         probabilities = backbone(images).softmax(1)[0].cpu()
+    if not probabilities.isfinite().all():
+        raise TTameError(f"{name}: its outputs are not finite, so nothing can be explained; see models.{name}.weights")
     target = int(probabilities.argmax()) if request.target is None else _find_class(backbone, request.target)
     photo = np.asarray(crop)
     pictures, headings = [photo], [class_name(backbone.class_names, target)]
-    for method in request.methods or _usual_methods(settings, name):
+    for method in methods:
         saliency = _map(settings, request, backbone, method, images, target)
         pictures.append(overlay(photo, saliency))
         headings.append(title(method))
-    output = request.output or Path(f"{request.photo.stem}.maps.png")
     draw_grid(output, [("", pictures)], headings, inches=2.4)
     lines = [f"{100 * value:5.1f} %  {class_name(backbone.class_names, index)}" for value, index in _top(probabilities)]
     return "\n".join([*lines, f"Maps of {class_name(backbone.class_names, target)}: {output}"])
+
+
+def _refuse_to_overwrite(output: Path, request: Request) -> None:
+    """Only a PNG may be where the picture goes, and neither the photo nor a link to it."""
+    if output.is_dir() or output.suffix.lower() != ".png":
+        raise TTameError(f"--output: {output}: no picture can be written there; expected a file name that ends in .png")
+    if output.exists() and request.photo.exists() and output.samefile(request.photo):
+        raise TTameError(f"--output: {output} is the photo itself, which would be lost; choose another name")
+    if output.is_file():
+        with output.open("rb") as file:
+            if file.read(len(PNG)) != PNG:
+                raise TTameError(f"--output: {output} is there and no PNG; choose another name, or delete it")
+
+
+def _refuse_needless_checkpoint(request: Request, methods: Sequence[str]) -> None:
+    known = [method for method in methods if registered_name(method) in EXPLAINERS]
+    if request.checkpoint and len(known) == len(methods) and not any(find(method).needs_training for method in known):
+        raise TTameError(
+            f"--checkpoint: {', '.join(methods)} has no trained mechanism to read from {request.checkpoint}; leave it "
+            "out, or name the method that it is of with --method"
+        )
 
 
 def _map(settings: Settings, request: Request, backbone: Backbone, method: str, images: Tensor, target: int) -> Tensor:
     """(H, W) in [0, 1] on the CPU."""
     known = [*(name for name, entry in EXPLAINERS.items() if name != "ground_truth"), *settings.attention]
     if method not in known:
-        hint = suggestion(method, known) or "; `python -m ttame methods` lists them"
+        hint = suggestion(method, known) or "; `python -m ttame methods` lists those that are"
         raise TTameError(f"{method!r} is no method for an image of your own{hint}")
     checkpoint = None
     if find(method).needs_training:

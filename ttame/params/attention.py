@@ -21,6 +21,8 @@ class MechanismSettings(Section):
     )
     initial_bias: float | None = Field(
         None,
+        ge=-1000,
+        le=1000,
         description="bias of every raw map at the start; null is the published random start near 0. A positive value "
         "starts with open masks, so that the area term cannot close a class's map for good before its images came",
     )

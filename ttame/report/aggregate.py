@@ -46,13 +46,13 @@ def summarise(scores: pd.DataFrame, settings: MetricSettings) -> dict[str, float
 
     Returns:
         images; the means of `qualities`; forward and backward passes per map; untrained, percent of the images whose
-        class the training never saw, for a method with training.
+        class the training never saw, for a method whose training was counted (an imported one's was not).
     """
     numbers: dict[str, float] = {"images": len(scores)}
     numbers |= {str(name): float(mean) for name, mean in qualities(scores, settings).mean().items()}
     numbers["forward_passes"] = float(scores["forward_passes"].mean())
     numbers["backward_passes"] = float(scores["backward_passes"].mean())
-    if scores["training_count"].notna().all():
+    if _counted(scores):
         numbers["untrained"] = 100.0 * float((scores["training_count"] == 0).mean())
     return numbers
 
@@ -63,13 +63,24 @@ def comparison(scores: Mapping[str, pd.DataFrame], settings: MetricSettings) -> 
 
 
 def seen_in_training(scores: Mapping[str, pd.DataFrame], trained: Sequence[str]) -> dict[str, pd.DataFrame] | None:
-    """The scores of all methods on the images whose class every trained method saw; None when that is all or none."""
+    """The scores of all methods on the images whose class every trained method saw; None when that is all or none.
+
+    Of an imported mechanism nobody knows which classes it saw, so it has no say.
+    """
     seen: set[str] | None = None
     for method in trained:
         table = scores[method]
+        if not _counted(table):
+            continue
         names = set(table.loc[table["training_count"] > 0, "name"])
         seen = names if seen is None else seen & names
     everything = set(next(iter(scores.values()))["name"])
     if not seen or seen == everything:
         return None
     return {method: table[table["name"].isin(seen)] for method, table in scores.items()}
+
+
+def _counted(scores: pd.DataFrame) -> bool:
+    """Whether it is known how often each class was seen; a published checkpoint has -1 for unknown."""
+    counts = scores["training_count"]
+    return bool(counts.notna().all() and (counts >= 0).all())

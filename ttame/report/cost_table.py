@@ -55,12 +55,19 @@ def _row(settings: Settings, backbone: str, method: str) -> dict[str, Any]:
     path = cost_file(settings, backbone, method)
     try:
         row: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+        float(row["seconds_per_image"]), float(row["peak_memory_bytes"])
+        str(row["batch_size"]), str(row["device"])
+    except (FileNotFoundError, KeyError, TypeError, ValueError):
         raise TTameError(f"{path}: no such measurement; run `python -m ttame maps {backbone} {method}` first") from None
     row["training_images_per_second"] = None
     speed = training_speed_file(settings, backbone, method)
     if find(method).needs_training and speed.exists():
-        training = pd.read_csv(speed)
-        if len(training):  # an imported mechanism was trained elsewhere
-            row["training_images_per_second"] = float(training["images_per_second"].median())
+        try:
+            speeds = pd.read_csv(speed)["images_per_second"].astype(float)
+        except (KeyError, ValueError):
+            raise TTameError(
+                f"{speed}: not a measurement; run `python -m ttame train {backbone} {method}` again"
+            ) from None
+        if speeds.notna().any():  # an imported mechanism was trained elsewhere
+            row["training_images_per_second"] = float(speeds.median())
     return row

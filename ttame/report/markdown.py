@@ -64,6 +64,8 @@ def differences_table(against: Mapping[str, pd.DataFrame], columns: Sequence[Col
 
     def cell(table: pd.DataFrame, column: Column) -> str:
         difference, p_value = table.loc[column.key].to_numpy()
+        if pd.isna(difference):
+            return MISSING
         return f"{difference:+.{column.decimals}f}" + ("\\*" if p_value <= LEVEL else "")
 
     rows = [[title(method), *(cell(table, column) for column in present)] for method, table in against.items()]

@@ -13,6 +13,7 @@ from ttame.metrics.masking import saliency_map
 from ttame.params.settings import Settings
 from ttame.report.pictures import class_name, draw_grid, overlay
 from ttame.store.maps_file import read_maps
+from ttame.store.origin import origin_of_maps, refuse_other_origin
 from ttame.store.paths import figure_file, maps_file
 from ttame.store.undefined import is_defined
 
@@ -26,6 +27,9 @@ def run(settings: Settings, backbone_name: str) -> None:
     maps = {method: read_maps(path) for method, path in files.items() if not path.exists() or is_defined(path)}
     if not maps:
         raise TTameError(f"methods: none of them is defined on {backbone_name}; add one that is")
+    for method, found in maps.items():
+        again = f"ttame maps {backbone_name} {method}"
+        refuse_other_origin(files[method], found.origin, origin_of_maps(settings, backbone_name, method), again)
     first = next(iter(maps.values()))
     names, preprocessing = first.names, first.preprocessing
     chosen = sorted(set(np.linspace(0, len(names) - 1, min(IMAGES, len(names))).round().astype(int).tolist()))

@@ -17,13 +17,13 @@ from ttame.explainers.explainer import Explainer, make_explainer
 from ttame.explainers.registry import find
 from ttame.metrics.masking import saliency_map
 from ttame.params.settings import Settings
-from ttame.params.specification import specification
 from ttame.runtime.device import device_name, peak_memory_bytes, read_clock, select_device
 from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages
 from ttame.store.artifacts import write_text
 from ttame.store.maps_file import Maps, write_maps
-from ttame.store.paths import checkpoint_file, contents_file, cost_file, maps_file
-from ttame.store.scratch import Scratch, file_digest
+from ttame.store.origin import origin_of_maps
+from ttame.store.paths import checkpoint_file, cost_file, maps_file
+from ttame.store.scratch import Scratch
 
 
 def run(settings: Settings, backbone_name: str, method: str) -> None:
@@ -39,26 +39,21 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
     checkpoint = checkpoint_file(settings, backbone_name, method) if find(method).needs_training else None
     explainer = make_explainer(method, backbone, settings.options(method), checkpoint)
     images = EvaluationImages(settings, backbone, device)
+    origin = origin_of_maps(settings, backbone_name, method)
     target = maps_file(settings, backbone_name, method)
-    scratch = Scratch(target, _identity(settings, backbone_name, method, checkpoint))
+    scratch = Scratch(target, _identity(settings, origin))
     with_masked = settings.metrics.coherency
     title = f"maps {backbone_name} {method}"
     pieces = images.finish(scratch, title, lambda batch: _explain(explainer, backbone, batch, with_masked))
-    _write(target, images.names, pieces, backbone)
+    _write(target, images.names, pieces, backbone, origin)
     _write_cost(settings, backbone_name, method, pieces, device)
     scratch.clear()
 
 
-def _identity(settings: Settings, backbone: str, method: str, checkpoint: Path | None) -> dict[str, object]:
+def _identity(settings: Settings, origin: Mapping[str, str]) -> dict[str, object]:
     """What decides the maps; the batch size too, since it decides which images a piece holds."""
-    return {
-        "specification": specification(settings, backbone, method),
-        "images": file_digest(contents_file(settings, "evaluation")),
-        "checkpoint": file_digest(checkpoint) if checkpoint and checkpoint.exists() else None,
-        "batch_size": settings.execution.batch_size,
-        "portable": settings.execution.portable,
-        "coherency": settings.metrics.coherency,
-    }
+    execution = settings.execution
+    return {"origin": origin, "batch_size": execution.batch_size, "portable": execution.portable}
 
 
 def _explain(explainer: Explainer, backbone: Backbone, batch: EvaluationBatch, with_masked: bool) -> dict[str, Tensor]:
@@ -84,7 +79,13 @@ def _explain(explainer: Explainer, backbone: Backbone, batch: EvaluationBatch, w
     return piece if counts is None else piece | {"training_counts": counts}
 
 
-def _write(target: Path, names: list[str], pieces: Sequence[Mapping[str, Tensor]], backbone: Backbone) -> None:
+def _write(
+    target: Path,
+    names: list[str],
+    pieces: Sequence[Mapping[str, Tensor]],
+    backbone: Backbone,
+    origin: Mapping[str, str],
+) -> None:
     maps = torch.cat([piece["maps"] for piece in pieces])
     broken = int((~maps.isfinite()).flatten(1).any(1).sum())
     constant = int((maps.flatten(1).amax(1) == maps.flatten(1).amin(1)).sum())
@@ -103,6 +104,7 @@ def _write(target: Path, names: list[str], pieces: Sequence[Mapping[str, Tensor]
         backward / len(names),
         backbone.preprocessing,
         {index: class_names[index] for index in targets.unique().tolist()} if class_names else {},
+        origin,
     )
     write_maps(target, found)
 

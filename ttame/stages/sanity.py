@@ -17,18 +17,19 @@ from ttame.metrics.masking import normalise_map
 from ttame.metrics.rank_correlation import rank_correlation
 from ttame.params.evaluation import SanitySettings
 from ttame.params.settings import Settings
-from ttame.params.specification import specification
 from ttame.runtime.device import select_device
 from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages
 from ttame.store.artifacts import write_text
-from ttame.store.paths import checkpoint_file, contents_file, sanity_file
-from ttame.store.scratch import Scratch, file_digest
+from ttame.store.origin import origin_of_sanity
+from ttame.store.paths import checkpoint_file, sanity_file
+from ttame.store.scratch import Scratch
 
 
 def run(settings: Settings, backbone_name: str, method: str) -> None:
     """Write a CSV with a row per image: name, and for every depth the rank correlation of the map with the map after
     that share of the layers, counted from the output, was randomised. The class stays the model truth
-    of the untouched classifier, and a trained mechanism stays as it is.
+    of the untouched classifier, and a trained mechanism stays as it is. The last column, the same in every row, is
+    the digest of what made the table.
     """
     device = select_device(settings.execution)
     backbone = load_backbone(backbone_name, settings.models[backbone_name]).to(device)
@@ -36,13 +37,11 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
     explainer = make_explainer(method, backbone, settings.options(method), checkpoint)
     images = EvaluationImages(settings, backbone, device, at_most=settings.sanity.images)
     target = sanity_file(settings, backbone_name, method)
+    origin = origin_of_sanity(settings, backbone_name, method)
     identity = {
-        "specification": specification(settings, backbone_name, method),
-        "images": file_digest(contents_file(settings, "evaluation")),
-        "checkpoint": file_digest(checkpoint) if checkpoint else None,
+        **origin,
         "batch_size": settings.execution.batch_size,
         "portable": settings.execution.portable,
-        "sanity": settings.sanity.model_dump(),
     }
     scratch = Scratch(target, identity)
     title = f"sanity {backbone_name} {method}"
@@ -51,6 +50,7 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
     for depth in settings.sanity.depths:
         name = f"depth_{depth}"
         table[name] = torch.cat([piece[name] for piece in pieces]).numpy()
+    table = table.assign(**origin)
     write_text(target, table.to_csv(index=False, float_format="%.6g"))
     scratch.clear()
 

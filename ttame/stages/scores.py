@@ -23,10 +23,11 @@ from ttame.params.evaluation import CurveSettings, MetricSettings, RoadSettings
 from ttame.params.settings import Settings
 from ttame.runtime.device import select_device
 from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages
-from ttame.store.artifacts import atomic_path
 from ttame.store.maps_file import Maps, read_maps
-from ttame.store.paths import contents_file, maps_file, scores_file
-from ttame.store.scratch import Scratch, file_digest
+from ttame.store.origin import origin_of_maps, origin_of_scores, refuse_other_origin
+from ttame.store.paths import maps_file, scores_file
+from ttame.store.scores_file import write_scores
+from ttame.store.scratch import Scratch
 
 CURVES = ("insertion", "deletion")
 
@@ -46,12 +47,15 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
     """
     source = maps_file(settings, backbone_name, method)
     maps = read_maps(source)
+    again = f"ttame maps {backbone_name} {method}"
+    refuse_other_origin(source, maps.origin, origin_of_maps(settings, backbone_name, method), again)
     device = select_device(settings.execution)
     backbone = load_backbone(backbone_name, settings.models[backbone_name]).to(device)
     images = EvaluationImages(settings, backbone, device)
     _refuse_other_images(source, maps, images)
     target = scores_file(settings, backbone_name, method)
-    scratch = Scratch(target, _identity(settings, backbone_name, source))
+    origin = origin_of_scores(settings, backbone_name, method)
+    scratch = Scratch(target, _identity(settings, origin))
     starts = np.cumsum([0, *images.sizes()])
 
     @torch.no_grad()
@@ -60,7 +64,7 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
         return score_batch(backbone, batch, maps.of(rows, device), settings.metrics)
 
     pieces = images.finish(scratch, f"scores {backbone_name} {method}", score)
-    _write(target, maps, pieces, settings.metrics)
+    write_scores(target, _table(maps, pieces, settings.metrics), origin)
     scratch.clear()
 
 
@@ -72,15 +76,9 @@ def _refuse_other_images(source: Path, maps: Maps, images: EvaluationImages) -> 
         )
 
 
-def _identity(settings: Settings, backbone: str, maps: Path) -> dict[str, object]:
-    return {
-        "model": settings.models[backbone].model_dump(include={"model", "weights"}),
-        "metrics": settings.metrics.model_dump(),
-        "maps": file_digest(maps),
-        "images": file_digest(contents_file(settings, "evaluation")),
-        "batch_size": settings.execution.batch_size,
-        "portable": settings.execution.portable,
-    }
+def _identity(settings: Settings, origin: Mapping[str, str]) -> dict[str, object]:
+    execution = settings.execution
+    return {"origin": origin, "batch_size": execution.batch_size, "portable": execution.portable}
 
 
 def score_batch(backbone: Backbone, batch: EvaluationBatch, maps: Maps, settings: MetricSettings) -> dict[str, Tensor]:
@@ -177,12 +175,11 @@ def _columns(settings: MetricSettings, piece: Mapping[str, Tensor]) -> list[str]
     return confidences + road + curves + [name for name in others if name in piece]
 
 
-def _write(target: Path, maps: Maps, pieces: Sequence[Mapping[str, Tensor]], settings: MetricSettings) -> None:
+def _table(maps: Maps, pieces: Sequence[Mapping[str, Tensor]], settings: MetricSettings) -> pd.DataFrame:
     table = pd.DataFrame({"name": list(maps.names), "target": maps.targets.numpy()})
     counts = maps.training_counts
     table["training_count"] = pd.array([pd.NA] * len(table) if counts is None else counts.tolist(), dtype="Int64")
     table["forward_passes"], table["backward_passes"] = maps.forward_passes, maps.backward_passes
     for column in _columns(settings, pieces[0]):
         table[column] = torch.cat([piece[column] for piece in pieces]).numpy()
-    with atomic_path(target) as temporary:
-        table.to_parquet(temporary, index=False)
+    return table

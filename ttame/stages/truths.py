@@ -14,6 +14,7 @@ from ttame.data.datalists import read_names, write_datalist
 from ttame.data.dataset import ImageDataset, in_order, load_batches
 from ttame.data.sources import open_source
 from ttame.data.transforms import to_unit_range
+from ttame.errors import TTameError
 from ttame.params.settings import Settings
 from ttame.runtime.processes import open_processes
 from ttame.stages.pieces import finish_pieces
@@ -44,6 +45,12 @@ def run(settings: Settings, backbone_name: str) -> None:
     processes.barrier()
     if processes.is_global_zero:
         pieces = [scratch.load(number) for number in range(len(in_order(len(names), PIECE)))]
+        lost = [number for number, piece in enumerate(pieces) if piece is None]
+        if lost:
+            raise TTameError(
+                f"{scratch.folder}: {len(lost)} of {len(pieces)} pieces are not there, {lost[0]} for one; run `python "
+                f"-m ttame truths {backbone_name}` again, and on several nodes in a folder that all of them share"
+            )
         classes = torch.cat([piece["classes"] for piece in pieces if piece is not None])
         write_datalist(target, list(zip(names, classes.tolist(), strict=True)))
         scratch.clear()

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
+import re
+import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 FULL = 64 * 1024
 """A disk with fewer free bytes is full."""
+
+_HOST = re.sub(r"[^A-Za-z0-9-]", "_", platform.node())[:40]
+"""Of a temporary name: two nodes that write in one folder can have processes of the same number."""
 
 _UMASK = os.umask(0)
 os.umask(_UMASK)
@@ -37,7 +44,8 @@ def atomic_path(target: Path) -> Iterator[Path]:
         OSError: whatever the file system says, a full disk included; `target` is then what it was before.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    temporary = target.with_name(f".{target.name[:100]}.{_HOST}.{secrets.token_hex(4)}.tmp")
+    _remove_stale(target)
     try:
         yield temporary
         with temporary.open("rb") as written:
@@ -53,6 +61,15 @@ def atomic_path(target: Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_stale(target: Path) -> None:
+    """Delete what writers of `target` left that were killed; no write takes a day."""
+    pattern = re.compile(rf"\.{re.escape(target.name[:100])}\.[^.]+\.[0-9a-f]{{8}}\.tmp")
+    for path in target.parent.iterdir():
+        with suppress(FileNotFoundError):
+            if pattern.fullmatch(path.name) and time.time() - path.stat().st_mtime > 86_400:
+                path.unlink()
 
 
 def write_text(target: Path, text: str) -> None:

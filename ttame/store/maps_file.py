@@ -34,6 +34,7 @@ class Maps:
         forward_passes, backward_passes: counted, per map.
         preprocessing: of the classifier, so that a picture of the maps needs no classifier.
         class_names: of the targets; empty where the classifier has no names.
+        origin: what they were made of; None where nothing is known.
     """
 
     names: Sequence[str]
@@ -45,6 +46,7 @@ class Maps:
     backward_passes: float
     preprocessing: Preprocessing
     class_names: Mapping[int, str] = field(default_factory=dict)
+    origin: Mapping[str, str] | None = None
 
     def of(self, rows: slice, device: torch.device) -> Maps:
         """Those of some images, on a device."""
@@ -75,6 +77,8 @@ def write_maps(path: Path, maps: Maps) -> None:
         "preprocessing": asdict(maps.preprocessing),
         "class_names": list(maps.class_names.items()),
     }
+    if maps.origin is not None:
+        facts["origin"] = dict(maps.origin)
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, {_METADATA: json.dumps(facts)})
 
@@ -94,7 +98,7 @@ def read_maps(path: Path) -> Maps:
         return _maps_of(tensors, facts)
     except FileNotFoundError:
         raise TTameError(f"{path}: no such maps; run `python -m ttame maps` for this method first") from None
-    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+    except (SafetensorError, KeyError, TypeError, AttributeError, ValueError, OSError) as error:
         raise TTameError(f"{path}: not a maps file ({error}); delete it and run `python -m ttame maps` again") from None
 
 
@@ -112,4 +116,5 @@ def _maps_of(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Maps:
         facts["backward"],
         Preprocessing(**preprocessing),
         {int(index): str(name) for index, name in facts["class_names"]},
+        facts.get("origin"),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import subprocess
 import time
@@ -13,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ttame.errors import TTameError
 from ttame.params.settings import Settings
 from ttame.store.artifacts import write_text
 
@@ -24,9 +26,12 @@ ON_DEVICE = frozenset({"truths", "train", "maps", "scores", "sanity"})
 
 @contextmanager
 def recorded(settings: Settings, stage: str, wildcards: Sequence[str]) -> Iterator[None]:
-    """Write the facts of a stage when it ends well."""
+    """Write the facts of a stage when it ends well, from the first of its processes."""
     started = time.perf_counter()
     yield
+    # What torchrun, Fabric and Slurm call the number of a process.
+    if any(os.environ.get(name, "0") != "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID")):
+        return
     facts = {
         "stage": " ".join([stage, *wildcards]),
         "seconds": round(time.perf_counter() - started, 2),
@@ -40,8 +45,17 @@ def recorded(settings: Settings, stage: str, wildcards: Sequence[str]) -> Iterat
 
 def read_records(settings: Settings) -> list[dict[str, Any]]:
     """The facts of every stage that ran here, the first to finish first; a clone with pulled results has none."""
-    files = sorted(_folder(settings).glob("*.json"))
-    return sorted((json.loads(file.read_text(encoding="utf-8")) for file in files), key=lambda facts: facts["finished"])
+    return sorted((_record(file) for file in _folder(settings).glob("*.json")), key=lambda facts: facts["finished"])
+
+
+def _record(file: Path) -> dict[str, Any]:
+    try:
+        facts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        str(facts["finished"])
+    except (KeyError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise TTameError(f"{file}: not the record of a stage ({reason}); delete it, no result depends on it") from None
+    return facts
 
 
 def _folder(settings: Settings) -> Path:

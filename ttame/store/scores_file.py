@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 
 import pandas as pd
 
+from ttame.data.datalists import read_names
 from ttame.errors import TTameError
 from ttame.params.settings import Settings
-from ttame.store.paths import sanity_file, scores_file
+from ttame.store.artifacts import atomic_path
+from ttame.store.origin import KEY, origin_of_sanity, origin_of_scores, refuse_other_origin
+from ttame.store.paths import list_file, sanity_file, scores_file
 from ttame.store.undefined import is_defined
+
+
+def write_scores(path: Path, table: pd.DataFrame, origin: Mapping[str, str]) -> None:
+    """Write the scores of a pair as Parquet, with what they were made of in the metadata."""
+    import pyarrow
+    import pyarrow.parquet
+
+    written = pyarrow.Table.from_pandas(table, preserve_index=False)
+    metadata = {**(written.schema.metadata or {}), KEY.encode(): json.dumps(origin, sort_keys=True).encode()}
+    with atomic_path(path) as temporary:
+        pyarrow.parquet.write_table(written.replace_schema_metadata(metadata), temporary)
 
 
 def read_scores(settings: Settings, backbone: str, names: list[str]) -> tuple[dict[str, pd.DataFrame], list[str]]:
@@ -50,24 +67,56 @@ def read_sanity(settings: Settings, backbone: str) -> pd.DataFrame:
     """Mean rank correlation after randomising the classifier: a row per method that has some, a column per depth."""
     files = {method: sanity_file(settings, backbone, method) for method in settings.methods.all}
     means = {
-        method: pd.read_csv(path).drop(columns="name").mean()
+        method: _read_sanity(settings, backbone, method).mean()
         for method, path in files.items()
         if path.exists() and is_defined(path)
     }
     return pd.DataFrame(means).T
 
 
-def _read(settings: Settings, backbone: str, method: str, names: list[str]) -> pd.DataFrame:
-    path = scores_file(settings, backbone, method)
+def _read_sanity(settings: Settings, backbone: str, method: str) -> pd.DataFrame:
+    path, again = sanity_file(settings, backbone, method), f"ttame sanity {backbone} {method}"
+    depths = [f"depth_{depth}" for depth in settings.sanity.depths]
     try:
-        scores = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
+        table = pd.read_csv(path, dtype={"origin": str})
+        found = table[depths].astype(float)
+    except (OSError, KeyError, ValueError) as error:
         raise TTameError(
-            f"{path}: not a scores file ({error}); delete it and run `python -m ttame scores` again"
+            f"{path}: not a sanity check at these depths ({_reason(error)}); run `python -m {again}` again"
         ) from None
-    if scores["name"].tolist() != names:
+    if not len(found):
+        raise TTameError(f"{path}: no image in it; run `python -m {again}` again")
+    if "origin" in table:
+        stored = {"origin": str(table["origin"].iloc[0])}
+        refuse_other_origin(path, stored, origin_of_sanity(settings, backbone, method), again)
+        expected = min(settings.sanity.images, len(read_names(list_file(settings, "evaluation"))))
+        if len(found) != expected:
+            raise TTameError(f"{path}: {len(found)} images of {expected}; run `python -m {again}` again")
+    return found
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:120]
+
+
+def _read(settings: Settings, backbone: str, method: str, names: list[str]) -> pd.DataFrame:
+    path, again = scores_file(settings, backbone, method), f"ttame scores {backbone} {method}"
+    try:
+        import pyarrow.parquet
+
+        metadata = pyarrow.parquet.read_schema(path).metadata or {}
+        stored = json.loads(metadata[KEY.encode()]) if KEY.encode() in metadata else None
+        scores = pd.read_parquet(path)
+        listed = scores["name"].tolist()
+    except (OSError, KeyError, ValueError) as error:
+        raise TTameError(
+            f"{path}: not a scores file ({_reason(error)}); delete it and run `python -m {again}` again"
+        ) from None
+    now = {} if stored is None else origin_of_scores(settings, backbone, method)
+    refuse_other_origin(path, stored, now, again)
+    if listed != names:
         raise TTameError(
             f"{path}: scores of {len(scores)} images, but the evaluation list names {len(names)} or others; "
-            f"run `python -m ttame scores {backbone} {method}` again"
+            f"run `python -m {again}` again"
         )
     return scores

@@ -1,0 +1,95 @@
+"""What an artifact was made of: digests that later stages hold against those of today, and refuse where they differ.
+
+An artifact of a pair that is not defined carries none, and neither do those of versions before this.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ttame.errors import TTameError
+from ttame.params.settings import Settings
+from ttame.params.specification import specification
+from ttame.store.paths import checkpoint_file, contents_file, maps_file
+from ttame.store.scratch import file_digest
+
+KEY = "ttame.origin"
+"""Of the metadata of a Parquet file."""
+
+_WORDS = {
+    "photos": "the evaluation photos",
+    "weights_file": "the file of the weights",
+    "trained": "the checkpoint",
+    "origin": "its params, weights or photos",
+}
+
+
+def origin_of_maps(settings: Settings, backbone: str, method: str) -> dict[str, str]:
+    """A digest of every key of the specification, of the photos, and of the files that hold weights.
+
+    Where a file is not here, a pulled result say, nothing is said of it.
+    """
+    found = {key: _digest(value) for key, value in specification(settings, backbone, method).items()}
+    files = {
+        "photos": contents_file(settings, "evaluation"),
+        "weights_file": _weights_file(settings, backbone),
+        "trained": checkpoint_file(settings, backbone, method),
+    }
+    if method not in settings.attention:
+        del files["trained"]
+    found |= {name: file_digest(path) for name, path in files.items() if path is not None and path.is_file()}
+    return found | {"metrics.coherency": _digest(settings.metrics.coherency)}
+
+
+def origin_of_scores(settings: Settings, backbone: str, method: str) -> dict[str, str]:
+    """A digest of the maps' file, the photos, the classifier and each key of `metrics`."""
+    model = settings.models[backbone]
+    found = {"model": _digest(model.model), "weights": _digest(model.weights)}
+    files = {
+        "maps": maps_file(settings, backbone, method),
+        "photos": contents_file(settings, "evaluation"),
+        "weights_file": _weights_file(settings, backbone),
+    }
+    found |= {name: file_digest(path) for name, path in files.items() if path is not None and path.is_file()}
+    return found | {f"metrics.{key}": _digest(value) for key, value in settings.metrics.model_dump().items()}
+
+
+def origin_of_sanity(settings: Settings, backbone: str, method: str) -> dict[str, str]:
+    """One digest alone, since it stands in every row of a CSV."""
+    made_of = origin_of_maps(settings, backbone, method)
+    del made_of["metrics.coherency"]
+    return {"origin": _digest([made_of, settings.sanity.model_dump()])}
+
+
+def refuse_other_origin(path: Path, stored: Any, now: Mapping[str, str], again: str) -> None:
+    """Check that an artifact was made of what there is today.
+
+    Args:
+        path: of the artifact.
+        stored: the origin that it carries, or None.
+        now: what it would carry today; what one of the two does not know is not compared.
+        again: the command that makes it anew, without `python -m`.
+
+    Raises:
+        TTameError: naming what changed.
+    """
+    if not isinstance(stored, Mapping):
+        return
+    changed = [_WORDS.get(key, key) for key, value in now.items() if stored.get(key, value) != value]
+    if changed:
+        raise TTameError(
+            f"{path}: made before {', '.join(changed)} changed; run `python -m {again}` again, or change it back"
+        )
+
+
+def _weights_file(settings: Settings, backbone: str) -> Path | None:
+    weights = settings.models[backbone].weights
+    return None if weights in ("default", "none") else Path(weights)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
