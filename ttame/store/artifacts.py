@@ -65,11 +65,12 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
 def _remove_stale(target: Path) -> None:
     """Delete what writers of `target` left that were killed; no write takes a day."""
-    pattern = re.compile(rf"\.{re.escape(target.name[:100])}\.[^.]+\.[0-9a-f]{{8}}\.tmp")
-    for path in target.parent.iterdir():
-        with suppress(FileNotFoundError):
-            if pattern.fullmatch(path.name) and time.time() - path.stat().st_mtime > 86_400:
-                path.unlink()
+    stem = f".{target.name[:100]}."
+    for left in target.parent.iterdir():
+        if left.name.startswith(stem) and re.fullmatch(r"[^.]+\.[0-9a-f]{8}\.tmp", left.name.removeprefix(stem)):
+            with suppress(FileNotFoundError):
+                if time.time() - left.stat().st_mtime > 86_400:
+                    left.unlink()
 
 
 def write_text(target: Path, text: str) -> None:
