@@ -44,3 +44,10 @@ def test_norm_without_parameters() -> None:
     freeze_batch_norms(norm)
     assert isinstance(norm[0], FrozenBatchNorm)
     torch.testing.assert_close(norm(maps), expected)
+
+
+def test_half_precision_stays_half() -> None:
+    for kind in (torch.bfloat16, torch.float16):
+        norm: Any = _with_statistics(nn.Sequential(nn.BatchNorm2d(4)))
+        freeze_batch_norms(norm)
+        assert norm(torch.randn(2, 4, 3, 3).to(kind)).dtype == kind

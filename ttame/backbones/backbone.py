@@ -111,6 +111,11 @@ class Backbone(nn.Module):
                 f"models.{self.name}: its forward returns a {type(logits).__name__}, not logits; "
                 "wrap it in a module that returns one (images, classes) tensor"
             )
+        if logits.ndim != 2:
+            raise TTameError(
+                f"models.{self.name}: its forward returns a tensor of shape {tuple(logits.shape)}, not logits; "
+                "wrap it in a module that returns one (images, classes) tensor"
+            )
         return logits
 
     def features(self, images: Tensor, layers: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:

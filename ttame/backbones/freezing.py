@@ -40,6 +40,8 @@ class FrozenBatchNorm(nn.Module):
         """(B, C, h, w) to (B, C, h, w)."""
         scale = self.weight * (self.running_var + self.eps).rsqrt()
         shift = self.bias - self.running_mean * scale
+        # Half precision keeps its statistics in float32, and its maps must stay half.
+        scale, shift = scale.to(maps.dtype), shift.to(maps.dtype)
         result: Tensor = self.after(torch.addcmul(shift.view(1, -1, 1, 1), maps, scale.view(1, -1, 1, 1)))
         return result
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
 from ttame.backbones import lite0, shapes
 from ttame.backbones.backbone import Backbone
+from ttame.backbones.checking import check_finite, check_outputs, user_error
 from ttame.backbones.layers import PAPER_LAYERS, PAPER_TARGET_LAYERS
+from ttame.backbones.weights import count_classes, fit_weights, load_weights, read_weights
 from ttame.data.transforms import Preprocessing
 from ttame.errors import TTameError, suggestion
 from ttame.params.settings import ModelSettings
@@ -43,14 +44,28 @@ def load_backbone(name: str, settings: ModelSettings) -> Backbone:
     published = settings.model in PAPER_LAYERS
     layers = settings.layers if settings.layers != "auto" else PAPER_LAYERS.get(settings.model)
     target = PAPER_TARGET_LAYERS.get(settings.model) if published else None
-    backbone = Backbone(
-        name,
-        built.model,
-        built.preprocessing,
-        layers=list(layers) if layers else None,
-        target_layer=settings.target_layer if settings.target_layer != "auto" else target,
-        class_names=built.class_names,
-    )
+    own_code, own_weights = ":" in settings.model, settings.weights not in ("default", "none")
+    if own_code or own_weights:
+        check_finite(name, "weights" if own_weights else "model", built.model)
+    try:
+        backbone = Backbone(
+            name,
+            built.model,
+            built.preprocessing,
+            layers=list(layers) if layers else None,
+            target_layer=settings.target_layer if settings.target_layer != "auto" else target,
+            class_names=built.class_names,
+        )
+        if own_code or settings.layers != "auto" or settings.target_layer != "auto":
+            check_outputs(backbone, "model")
+    except TTameError:
+        raise
+    except Exception as error:  # whatever a user's forward raises
+        if not own_code:
+            raise
+        rows, columns = built.preprocessing.input_size
+        tried = f"{settings.model}: its forward on float32 images (B, 3, {rows}, {columns})"
+        raise user_error(f"models.{name}.model", tried, error) from None
     return backbone.to(memory_format=torch.channels_last)
 
 
@@ -76,9 +91,9 @@ def _build(name: str, settings: ModelSettings) -> _Built:
 def _embedded(name: str, settings: ModelSettings) -> _Built:
     model = shapes.CLASSIFIERS[settings.model]()
     if settings.weights == "default":
-        _load_weights(model, shapes.WEIGHTS / f"{settings.model}.safetensors", name)
+        load_weights(model, shapes.WEIGHTS / f"{settings.model}.safetensors", name)
     elif settings.weights != "none":
-        _load_weights(model, Path(settings.weights), name)
+        load_weights(model, Path(settings.weights), name)
     size = (shapes.IMAGE_SIZE, shapes.IMAGE_SIZE)
     preprocessing = Preprocessing(size, shapes.IMAGE_SIZE, "bilinear", shapes.MEAN, shapes.STD)
     return _Built(model, preprocessing, list(shapes.CLASS_NAMES))
@@ -94,16 +109,32 @@ def _from_function(name: str, settings: ModelSettings) -> _Built:
         raise TTameError(
             f"models.{name}.model: cannot import {settings.model!r} ({error}); expected package.module:function"
         ) from None
+    except (Exception, SystemExit) as error:  # whatever a user's module raises when it is imported
+        raise user_error(f"models.{name}.model", f"importing {settings.model}", error) from None
     finally:
         sys.path.pop(0)
-    model = function()
+    try:
+        model = function()
+    except (Exception, SystemExit) as error:
+        raise user_error(f"models.{name}.model", f"{settings.model}()", error) from None
     if not isinstance(model, nn.Module):
         raise TTameError(
             f"models.{name}.model: {settings.model} returned a {type(model).__name__}; expected a torch.nn.Module"
         )
     if settings.weights not in ("default", "none"):
-        _load_weights(model, Path(settings.weights), name)
-    return _Built(model, _timm_preprocessing(model))
+        load_weights(model, Path(settings.weights), name)
+    try:
+        preprocessing = _timm_preprocessing(model)
+        expected = len(preprocessing.mean) == len(preprocessing.std) == 3 and min(preprocessing.std) > 0
+        reason = "" if expected else f"mean {preprocessing.mean}, std {preprocessing.std}"
+    except (TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+        reason = str(error)
+    if reason:
+        raise TTameError(
+            f"models.{name}.model: {settings.model}: its pretrained_cfg does not fit ({reason}); expected timm's: "
+            "input_size (3, rows, columns), mean and std of three numbers, std above 0"
+        )
+    return _Built(model, preprocessing)
 
 
 def _from_torchvision(name: str, settings: ModelSettings) -> _Built:
@@ -121,11 +152,11 @@ def _from_torchvision(name: str, settings: ModelSettings) -> _Built:
         raise _no_download(name, cache, error) from None
     class_names: list[str] | None = list(published.meta["categories"])
     if settings.weights not in ("default", "none"):
-        state = _read_weights(Path(settings.weights), name)
-        classes = _count_classes(model, state)
+        state = read_weights(Path(settings.weights), name)
+        classes = count_classes(model, state)
         if classes not in (None, len(published.meta["categories"])):
             model, class_names = torchvision.models.get_model(settings.model, num_classes=classes), None
-        _fit_weights(model, state, Path(settings.weights), name)
+        fit_weights(model, state, Path(settings.weights), name)
     presets = published.transforms()
     interpolation = "bicubic" if presets.interpolation == InterpolationMode.BICUBIC else "bilinear"
     crop, resize = presets.crop_size[0], presets.resize_size[0]
@@ -154,11 +185,11 @@ def _from_timm(name: str, settings: ModelSettings) -> _Built:
         lite0.load_weights(model, packaged)
         return _Built(model, lite0.PREPROCESSING, _imagenet_names(model))
     if settings.weights not in ("default", "none"):
-        state = _read_weights(Path(settings.weights), name)
-        classes = _count_classes(model, state)
+        state = read_weights(Path(settings.weights), name)
+        classes = count_classes(model, state)
         if classes not in (None, model.num_classes):
             model = timm.create_model(settings.model, num_classes=classes)
-        _fit_weights(model, state, Path(settings.weights), name)
+        fit_weights(model, state, Path(settings.weights), name)
     return _Built(model, _timm_preprocessing(model), _imagenet_names(model) if download else None)
 
 
@@ -189,44 +220,3 @@ def _no_download(name: str, file: Path, error: Exception) -> TTameError:
         f"models.{name}.weights: the published weights could not be downloaded ({reason}); put them at {file} and set "
         f"models.{name}.weights to that path, or use weights: none"
     )
-
-
-def _load_weights(model: nn.Module, path: Path, name: str) -> None:
-    """Load a state dict (safetensors, or a torch file of tensors alone), all of it."""
-    _fit_weights(model, _read_weights(path, name), path, name)
-
-
-def _read_weights(path: Path, name: str) -> dict[str, Tensor]:
-    key = f"models.{name}.weights"
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-        return dict(stored.get("state_dict", stored))
-    except FileNotFoundError:
-        raise TTameError(f"{key}: {path}: no such file; expected default, none, or a state dict's path") from None
-    except Exception as error:  # whatever a broken or malicious file makes its reader raise
-        reason = " ".join(str(error).split())[:160]
-        raise TTameError(f"{key}: {path}: not a state dict that loads safely ({reason})") from None
-
-
-def _count_classes(model: nn.Module, state: Mapping[str, Tensor]) -> int | None:
-    """Rows of the last linear layer in a state dict, which may have been trained for other classes; None without it."""
-    linear = [layer for layer, module in model.named_modules() if isinstance(module, nn.Linear)]
-    weight = state.get(f"{linear[-1]}.weight") if linear else None
-    return None if weight is None else len(weight)
-
-
-def _fit_weights(model: nn.Module, state: Mapping[str, Tensor], path: Path, name: str) -> None:
-    expected = model.state_dict()
-    wrong = sorted(
-        key
-        for key in expected.keys() | state.keys()
-        if key not in expected or key not in state or expected[key].shape != state[key].shape
-    )
-    if wrong:
-        raise TTameError(
-            f"models.{name}.weights: {path}: {len(wrong)} of its tensors do not fit the model, {wrong[0]!r} for one; "
-            "expected the state dict of this very architecture"
-        )
-    model.load_state_dict(state)

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from ttame.backbones import shapes
+from ttame.backbones.loading import load_backbone
+from ttame.errors import TTameError
+from ttame.params.settings import ModelSettings
+
+HEAD = """
+import torch
+from torch import nn
+class Net(nn.Module):
+    pretrained_cfg = {"input_size": (3, 16, 16)}
+    def __init__(self, end=lambda x: x, classes=3):
+        super().__init__()
+        self.conv, self.head, self.unused, self.end = nn.Conv2d(3, 4, 3), nn.Linear(4, classes), nn.Identity(), end
+    def forward(self, x):
+        return self.end(self.head(self.conv(x).mean((2, 3))))
+"""
+
+
+@pytest.mark.parametrize(
+    ("build", "said"),
+    [
+        ("def build(): raise KeyError('weights')", r"build\(\) raised KeyError at .*brought\.py:11: 'weights'"),
+        ("def build(size): return Net()", r"build\(\) raised TypeError.*size"),
+        ("def build(:", r"importing brought:build raised SyntaxError at .*brought\.py:11"),
+        ("raise SystemExit(3)", r"importing brought:build raised SystemExit at .*brought\.py:11: 3"),
+        ("def build(): return Net().double()", r"its forward on float32 images \(B, 3, 16, 16\) raised"),
+        ("def build(): return Net(lambda x: x[:, :, None, None])", r"shape \(1, 3, 1, 1\), not logits"),
+        ("def build(): return Net(lambda x: x.detach())", "carry no gradient"),
+        ("def build(): return Net(lambda x: x.softmax(1))", "returns probabilities"),
+        ("def build(): return Net(lambda x: x * float('nan'))", "logits are not finite"),
+        ("def build(): return Net(classes=1)", r"one logit x.*\[0, x\]"),
+        ("Net.pretrained_cfg = {'input_size': (16, 16)}\nbuild = Net", "its pretrained_cfg does not fit"),
+        ("Net.pretrained_cfg = {'mean': (0.5,)}\nbuild = Net", "its pretrained_cfg does not fit"),
+        ("Net.pretrained_cfg = {'std': (0, 1, 1)}\nbuild = Net", "its pretrained_cfg does not fit"),
+    ],
+)
+def test_functions_that_give_no_classifier(build: str, said: str, tmp_path: Path, monkeypatch) -> None:
+    _refused(build, said, tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize(("layer", "said"), [("head", r"gives \(2, 3\)"), ("unused", "is not called")])
+def test_target_layer_that_gives_no_map(layer: str, said: str, tmp_path: Path, monkeypatch) -> None:
+    _refused("build = Net", rf"models\.mine\.target_layer: .*{said}", tmp_path, monkeypatch, layer)
+
+
+def _refused(build: str, said: str, folder: Path, monkeypatch, layer: str = "conv") -> None:
+    (folder / "brought.py").write_text(HEAD + build + "\n")
+    monkeypatch.chdir(folder)
+    monkeypatch.delitem(sys.modules, "brought", raising=False)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    with pytest.raises(TTameError, match=said) as caught:
+        load_backbone("mine", ModelSettings(model="brought:build", layers=["conv"], target_layer=layer))
+    monkeypatch.delitem(sys.modules, "brought", raising=False)
+    assert str(caught.value).startswith("models.mine")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("around", ["model", "state_dict", "model_state_dict"])
+def test_what_trainers_put_around_weights_is_taken_off(around: str, tmp_path: Path) -> None:
+    state = shapes.shapes_cnn().state_dict()
+    torch.save({around: {f"module._orig_mod.{key}": value for key, value in state.items()}}, tmp_path / "w.pth")
+    backbone = load_backbone("x", ModelSettings(model="shapes_cnn", weights=str(tmp_path / "w.pth")))
+    assert backbone.num_classes == 10
+
+
+def test_weights_that_are_not_finite(tmp_path: Path) -> None:
+    state = shapes.shapes_cnn().state_dict()
+    state["head.0.bias"][0] = torch.nan
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(TTameError, match=r"models\.x\.weights: the tensor 'head\.0\.bias' is not finite"):
+        load_backbone("x", ModelSettings(model="shapes_cnn", weights=str(tmp_path / "w.pth")))
+
+
+def test_a_pickled_model_is_told_how_to_be_saved(tmp_path: Path) -> None:
+    torch.save(shapes.shapes_cnn(), tmp_path / "w.pth")
+    with pytest.raises(TTameError, match=r"whole model was pickled\? .*model\.state_dict\(\)"):
+        load_backbone("x", ModelSettings(model="shapes_cnn", weights=str(tmp_path / "w.pth")))

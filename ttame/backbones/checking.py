@@ -1,0 +1,97 @@
+"""What a classifier that a user brings must give, tried once before anything is computed with it."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+
+import torch
+from torch import Tensor, nn
+
+from ttame.backbones.backbone import Backbone
+from ttame.errors import TTameError
+
+
+def user_error(key: str, function: str, error: BaseException) -> TTameError:
+    """One line for what a user's own code raised: the key, the function, the message and the user's file and line."""
+    if isinstance(error, SyntaxError) and error.filename:
+        place = f" at {error.filename}:{error.lineno}"
+        reason = error.msg
+    else:
+        place, reason = _users_line(error.__traceback__), str(error)
+    reason = " ".join(reason.split())[:200]
+    return TTameError(f"{key}: {function} raised {type(error).__name__}{place}: {reason or 'no message'}")
+
+
+def _users_line(trace: TracebackType | None) -> str:
+    package = Path(__file__).parents[1]
+    for frame in reversed(traceback.extract_tb(trace)):
+        file = Path(frame.filename)
+        installed = "site-packages" in file.parts or frame.filename.startswith("<")
+        if not installed and file.suffix == ".py" and package not in file.parents and "importlib" not in file.parts:
+            return f" at {file}:{frame.lineno}"
+    return ""
+
+
+def check_finite(name: str, key: str, model: nn.Module) -> None:
+    """Refuse weights with NaN or infinity, which make every measure NaN."""
+    for tensor_name, tensor in model.state_dict().items():
+        if isinstance(tensor, Tensor) and tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise TTameError(f"models.{name}.{key}: the tensor {tensor_name!r} is not finite (NaN or infinity)")
+
+
+def check_outputs(backbone: Backbone, key: str) -> None:
+    """Try two images: logits of two classes or more, finite, no probabilities, with a gradient; layers of maps."""
+    count = replace(backbone.passes)
+    rows, columns = backbone.preprocessing.input_size
+    images = torch.randn(2, 3, rows, columns, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    found: dict[str, object] = {}
+
+    def keep(layer: str) -> Callable[..., None]:
+        return lambda module, inputs, output: found.update({layer: output})
+
+    layers = {backbone.target_layer: "target_layer"} | dict.fromkeys(backbone.layers, "layers")
+    hooks = [backbone.model.get_submodule(layer).register_forward_hook(keep(layer)) for layer in layers]
+    try:
+        with torch.enable_grad():
+            logits = backbone(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    backbone.passes = count
+    _check_logits(logits.detach(), f"models.{backbone.name}.{key}")
+    if not logits.requires_grad:
+        raise TTameError(
+            f"models.{backbone.name}.{key}: the logits carry no gradient; expected a forward without torch.no_grad "
+            "and detach"
+        )
+    for layer, setting in layers.items():
+        output = found.get(layer)
+        if not isinstance(output, Tensor) or output.ndim not in (3, 4):
+            raise TTameError(
+                f"models.{backbone.name}.{setting}: the layer {layer!r} {_given(layer in found, output)}; expected a "
+                "feature map (B, C, H, W) or tokens (B, N, C)"
+            )
+
+
+def _given(called: bool, output: object) -> str:
+    if not called:
+        return "is not called by the forward pass"
+    return f"gives {tuple(output.shape)}" if isinstance(output, Tensor) else f"gives a {type(output).__name__}"
+
+
+def _check_logits(logits: Tensor, key: str) -> None:
+    if not bool(torch.isfinite(logits).all()):
+        raise TTameError(f"{key}: the classifier's logits are not finite (NaN or infinity)")
+    if logits.shape[1] < 2:
+        raise TTameError(
+            f"{key}: the classifier gives one logit x, and every measure would be 0 or 100; wrap it in a module that "
+            "returns two, [0, x]"
+        )
+    if bool((logits >= 0).all()) and bool(((logits.sum(1) - 1).abs() < 1e-4).all()):
+        raise TTameError(
+            f"{key}: the classifier returns probabilities (rows that sum to 1); expected logits: leave its softmax out"
+        )
