@@ -1,4 +1,5 @@
 include: "workflow/rules/common.smk"
+include: "workflow/rules/keeping.smk"
 include: "workflow/rules/messages.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/stages.smk"
