@@ -36,7 +36,7 @@ def train(
     state_file: Path,
     minutes_between_states: float,
 ) -> None:
-    """Run the epochs that are left, writing `state_file` after each, every so many minutes, and when a signal asks to stop.
+    """Run the epochs that are left, writing `state_file` after each, every so many minutes, and on a signal to stop.
 
     Every epoch's order and crops depend on (seed, epoch) alone, so a killed run that goes on from its last state ends
     with the weights of an unbroken one.
