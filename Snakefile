@@ -1,18 +1,20 @@
 include: "workflow/rules/common.smk"
+include: "workflow/rules/keeping.smk"
 include: "workflow/rules/messages.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/stages.smk"
 
 
 onstart:
-    from ttame.runtime import warm_start
+    from ttame.runtime import engine_lock, warm_start
 
-    # Elsewhere than here a job could not reach it.
-    if workflow.executor_plugin.common_settings.local_exec:
-        try:
+    try:
+        engine_lock.hold(" ".join(["snakemake", *sys.argv[1:]]))
+        # Elsewhere than here a job could not reach it.
+        if workflow.executor_plugin.common_settings.local_exec:
             warm_start.start(SETTINGS.execution)
-        except TTameError as error:
-            raise WorkflowError(str(error))
+    except TTameError as error:
+        raise WorkflowError(str(error))
 
 
 rule all:

@@ -99,15 +99,17 @@ def _interrupted(training: AttentionTraining, calls: int, action: Callable[[], N
     training.step = step  # type: ignore[method-assign, assignment]
 
 
-def test_sigterm_saves_and_the_next_run_goes_on_at_the_same_batch(tiny_cnn, dataset, tmp_path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_saves_and_the_next_run_goes_on_at_the_same_batch(tiny_cnn, dataset, tmp_path, number) -> None:
+    handler = signal.getsignal(number)
     unbroken = _training(tiny_cnn)
     train(unbroken, dataset(3), dataset(None), 0, tmp_path / "unbroken.pt", 10)
     stopped = _training(tiny_cnn)
-    _interrupted(stopped, 6, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    _interrupted(stopped, 6, lambda: os.kill(os.getpid(), number))
     state = tmp_path / "stopped.pt"
     with pytest.raises(Stopped, match="in epoch 2 after 2 of 4 batches; what is finished is kept"):
         train(stopped, dataset(3), dataset(None), 0, state, 10)
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(number) == handler
     resumed = _training(tiny_cnn)
     resumed.resume(state)
     assert (resumed.epoch, resumed.batches) == (1, 2)

@@ -20,6 +20,9 @@ from ttame.errors import Stopped
 from ttame.params.attention import RecipeSettings
 from ttame.runtime.progress import progress
 
+ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that ask to stop."""
+
 
 def steps_of_epoch(images: int, recipe: RecipeSettings) -> int:
     """Steps of the optimiser in one epoch; images that fill no step are left out."""
@@ -34,13 +37,13 @@ def train(
     state_file: Path,
     minutes_between_states: float,
 ) -> None:
-    """Run the epochs that are left, writing `state_file` after each, every so many minutes, and on SIGTERM.
+    """Run the epochs that are left, writing `state_file` after each, every so many minutes, and on a signal to stop.
 
     Every epoch's order and crops depend on (seed, epoch) alone, so a killed run that goes on from its last state ends
     with the weights of an unbroken one.
 
     Raises:
-        Stopped: on SIGTERM, once the state is saved.
+        Stopped: on SIGINT, SIGTERM and SIGHUP, once the state is saved.
         TTameError: when the loss is no longer finite.
     """
     training.resume(state_file)
@@ -124,14 +127,22 @@ def validate(training: AttentionTraining, validation: ImageDataset, workers: int
 
 @contextmanager
 def _stop_request() -> Iterator[list[bool]]:
-    """A flag that SIGTERM raises, which is what Slurm and other schedulers send before they kill."""
+    """A flag that the signals raise which schedulers, Ctrl-C and a closed terminal send; a second Ctrl-C interrupts.
+
+    What ignores a signal, as `nohup` makes it, goes on ignoring it.
+    """
     requested = [False]
 
-    def note(_: int, __: FrameType | None) -> None:
+    def note(number: int, _: FrameType | None) -> None:
+        if requested[0] and number == signal.SIGINT:
+            raise KeyboardInterrupt
         requested[0] = True
 
-    before = signal.signal(signal.SIGTERM, note)
+    before = {number: signal.getsignal(number) for number in ASKING if signal.getsignal(number) != signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, note)
     try:
         yield requested
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -53,6 +53,6 @@ def _start_with_slurm(execution: ExecutionSettings) -> NoReturn:
     """Become `srun` of the same command, one task a device, in the job's own allocation."""
     cores = execution.threads + execution.workers
     command = ["srun", f"--nodes={execution.nodes}", f"--ntasks-per-node={execution.devices}"]
-    command += [f"--cpus-per-task={cores}", "--overlap", sys.executable, *sys.orig_argv[1:]]
+    command += [f"--cpus-per-task={cores}", "--overlap", "--kill-on-bad-exit=1", sys.executable, *sys.orig_argv[1:]]
     sys.stdout.flush()
     os.execvp("srun", command)

@@ -7,6 +7,7 @@ params, so the outputs of every stage are known before anything runs.
 import hashlib
 import itertools
 import re
+import shutil
 import sys
 from functools import cache, reduce
 from pathlib import Path
@@ -78,14 +79,12 @@ def written(stage):
 
 
 def reported(stage):
-    """What a stage writes, marked for `snakemake --report` where the report can show it."""
+    """What a stage writes: kept until it is written anew, and marked where `snakemake --report` can show it."""
     caption = Path(workflow.basedir, "workflow", "report", f"{stage}.rst")
-    if not caption.exists():
-        return written(stage)
     found = []
     for path in written(stage):
-        shown = path.endswith(SHOWN_IN_REPORT)
-        found.append(report(path, caption=str(caption), category=stage.capitalize()) if shown else path)
+        shown = caption.exists() and path.endswith(SHOWN_IN_REPORT)
+        found.append(update(report(path, caption=str(caption), category=stage.capitalize()) if shown else path))
     return found
 
 

@@ -8,7 +8,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 CHATTER = re.compile(
     "Assuming unrestricted|Building DAG|Using shell|Provided |Rules claiming|Select jobs|Execute |Conda environments"
-    "|Removing output|Shutting down|Exiting because|Complete log|Elapsed time|Reasons:|This was a dry-run"
+    "|Removing output|Restored previous|Cannot restore|Shutting down|Exiting because|Complete log|Elapsed time|Reasons:|This was a dry-run"
 )
 UNSAID = {LogEvent.JOB_FINISHED, LogEvent.RESOURCES_INFO, LogEvent.WORKFLOW_STARTED, LogEvent.SHELLCMD, LogEvent.JOB_STARTED}
 

@@ -1,0 +1,45 @@
+"""What a failed or killed run leaves: what was finished, and nothing to clean by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ..conftest import REPOSITORY
+from ..stages.conftest import tiny_params
+from .checkout import BINARIES, copy_checkout, shell
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (BINARIES / "snakemake").exists(), reason="the engines are not installed"),
+]
+
+LIST = "results/tiny/datalists/train.txt"
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory) -> Path:
+    params: dict[str, Any] = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    return copy_checkout(tmp_path_factory.mktemp("faults"), tiny_params(params))
+
+
+@pytest.mark.parametrize(
+    "engine", [["snakemake", "--cores", "1", LIST], ["dvc", "repro", "datalists"]], ids=lambda e: e[0]
+)
+def test_a_failed_job_leaves_what_was_there(checkout: Path, engine: list[str]) -> None:
+    shell(checkout, *engine)
+    before = (checkout / LIST).read_bytes()
+    stage = checkout / "ttame/stages/datalists.py"
+    code = stage.read_text()
+    stage.write_text(code + "\n\ndef run(_):\n    raise TTameError('a bad photo')\n")
+    try:
+        assert "a bad photo" in shell(checkout, *engine, check=False)
+        assert (checkout / LIST).read_bytes() == before
+        assert "a bad photo" in shell(checkout, *engine, check=False), "the old file was recorded as the new one"
+    finally:
+        stage.write_text(code)
+    shell(checkout, *engine)
+    assert (checkout / LIST).read_bytes() == before

@@ -1,0 +1,49 @@
+"""What was finished stays until something newer is, and what a failed job leaves is recorded as what it was.
+
+Outputs are flagged `update`: Snakemake then leaves the old files where they are, sets them aside before the job and puts
+them back if it fails. It would copy them, which is slow for maps, and would record them as made by the job that failed.
+"""
+
+from snakemake.persistence import PersistenceBase
+
+
+class Kept:
+    """The outputs of failed jobs of this run, and whether something finished was put back in their place."""
+
+    put_back = {}
+    record = PersistenceBase.finished
+
+
+def set_aside(persistence, path):
+    """A second name for the file; stages never write into a file that exists, they give a new one its name."""
+    aside = persistence._get_backup_path(path)
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    aside.unlink(missing_ok=True)
+    try:
+        aside.hardlink_to(path)
+    except OSError:  # a file system without such names
+        shutil.copy2(path, aside)
+
+
+def put_back(persistence, path):
+    """Whether there was something; Snakemake deletes what the job left when there was nothing."""
+    aside = persistence._get_backup_path(path)
+    Kept.put_back[str(path)] = aside.exists()
+    if aside.exists():
+        aside.replace(path)
+        aside.unlink(missing_ok=True)  # two names of one file are both left by what replaces the one with the other
+    return Kept.put_back[str(path)]
+
+
+async def record_unless_failed(persistence, job):
+    """Leave the records of a failed job's outputs as they were; an output without an older self was deleted."""
+    failed = [Kept.put_back.pop(str(file), None) for file in job.output]
+    if all(before is None for before in failed):
+        return await Kept.record(persistence, job)
+    for file in job.output:
+        persistence._unmark_incomplete(persistence._get_key(file))
+
+
+PersistenceBase.backup_output = set_aside
+PersistenceBase.restore_output = put_back
+PersistenceBase.finished = record_unless_failed
