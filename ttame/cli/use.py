@@ -146,7 +146,8 @@ def _check_name(name: str) -> None:
         TypeAdapter(Name).validate_python(name)
     except ValidationError:
         raise TTameError(
-            f"{name[:60]!r} is no name of an experiment; expected letters, digits, _, - and +, the first a letter or digit"
+            f"{name[:60]!r} is no name of an experiment; expected letters, digits, _, - and +, the first a letter or "
+            "digit"
         ) from None
     if len(name) > 100:
         raise TTameError(f"{name[:60]!r}... is no name of an experiment; expected 100 letters at the most")
