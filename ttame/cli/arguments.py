@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ttame import __version__
+from ttame.errors import suggestion
 from ttame.params.active import PARAMS_FILE
 
 STAGES = {
@@ -27,9 +29,20 @@ STAGES = {
 AddParser = Callable[[str, str], argparse.ArgumentParser]
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, and where the help is."""
+
+    def error(self, message: str) -> NoReturn:
+        unknown = re.match(r"argument COMMAND: invalid choice: '(.*?)' \(", message, re.DOTALL)
+        if unknown is not None:
+            commands = [name for action in self._actions for name in action.choices or ()]
+            message = f"no command {unknown[1]!r}{suggestion(unknown[1], commands)}"
+        self.exit(2, f"ttame: {' '.join(message.split())[:250]}; see `{self.prog} --help`\n")
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The parser of `python -m ttame`."""
-    parser = argparse.ArgumentParser(prog="ttame", description="Where does an image classifier look?")
+    parser = _Parser(prog="ttame", description="Where does an image classifier look?")
     parser.add_argument("--version", action="version", version=f"ttame {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 

@@ -28,6 +28,7 @@ def use(name: str, overrides: Sequence[str] = (), force: bool = False) -> str:
         TTameError: when there is no such experiment, it breaks a rule, or params.yaml was edited by hand and `force`
             is not set.
     """
+    _check_name(name)
     settings = compose(EXPERIMENTS / f"{name}.yaml", overrides)
     _refuse_to_overwrite_edits(force)
     write_active([name, *overrides], settings)
@@ -140,13 +141,20 @@ def _sizes(train: Path, evaluate: Path) -> tuple[dict[str, int], int | None]:
     return counts, None if trained_on >= 64 else max(2, trained_on // 2)
 
 
-def _new_file(name: str, force: bool) -> Path:
+def _check_name(name: str) -> None:
     try:
         TypeAdapter(Name).validate_python(name)
     except ValidationError:
         raise TTameError(
-            f"{name!r} is no name of an experiment; expected letters, digits, _, - and +, the first a letter or digit"
+            f"{name[:60]!r} is no name of an experiment; expected letters, digits, _, - and +, the first a letter or "
+            "digit"
         ) from None
+    if len(name) > 100:
+        raise TTameError(f"{name[:60]!r}... is no name of an experiment; expected 100 letters at the most")
+
+
+def _new_file(name: str, force: bool) -> Path:
+    _check_name(name)
     file = EXPERIMENTS / f"{name}.yaml"
     if file.exists() and not force:
         raise TTameError(f"{file}: exists already; choose another name, or overwrite it with --force")

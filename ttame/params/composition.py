@@ -37,7 +37,7 @@ def compose(file: Path, overrides: Sequence[str] = (), said: Mapping[str, Any] |
     params = {"experiment": file.stem} | {key: value for key, value in params.items() if key != "base"}
     for override in overrides:
         params = merge(params, _parse_override(override))
-    return parse_settings(params, " ".join([str(file), *overrides]))
+    return parse_settings(params, " ".join(" ".join([str(file), *overrides]).split())[:200])
 
 
 def read_experiment(file: Path) -> dict[str, Any]:

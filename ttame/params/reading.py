@@ -70,7 +70,7 @@ def read_text(path: Path) -> str:
     """A file of params as text.
 
     Raises:
-        TTameError: when it is missing or no UTF-8.
+        TTameError: when it is missing, cannot be read or is no UTF-8.
     """
     try:
         return path.read_text(encoding="utf-8-sig")
@@ -79,6 +79,8 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
         raise TTameError(f"{path}: not UTF-8 at line {line}; save it as UTF-8") from None
+    except OSError as error:
+        raise TTameError(f"{path}: cannot be read ({error.strerror or error}); expected a file of params") from None
 
 
 def parse_settings(params: Any, source: str = "params") -> Settings:
