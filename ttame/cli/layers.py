@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pydantic import ValidationError
+
 from ttame.backbones.layers import candidates
 from ttame.backbones.loading import load_backbone
+from ttame.errors import TTameError
 from ttame.params.settings import ModelSettings, Settings
 from ttame.report.markdown import markdown_table
 
@@ -18,7 +21,10 @@ def run(settings: Settings, model: str) -> str:
     Raises:
         TTameError: when there is no such model, or it has no layer that the rule can choose.
     """
-    known = settings.models.get(model, ModelSettings(model=model, weights="none"))
+    try:
+        known = settings.models.get(model) or ModelSettings(model=model, weights="none")
+    except ValidationError:
+        raise TTameError(f"{model!r} names no classifier; expected a key of models, or the name of one") from None
     backbone = load_backbone(model, known.model_copy(update={"weights": "none"}))
     rows = [
         [

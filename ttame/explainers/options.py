@@ -79,5 +79,5 @@ class LRPOptions(Section):
     """Transformer attribution by layer-wise relevance propagation."""
 
     start_layer: int = Field(
-        0, ge=0, description="first block of the product, 0 in T-TAME and 1 in the authors' evaluation"
+        0, ge=0, le=1000, description="first block of the product, 0 in T-TAME and 1 in the authors' evaluation"
     )

@@ -50,7 +50,7 @@ class RecipeSettings(Section):
     """The optimisation."""
 
     epochs: Count = Field(8, description="passes over the training list")
-    batch_size: int = Field(32, ge=2, description="images a batch, over all processes; part of the recipe")
+    batch_size: int = Field(32, ge=2, le=10**9, description="images a batch, over all processes; part of the recipe")
     accumulate: Count = Field(1, description="batches whose gradients make one step of the optimiser")
     optimiser: Literal["SGD", "Adam", "AdamW", "RMSprop"] = Field(
         "SGD", description="SGD is the paper's, with Nesterov momentum"
