@@ -1,0 +1,27 @@
+"""The tests that the README's promises name are there."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from .conftest import REPOSITORY
+
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+PROMISES = README.partition("## What it promises")[2].partition("\n## ")[0]
+NAMED = [row.rstrip(" |").rsplit("| ", 1)[1] for row in PROMISES.splitlines() if row.startswith("|")][2:]
+
+
+def test_there_are_promises() -> None:
+    assert len(NAMED) > 10
+
+
+@pytest.mark.parametrize("named", NAMED)
+def test_a_promise_names_a_test(named: str) -> None:
+    found = re.fullmatch(r"`(tests/[^:`]+)(?:::(\w+))?`", named)
+    assert found, f"{named} is no test"
+    path = REPOSITORY / found[1]
+    files = list(path.glob("test_*.py")) if path.is_dir() else [path]
+    code = "".join(file.read_text(encoding="utf-8") for file in files)
+    assert re.search(rf"^def {found[2] or 'test_'}", code, re.MULTILINE), f"no such test: {named}"
