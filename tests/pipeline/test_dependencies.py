@@ -123,6 +123,7 @@ def test_files_are_those_that_the_package_writes() -> None:
     assert _outs("figure", settings, backbone=pair["backbone"]) == {str(paths.figure_file(settings, pair["backbone"]))}
     assert {str(paths.results_file(settings)), str(paths.statistics_file(settings))} <= _outs("tables", settings)
     assert str(paths.page_file(settings)) in _outs("page", settings)
+    assert str(paths.measured_file(settings)) in _outs("page", settings)
 
 
 def test_there_are_few_stages() -> None:

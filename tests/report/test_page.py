@@ -207,6 +207,18 @@ def test_one_file_that_fetches_nothing(written) -> None:
     assert written.stat().st_size < 15e6
 
 
+def test_what_is_measured_is_on_a_page_of_its_own(page, monkeypatch) -> None:
+    first = page(["gradcam", "rise"], 4)
+    before, measured = first.read_bytes(), first.with_name("measured.html").read_text()
+    assert "3.00" not in measured
+    monkeypatch.chdir(first.parents[3])
+    cost = Path("results/by_hand/cost/shapes_cnn/rise.json")
+    cost.write_text(json.dumps(json.loads(cost.read_text()) | {"seconds_per_image": 0.003}))
+    assert main(["page"]) == 0
+    assert first.read_bytes() == before, "the results page is the same bytes on every run"
+    assert "3.00" in first.with_name("measured.html").read_text()
+
+
 @pytest.mark.parametrize(("methods", "images"), [(["gradcam"], 1), (["gradcam"], 4), (METHODS, 1)])
 def test_one_image_or_one_method(page, methods, images) -> None:
     text = page(methods, images).read_text()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from typing import TextIO
 
 import pytest
 
@@ -10,7 +11,8 @@ from ttame.runtime import engine_lock
 
 def test_a_second_run_is_told_of_the_first_and_begins_after_its_end(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(engine_lock, "_held", held := [])
+    held: list[TextIO] = []
+    monkeypatch.setattr(engine_lock, "_held", held)
     engine_lock.hold("snakemake --cores all")
     with pytest.raises(TTameError, match=f"process {os.getpid()}: snakemake --cores all.*wait for its end"):
         engine_lock.hold("snakemake")

@@ -23,8 +23,8 @@ CPU and the allocated memory on a GPU.
 """
 
 
-def write_cost_tables(settings: Settings) -> None:
-    """Write `cost.csv` and `cost.md`, a row per pair that is defined.
+def write_cost_tables(settings: Settings) -> tuple[list[str], list[list[str]]]:
+    """Write `cost.csv` and `cost.md`, a row per pair that is defined; the headings and cells of the latter.
 
     Raises:
         TTameError: when a measurement is missing or broken.
@@ -49,6 +49,7 @@ def write_cost_tables(settings: Settings) -> None:
     write_text(
         folder / "cost.md", INTRODUCTION.format(experiment=settings.experiment) + "\n" + markdown_table(headings, cells)
     )
+    return headings, cells
 
 
 def _row(settings: Settings, backbone: str, method: str) -> dict[str, Any]:

@@ -1,9 +1,13 @@
-"""Stage: the results page, one HTML file that needs no network and nothing beside it, and the table of the cost."""
+"""Stage: the results page, one HTML file that needs no network and nothing beside it, and what was measured.
+
+The results page is the same bytes on every run. Seconds, memory and dates are not, so they have a page of their own.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import jinja2
@@ -31,7 +35,7 @@ from ttame.report.page.verdict import verdict
 from ttame.report.pictures import COLOUR_MAP, class_name
 from ttame.store.artifacts import write_text
 from ttame.store.maps_file import read_maps
-from ttame.store.paths import cost_file, history_file, list_file, maps_file, page_file, statistics_file
+from ttame.store.paths import cost_file, history_file, list_file, maps_file, measured_file, page_file, statistics_file
 from ttame.store.provenance import read_records
 from ttame.store.scores_file import read_sanity, read_scores
 from ttame.store.statistics_file import read_statistics
@@ -40,8 +44,7 @@ TEMPLATES = jinja2.PackageLoader("ttame.report.page", "")
 
 
 def run(settings: Settings) -> None:
-    """Write `index.html`, and beside the tables those of the measured cost."""
-    write_cost_tables(settings)
+    """Write `index.html`, `measured.html`, and beside the tables those of the measured cost."""
     names = read_names(list_file(settings, "evaluation"))
     evaluations = {backbone: _evaluation(settings, backbone, names) for backbone in settings.backbones}
     environment = jinja2.Environment(
@@ -54,12 +57,26 @@ def run(settings: Settings) -> None:
         methods=[(method, title(method), find(method).kind) for method in settings.methods.all],
         colours=COLOURS,
         backbones=[_section(settings, name, evaluation) for name, evaluation in evaluations.items()],
-        records=read_records(settings),
         params=yaml.safe_dump(_compared(settings), sort_keys=False, allow_unicode=True),
         version=__version__,
         data=_as_script({"galleries": galleries, "colours": _colour_table()}),
     )
     write_text(page_file(settings), text)
+    _write_measured(settings, environment, evaluations)
+
+
+def _write_measured(settings: Settings, environment: jinja2.Environment, evaluations: Mapping[str, Evaluation]) -> None:
+    headings, cells = write_cost_tables(settings)
+    charts = {}
+    for name, evaluation in evaluations.items():
+        milliseconds = {method: _milliseconds(settings, name, method) for method in evaluation.scores}
+        measured = {method: value for method, value in milliseconds.items() if value is not None}
+        if measured:
+            charts[f"Quality against cost, {name}"] = cost_chart(name, evaluation, measured)
+    text = environment.get_template("measured.html.jinja").render(
+        settings=settings, headings=headings, cells=cells, charts=charts, records=read_records(settings)
+    )
+    write_text(measured_file(settings), text)
 
 
 def _compared(settings: Settings) -> dict[str, Any]:
@@ -75,11 +92,6 @@ def _evaluation(settings: Settings, backbone: str, names: list[str]) -> Evaluati
 
 
 def _section(settings: Settings, name: str, evaluation: Evaluation) -> dict[str, Any]:
-    drawings = curve_charts(name, evaluation)
-    milliseconds = {method: _milliseconds(settings, name, method) for method in evaluation.scores}
-    measured = {method: value for method, value in milliseconds.items() if value is not None}
-    if measured:
-        drawings["Quality against cost"] = cost_chart(name, evaluation, measured)
     histories = {
         method: pd.read_csv(path)
         for method in settings.methods.trained
@@ -99,7 +111,7 @@ def _section(settings: Settings, name: str, evaluation: Evaluation) -> dict[str,
             {"title": title(str(method)), "cells": [number(row[depth.key], depth) for depth in depths]}
             for method, row in sanity.iterrows()
         ],
-        "charts": drawings,
+        "charts": curve_charts(name, evaluation),
         "training": training_chart(name, histories) if histories else None,
     }
 

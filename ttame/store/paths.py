@@ -79,6 +79,11 @@ def page_file(settings: Settings) -> Path:
     return settings.results / "page" / "index.html"
 
 
+def measured_file(settings: Settings) -> Path:
+    """What the run cost, which differs from run to run."""
+    return page_file(settings).with_name("measured.html")
+
+
 def cost_file(settings: Settings, backbone: str, method: str) -> Path:
     """The measured seconds and memory of a method's maps."""
     return settings.results / "cost" / backbone / f"{method}.json"
