@@ -55,3 +55,51 @@ def test_nothing_to_compare(values) -> None:
     assert compare([], values, 100, 1) == []
     (found,) = compare([Family("x", "reference", [])], values, 100, 1)
     assert found.empty
+
+
+def _pair(differences: np.ndarray) -> dict[str, pd.DataFrame]:
+    zeros = np.zeros(len(differences))
+    return {"reference": pd.DataFrame({"x": zeros}), "other": pd.DataFrame({"x": differences})}
+
+
+def _p_value(differences: np.ndarray, resamples: int, seed: int) -> float:
+    (found,) = compare([Family("x", "reference", ["other"])], _pair(differences), resamples, seed)
+    return float(found["p_value"]["other"])
+
+
+def _centred(images: int) -> np.ndarray:
+    noise = np.random.default_rng(4).standard_normal(images)
+    return np.asarray((noise - noise.mean()) / noise.std())
+
+
+def test_near_the_level_few_images_are_counted_out() -> None:
+    found = 0
+    for shift in np.linspace(0.5, 0.8, 13):
+        case = _centred(11) + shift
+        exact = scipy.stats.permutation_test((case,), np.mean, permutation_type="samples", n_resamples=np.inf).pvalue
+        if abs(exact - 0.05) < 0.01:
+            found += 1
+            assert [_p_value(case, 500, seed) for seed in range(5)] == pytest.approx([exact] * 5, rel=1e-12)
+    assert found, "some are near the level"
+
+
+def test_near_the_level_the_verdict_does_not_depend_on_the_draw() -> None:
+    flips = 0
+    for shift in np.linspace(0.24, 0.28, 9):
+        case = _centred(60) + shift
+        flips += len({paired_p_values(case[:, None], 500, seed)[0] <= 0.05 for seed in range(5)}) == 2
+        assert len({_p_value(case, 500, seed) <= 0.05 for seed in range(5)}) == 1
+    assert flips, "a few hundred patterns flip"
+
+
+def test_what_no_draw_can_tell_is_not_called_significant(monkeypatch) -> None:
+    monkeypatch.setattr("ttame.report.statistics.MOST_PATTERNS", 2000)
+    raised = 0
+    for shift in np.linspace(0.24, 0.28, 20):
+        case = _centred(60) + shift
+        seen, said = paired_p_values(case[:, None], 2000, 1)[0], _p_value(case, 500, 1)
+        if abs(seen - 0.05) < 0.01:
+            assert said == pytest.approx(seen + 3 * np.sqrt(seen * (1 - seen) / 2000))
+            assert said > 0.05
+            raised += 1
+    assert raised

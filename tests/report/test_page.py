@@ -219,6 +219,14 @@ def test_what_is_measured_is_on_a_page_of_its_own(page, monkeypatch) -> None:
     assert "3.00" in first.with_name("measured.html").read_text()
 
 
+def test_a_broken_history_is_named(page, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(page(["gradcam", "ttame"], 4).parents[3])
+    for text in ("", "epoch\n1\n", "epoch,validation_masked_accuracy\n1,much\n"):
+        Path("results/by_hand/attention/shapes_cnn/ttame.history.csv").write_text(text)
+        assert main(["page"]) == 1
+        assert "ttame.history.csv: not the history of a training" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("methods", "images"), [(["gradcam"], 1), (["gradcam"], 4), (METHODS, 1)])
 def test_one_image_or_one_method(page, methods, images) -> None:
     text = page(methods, images).read_text()

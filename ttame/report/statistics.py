@@ -13,6 +13,10 @@ LEVEL = 0.05
 CHUNK = 2**21
 """Numbers that a block of resamples may hold, 16 MB."""
 
+MOST_PATTERNS = 10**6
+MOST_SIGNS = 2**28
+"""What is drawn at most where a p-value is near the level: so many patterns, of so many signs together."""
+
 
 def bootstrap_intervals(values: Floats, resamples: int, seed: int) -> Floats:
     """95 % percentile intervals of means (Efron, Tibshirani, An introduction to the bootstrap, 1993, chapter 13).
@@ -71,6 +75,36 @@ def holm(p_values: Floats) -> Floats:
     corrected = np.empty_like(p_values)
     corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
     return corrected
+
+
+def near_level(corrected: Floats, p_values: Floats, patterns: Floats) -> tuple[NDArray[np.bool_], Floats]:
+    """Which corrected p-values may be on the other side of 5 % than they seem, drawn as they are from random patterns.
+
+    Args:
+        corrected: (M,), of `holm`.
+        p_values: (M,) before the correction.
+        patterns: (M,) how many each was drawn from; infinite for an exact one.
+
+    Returns:
+        (M,) whether the level is within three standard errors, and (M,) the upper ends of these intervals.
+    """
+    reach = 3 * corrected / p_values * np.sqrt(p_values * (1 - p_values) / patterns)
+    return np.abs(corrected - LEVEL) < reach, np.minimum(corrected + reach, 1.0)
+
+
+def sharper_p_values(differences: Floats, resamples: int, seed: int) -> tuple[Floats, float]:
+    """`paired_p_values` of all patterns where they are few enough, else of the same draws and as many more as allowed.
+
+    Returns:
+        (K,) p-values, and the number of patterns that they are drawn from; infinite where all were counted.
+    """
+    count = len(differences)
+    most = max(resamples, min(MOST_PATTERNS, MOST_SIGNS // count))
+    if 2**count > most:
+        return paired_p_values(differences, most, seed), most
+    observed = np.abs(differences.sum(axis=0))
+    signs = 1.0 - 2.0 * (np.arange(2**count)[:, None] >> np.arange(count) & 1)
+    return (np.abs(signs @ differences) >= observed * (1 - 1e-12) - 1e-12).mean(axis=0), np.inf
 
 
 def _sign_patterns(count: int, resamples: int, seed: int) -> Iterator[Floats]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -93,7 +94,7 @@ def _evaluation(settings: Settings, backbone: str, names: list[str]) -> Evaluati
 
 def _section(settings: Settings, name: str, evaluation: Evaluation) -> dict[str, Any]:
     histories = {
-        method: pd.read_csv(path)
+        method: _history(path, name, method)
         for method in settings.methods.trained
         if method in evaluation.scores and (path := history_file(settings, name, method)).exists()
     }
@@ -114,6 +115,18 @@ def _section(settings: Settings, name: str, evaluation: Evaluation) -> dict[str,
         "charts": curve_charts(name, evaluation),
         "training": training_chart(name, histories) if histories else None,
     }
+
+
+def _history(path: Path, backbone: str, method: str) -> pd.DataFrame:
+    try:
+        history = pd.read_csv(path)
+        history[["epoch", "validation_masked_accuracy"]].astype(float)
+    except (KeyError, ValueError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise TTameError(
+            f"{path}: not the history of a training ({reason}); run `python -m ttame train {backbone} {method}` again"
+        ) from None
+    return history
 
 
 def _milliseconds(settings: Settings, backbone: str, method: str) -> float | None:

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ttame.errors import TTameError
 from ttame.params.settings import Settings
 from ttame.store.artifacts import write_text
 
@@ -45,16 +45,20 @@ def recorded(settings: Settings, stage: str, wildcards: Sequence[str]) -> Iterat
 
 def read_records(settings: Settings) -> list[dict[str, Any]]:
     """The facts of every stage that ran here, the first to finish first; a clone with pulled results has none."""
-    return sorted((_record(file) for file in _folder(settings).glob("*.json")), key=lambda facts: facts["finished"])
+    found = [_record(file) for file in _folder(settings).glob("*.json")]
+    return sorted((facts for facts in found if facts is not None), key=lambda facts: facts["finished"])
 
 
-def _record(file: Path) -> dict[str, Any]:
+def _record(file: Path) -> dict[str, Any] | None:
+    """None for a broken one, which is said: no result depends on it."""
     try:
         facts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        str(facts["finished"])
+        str(facts["finished"]), float(facts["seconds"]), dict(facts["versions"]), str(facts["stage"] + facts["device"])
+        facts["commit"]
     except (KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise TTameError(f"{file}: not the record of a stage ({reason}); delete it, no result depends on it") from None
+        print(f"warning: {file}: not the record of a stage ({reason}); left out", file=sys.stderr)
+        return None
     return facts
 
 
