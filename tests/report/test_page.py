@@ -2,80 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
-import yaml
-from PIL import Image
 
-from ttame.cli.main import main
-from ttame.data.transforms import Preprocessing
 from ttame.report.page.gallery import agreement, small_maps, spread
-from ttame.store.maps_file import Maps, write_maps
-
-from ..stages.conftest import tiny_params
-from .results_by_hand import write_scores
 
 METHODS = ["random", "gradcam", "rise", "ttame"]
-MALICIOUS = "<script>alert(1)</script>.png"
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Call it to make results of some methods on some images in a folder of its own, and the page."""
-
-    def make(methods: list[str], images: int, gone: int | None = None) -> Path:
-        folder = tmp_path_factory.mktemp("page")
-        settings = tiny_params(yaml.safe_load(Path(__file__).parents[2].joinpath("params.yaml").read_text()))
-        names = [MALICIOUS, *(f"{number}.png" for number in range(1, images))]
-        settings["experiment"] = "by_hand"
-        settings["data"] |= {"source": "folder", "roots": dict.fromkeys(settings["data"]["roots"], "images")}
-        trained = [method for method in methods if method == "ttame"]
-        settings["methods"] |= {"training_free": [m for m in methods if m not in trained], "trained": trained}
-        settings["report"]["resamples"] = 200
-        with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(folder)
-            Path("params.yaml").write_text(yaml.safe_dump(settings))
-            Path("images").mkdir()
-            results = Path("results/by_hand")
-            (results / "datalists").mkdir(parents=True)
-            (results / "datalists/evaluation.txt").write_text("".join(f"{name}\n" for name in names))
-            random = np.random.default_rng(0)
-            for number, name in enumerate(names):
-                pixels = random.integers(0, 256, (70, 80, 3), dtype=np.uint8)
-                if number != gone:
-                    Image.fromarray(pixels).save(Path("images") / Path(name).name.replace("/", "_"))
-            for seed, method in enumerate(methods):
-                _write_method(results, method, names, seed)
-            assert main(["tables"]) == 0
-            assert main(["page"]) == 0
-        return folder / "results/by_hand/page/index.html"
-
-    return make
-
-
-def _write_method(results: Path, method: str, names: list[str], seed: int) -> None:
-    write_scores(results / "scores/shapes_cnn" / f"{method}.parquet", names, seed)
-    maps = torch.rand(len(names), 8, 8, generator=torch.Generator().manual_seed(seed))
-    targets = torch.zeros(len(names), dtype=torch.long)
-    preprocessing = Preprocessing((64, 64), 64, "bilinear", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    written = Maps(names, maps, targets, None, None, 1.0, 0.0, preprocessing, {0: "disc & ring"})
-    write_maps(results / f"maps/shapes_cnn/{method}.safetensors", written)
-    cost = results / f"cost/shapes_cnn/{method}.json"
-    cost.parent.mkdir(parents=True, exist_ok=True)
-    measured = {"seconds_per_image": 0.001 * (seed + 1), "peak_memory_bytes": 1, "batch_size": 1, "device": "CPU"}
-    cost.write_text(json.dumps({"backbone": "shapes_cnn", "method": method} | measured))
-    if method == "ttame":
-        history = results / "attention/shapes_cnn/ttame.history.csv"
-        history.parent.mkdir(parents=True)
-        pd.DataFrame({"epoch": [1, 2], "validation_masked_accuracy": [0.4, 0.8]}).to_csv(history, index=False)
 
 
 @pytest.fixture(scope="module")
@@ -205,26 +143,6 @@ def test_one_file_that_fetches_nothing(written) -> None:
     for tag in ('src="http', "src='http", "@import", '<link rel="stylesheet"', "fetch("):
         assert tag not in text
     assert written.stat().st_size < 15e6
-
-
-def test_what_is_measured_is_on_a_page_of_its_own(page, monkeypatch) -> None:
-    first = page(["gradcam", "rise"], 4)
-    before, measured = first.read_bytes(), first.with_name("measured.html").read_text()
-    assert "3.00" not in measured
-    monkeypatch.chdir(first.parents[3])
-    cost = Path("results/by_hand/cost/shapes_cnn/rise.json")
-    cost.write_text(json.dumps(json.loads(cost.read_text()) | {"seconds_per_image": 0.003}))
-    assert main(["page"]) == 0
-    assert first.read_bytes() == before, "the results page is the same bytes on every run"
-    assert "3.00" in first.with_name("measured.html").read_text()
-
-
-def test_a_broken_history_is_named(page, monkeypatch, capsys) -> None:
-    monkeypatch.chdir(page(["gradcam", "ttame"], 4).parents[3])
-    for text in ("", "epoch\n1\n", "epoch,validation_masked_accuracy\n1,much\n"):
-        Path("results/by_hand/attention/shapes_cnn/ttame.history.csv").write_text(text)
-        assert main(["page"]) == 1
-        assert "ttame.history.csv: not the history of a training" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("methods", "images"), [(["gradcam"], 1), (["gradcam"], 4), (METHODS, 1)])

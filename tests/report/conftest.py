@@ -1,0 +1,74 @@
+"""Results of some methods on some images, made by hand, and the page of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from ttame.cli.main import main
+from ttame.data.transforms import Preprocessing
+from ttame.store.maps_file import Maps, write_maps
+
+from ..stages.conftest import tiny_params
+from .results_by_hand import write_scores
+
+MALICIOUS = "<script>alert(1)</script>.png"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Call it to make results of some methods on some images in a folder of its own, and the page."""
+
+    def make(methods: list[str], images: int, gone: int | None = None) -> Path:
+        folder = tmp_path_factory.mktemp("page")
+        settings = tiny_params(yaml.safe_load(Path(__file__).parents[2].joinpath("params.yaml").read_text()))
+        names = [MALICIOUS, *(f"{number}.png" for number in range(1, images))]
+        settings["experiment"] = "by_hand"
+        settings["data"] |= {"source": "folder", "roots": dict.fromkeys(settings["data"]["roots"], "images")}
+        trained = [method for method in methods if method == "ttame"]
+        settings["methods"] |= {"training_free": [m for m in methods if m not in trained], "trained": trained}
+        settings["report"]["resamples"] = 200
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            Path("params.yaml").write_text(yaml.safe_dump(settings))
+            Path("images").mkdir()
+            results = Path("results/by_hand")
+            (results / "datalists").mkdir(parents=True)
+            (results / "datalists/evaluation.txt").write_text("".join(f"{name}\n" for name in names))
+            random = np.random.default_rng(0)
+            for number, name in enumerate(names):
+                pixels = random.integers(0, 256, (70, 80, 3), dtype=np.uint8)
+                if number != gone:
+                    Image.fromarray(pixels).save(Path("images") / Path(name).name.replace("/", "_"))
+            for seed, method in enumerate(methods):
+                _write_method(results, method, names, seed)
+            assert main(["tables"]) == 0
+            assert main(["page"]) == 0
+        return folder / "results/by_hand/page/index.html"
+
+    return make
+
+
+def _write_method(results: Path, method: str, names: list[str], seed: int) -> None:
+    write_scores(results / "scores/shapes_cnn" / f"{method}.parquet", names, seed)
+    maps = torch.rand(len(names), 8, 8, generator=torch.Generator().manual_seed(seed))
+    targets = torch.zeros(len(names), dtype=torch.long)
+    preprocessing = Preprocessing((64, 64), 64, "bilinear", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    written = Maps(names, maps, targets, None, None, 1.0, 0.0, preprocessing, {0: "disc & ring"})
+    write_maps(results / f"maps/shapes_cnn/{method}.safetensors", written)
+    cost = results / f"cost/shapes_cnn/{method}.json"
+    cost.parent.mkdir(parents=True, exist_ok=True)
+    measured = {"seconds_per_image": 0.001 * (seed + 1), "peak_memory_bytes": 1, "batch_size": 1, "device": "CPU"}
+    cost.write_text(json.dumps({"backbone": "shapes_cnn", "method": method} | measured))
+    if method == "ttame":
+        history = results / "attention/shapes_cnn/ttame.history.csv"
+        history.parent.mkdir(parents=True)
+        pd.DataFrame({"epoch": [1, 2], "validation_masked_accuracy": [0.4, 0.8]}).to_csv(history, index=False)

@@ -1,0 +1,28 @@
+"""The files of the page: the same bytes on every run, and a line where one that it reads is broken."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ttame.cli.main import main
+
+
+def test_what_is_measured_is_on_a_page_of_its_own(page, monkeypatch) -> None:
+    first = page(["gradcam", "rise"], 4)
+    before, measured = first.read_bytes(), first.with_name("measured.html").read_text()
+    assert "3.00" not in measured
+    monkeypatch.chdir(first.parents[3])
+    cost = Path("results/by_hand/cost/shapes_cnn/rise.json")
+    cost.write_text(json.dumps(json.loads(cost.read_text()) | {"seconds_per_image": 0.003}))
+    assert main(["page"]) == 0
+    assert first.read_bytes() == before, "the results page is the same bytes on every run"
+    assert "3.00" in first.with_name("measured.html").read_text()
+
+
+def test_a_broken_history_is_named(page, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(page(["gradcam", "ttame"], 4).parents[3])
+    for text in ("", "epoch\n1\n", "epoch,validation_masked_accuracy\n1,much\n"):
+        Path("results/by_hand/attention/shapes_cnn/ttame.history.csv").write_text(text)
+        assert main(["page"]) == 1
+        assert "ttame.history.csv: not the history of a training" in capsys.readouterr().err
