@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import signal
 from collections.abc import Iterable
 
 
@@ -15,7 +16,11 @@ class NotDefined(TTameError):  # noqa: N818, it is a fact, and no mistake of the
 
 
 class Stopped(Exception):  # noqa: N818, it is no error
-    """The work was asked to stop, and has saved what it did. The message says how to go on."""
+    """The work was asked to stop by the signal `number`, and has saved what it did. The message says how to go on."""
+
+    def __init__(self, message: str, number: int = signal.SIGTERM) -> None:
+        super().__init__(message)
+        self.number = int(number)
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import os
+import signal
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 
-from ttame.cli.main import main
+from ttame.cli.main import COMMANDS, main
 from ttame.explainers.registry import EXPLAINERS
 from ttame.store import artifacts
 
@@ -155,3 +161,68 @@ def test_methods_are_listed_with_what_they_need(capsys) -> None:
     assert rows["lrp"][1:7] == ["Transformer LRP", "attention", "no", "no", "yes", "1 + 1"]
     assert rows["lcam_img"][2:6] == ["learned", "yes", "yes", "yes"]
     assert len(rows) == 2 + len(EXPLAINERS)
+
+
+def _command_that(monkeypatch, raises: Callable[[], object]) -> None:
+    monkeypatch.setitem(COMMANDS, "methods", lambda _: raises())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_signals_end_in_a_line_with_their_number(capsys, monkeypatch, number) -> None:
+    before = signal.getsignal(number)
+
+    def asked() -> None:
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+
+    _command_that(monkeypatch, asked)
+    assert main(["methods"]) == 128 + number
+    assert "what is finished is kept, run the same command to go on" in capsys.readouterr().err
+    assert signal.getsignal(number) == before
+
+
+def test_what_nobody_foresaw_is_a_line_and_a_file(tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def fail() -> None:
+        raise ZeroDivisionError("by\nzero")
+
+    _command_that(monkeypatch, fail)
+    assert main(["methods"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("ttame: ZeroDivisionError: by (a defect of ttame: please report it with logs/traceback.txt")
+    assert 'raise ZeroDivisionError("by' in Path("logs/traceback.txt").read_text()
+    monkeypatch.setenv("TTAME_TRACEBACK", "1")
+    with pytest.raises(ZeroDivisionError):
+        main(["methods"])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes"),
+    ],
+)
+def test_a_lack_of_memory_says_what_to_lower(capsys, monkeypatch, error) -> None:
+    def fail() -> None:
+        raise error
+
+    _command_that(monkeypatch, fail)
+    assert "lower execution.batch_size" in _one_line(capsys, "methods")
+
+
+def test_under_dvc_a_failure_says_where_the_former_results_are(capsys, monkeypatch, tmp_path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_STAGE", "tables")
+    assert "`dvc checkout` brings the former results back" in _one_line(capsys, "tables")
+
+
+def test_a_terminal_that_is_not_utf8(monkeypatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    _command_that(monkeypatch, lambda: "≈ é")
+    assert main(["methods"]) == 0
+    sys.stdout.flush()
+    assert written.getvalue() == b"\\u2248 \\xe9\n"

@@ -74,7 +74,7 @@ def _run_epoch(
     workers: int,
     state_file: Path,
     minutes: float,
-    stop: list[bool],
+    stop: list[int],
 ) -> None:
     """The batches of the current epoch that are left."""
     recipe, processes = training.recipe, training.processes
@@ -93,11 +93,12 @@ def _run_epoch(
             bar.update(recipe.batch_size)
             if training.batches % recipe.accumulate:
                 continue
-            if training.any_process(stop[0]):
+            if training.any_process(bool(stop)):
                 training.save(state_file)
                 raise Stopped(
                     f"stopped in epoch {training.epoch + 1} after {training.batches} of {len(order)} batches; what is "
-                    "finished is kept, run the same command to go on"
+                    "finished is kept, run the same command to go on",
+                    *stop,
                 )
             if training.any_process(time.monotonic() - saved > 60 * minutes):
                 training.save(state_file)
@@ -126,17 +127,17 @@ def validate(training: AttentionTraining, validation: ImageDataset, workers: int
 
 
 @contextmanager
-def _stop_request() -> Iterator[list[bool]]:
-    """A flag that the signals raise which schedulers, Ctrl-C and a closed terminal send; a second Ctrl-C interrupts.
+def _stop_request() -> Iterator[list[int]]:
+    """The number of the signal that asked to stop, if one did: of Ctrl-C, a closed terminal, a scheduler.
 
     What ignores a signal, as `nohup` makes it, goes on ignoring it.
     """
-    requested = [False]
+    requested: list[int] = []
 
     def note(number: int, _: FrameType | None) -> None:
-        if requested[0] and number == signal.SIGINT:
+        if requested and number == signal.SIGINT:
             raise KeyboardInterrupt
-        requested[0] = True
+        requested[:] = [number]
 
     before = {number: signal.getsignal(number) for number in ASKING if signal.getsignal(number) != signal.SIG_IGN}
     for number in before:

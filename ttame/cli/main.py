@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import importlib
-import signal
+import io
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ttame.cli.arguments import STAGES, make_parser
-from ttame.errors import NotDefined, Stopped, TTameError, suggestion
+from ttame.cli.ending import end, stoppable
+from ttame.errors import NotDefined, TTameError, suggestion
 from ttame.params.active import PARAMS_FILE, load_settings
 from ttame.params.planned import as_planned
 from ttame.params.settings import Settings
@@ -22,21 +23,24 @@ from ttame.store.undefined import write_undefined
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 0 when it succeeded. Bad input ends in one line on standard error, without a traceback."""
+    """Run a command; 0 when it succeeded. Bad input ends in one line on standard error, without a traceback.
+
+    A defect of ours leaves its traceback in a file; with TTAME_TRACEBACK in the environment, everything is raised.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that is not UTF-8 has no `≈`
+            stream.reconfigure(errors="backslashreplace")
     options = make_parser().parse_args(arguments)
     try:
-        if options.command in STAGES:
-            _run_stage(options)
-        else:
-            print(COMMANDS[options.command](options))
-    except TTameError as error:
-        return _fail(str(error), 1)
-    except Stopped as stopped:
-        return _fail(str(stopped), 128 + signal.SIGTERM)
-    except KeyboardInterrupt:
-        return _fail("interrupted; what is finished is kept, run the same command to go on", 130)
-    except OSError as error:
-        return _fail(_describe(error), 1)
+        with stoppable():
+            if options.command in STAGES:
+                _run_stage(options)
+            else:
+                print(COMMANDS[options.command](options))
+    except (Exception, KeyboardInterrupt) as error:
+        if "TTAME_TRACEBACK" in os.environ:
+            raise
+        return end(error)
     return 0
 
 
@@ -171,15 +175,3 @@ def _check_wildcards(settings: Settings, params: Path, wildcards: dict[str, str]
         if value is not None and value not in known:
             hint = suggestion(value, known) or f"; it has {', '.join(known)}"
             raise TTameError(f"{params}: no {name} {value!r} in this experiment{hint}")
-
-
-def _describe(error: OSError) -> str:
-    where = f"{error.filename}: " if error.filename else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{where}no space left on the disk; free some and run the same command, what is finished is kept"
-    return f"{where}{error.strerror or error}"
-
-
-def _fail(message: str, code: int) -> int:
-    print(f"ttame: {message}", file=sys.stderr)
-    return code

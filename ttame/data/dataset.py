@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -59,12 +60,19 @@ def load_batches(dataset: ImageDataset, batches: Sequence[list[int]], workers: i
         num_workers=workers,
         pin_memory=torch.cuda.is_available(),
         collate_fn=torch.stack,
+        worker_init_fn=_leave_stopping_to_the_parent,
     )
     try:
         yield from loader
     except TTameError as error:
         # A worker process hands over its traceback as the message; the line for the user is the last one.
         raise TTameError(str(error).strip().splitlines()[-1].removeprefix("ttame.errors.TTameError: ")) from None
+
+
+def _leave_stopping_to_the_parent(_: int) -> None:
+    """A signal to the whole group must not take the images from a training that is about to save its state."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def epoch_order(count: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:

@@ -1,0 +1,89 @@
+"""How a command ends: every error, and every signal that asks to stop, as one line and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+
+from ttame.errors import Stopped, TTameError
+from ttame.store.artifacts import write_text
+
+TRACEBACK = Path("logs/traceback.txt")
+KEPT = "what is finished is kept, run the same command to go on"
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Raise `Stopped` where SIGTERM or SIGHUP arrives; once, so that what it interrupts can end in peace.
+
+    What ignores a signal, as `nohup` makes it, goes on ignoring it. A training has its own way to stop.
+    """
+
+    def stop(number: int, _: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        raise Stopped(f"stopped; {KEPT}", number)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: handler for number, handler in before.items() if handler not in (None, signal.SIG_IGN)}
+    try:
+        for number in before:
+            signal.signal(number, stop)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def end(error: BaseException) -> int:
+    """Say on standard error what went wrong; the exit code."""
+    if isinstance(error, Stopped):
+        return _say(str(error), 128 + error.number)
+    if isinstance(error, KeyboardInterrupt):
+        return _say(f"interrupted; {KEPT}", 128 + signal.SIGINT)
+    if isinstance(error, TTameError):
+        return _say(str(error), 1)
+    if _lacks_memory(error):
+        return _say(
+            f"not enough memory ({_first_line(error)}); lower execution.batch_size, for a training its "
+            f"recipe.batch_size with a higher accumulate; {KEPT}",
+            1,
+        )
+    if isinstance(error, OSError):
+        return _say(_describe(error), 1)
+    text = "".join(traceback.format_exception(error))
+    with suppress(OSError):
+        write_text(TRACEBACK, text)
+    return _say(
+        f"{type(error).__name__}: {_first_line(error)} (a defect of ttame: please report it with {TRACEBACK})", 1
+    )
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    said = str(error).lower()
+    allocating = "out of memory" in said or "can't allocate memory" in said
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and allocating)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def _describe(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{where}no space left on the disk; free some and run the same command, what is finished is kept"
+    return f"{where}{error.strerror or error}"
+
+
+def _say(message: str, code: int) -> int:
+    """One line, whatever is in a name; DVC has deleted the outputs of a stage before its command."""
+    former = "; `dvc checkout` brings the former results back" if "DVC_STAGE" in os.environ else ""
+    print(f"ttame: {' '.join(message.splitlines())}{former}", file=sys.stderr)
+    return code
