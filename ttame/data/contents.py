@@ -90,6 +90,9 @@ class CheckedSource:
     def refuse_missing(self, names: Sequence[str], where: str) -> None:
         self._source.refuse_missing(names, where)
 
+    def identity(self, name: str) -> str:
+        return self._source.identity(name)
+
     def object_mask(self, name: str) -> NDArray[np.bool_] | None:
         return self._source.object_mask(name)
 

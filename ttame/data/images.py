@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,16 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ttame.errors import TTameError
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"})
+_NOT_DECODED = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
+"""Formats that Pillow knows and leaves to other programs."""
+
+
+@cache
+def suffixes() -> frozenset[str]:
+    """The endings, in small letters, of the files that Pillow decodes."""
+    Image.init()
+    endings = Image.registered_extensions().items()
+    return frozenset(ending for ending, form in endings if form in Image.OPEN and form not in _NOT_DECODED)
 
 
 def open_rgb(path: Path) -> Image.Image:
