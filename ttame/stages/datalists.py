@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ttame.data.contents import digest_of, write_contents
+from ttame.data.copies import without_copies
 from ttame.data.datalists import make_datalists, write_datalist
 from ttame.data.dataset import in_order
 from ttame.data.sources import Entry, open_source
@@ -27,15 +28,16 @@ def run(settings: Settings) -> None:
     """Write `<split>.txt` and `<split>.images.csv` for the three splits.
 
     Raises:
-        TTameError: naming the first image that does not open and how many there are.
+        TTameError: naming the first image that does not open and how many there are, or an image of a given list that
+            is a copy of one in another.
     """
     lists = make_datalists(settings.data)
-    contents = {}
+    checked = {split: _digests(settings, split, lists[split]) for split in SPLITS}
+    contents = without_copies(settings.data, checked)
     for split in SPLITS:
-        contents[split] = _digests(settings, split, lists[split])
-    for split in SPLITS:
+        kept = {name for name, _ in contents[split]}
         write_contents(contents_file(settings, split), contents[split])
-        write_datalist(list_file(settings, split), lists[split])
+        write_datalist(list_file(settings, split), [entry for entry in lists[split] if entry[0] in kept])
     for split in SPLITS:
         _scratch(settings, split, lists[split]).clear()
 
