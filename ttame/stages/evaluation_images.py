@@ -52,7 +52,7 @@ class EvaluationImages:
     def batches(self, wanted: Sequence[int]) -> Iterator[EvaluationBatch]:
         """The batches of these numbers; the others are not even decoded."""
         dataset = ImageDataset(self._source, self.names, self._backbone.preprocessing)
-        loaded = load_batches(dataset, [self._batches[number] for number in wanted], self._workers)
+        loaded = load_batches(dataset, [self._batches[number] for number in wanted], self._workers, self._device)
         for number, pixels in zip(wanted, loaded, strict=True):
             samples = [self._sample(self.names[index]) for index in self._batches[number]]
             images = to_unit_range(pixels.to(self._device)).contiguous(memory_format=torch.channels_last)

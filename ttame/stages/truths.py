@@ -66,7 +66,7 @@ def _classify(settings: Settings, backbone: Backbone, names: list[str], scratch:
 
     def classify(missing: list[int], advance: Callable[[int], object]) -> Iterator[dict[str, Tensor]]:
         groups = [[pieces[number][at : at + size] for at in range(0, len(pieces[number]), size)] for number in missing]
-        loaded = load_batches(dataset, [batch for group in groups for batch in group], workers)
+        loaded = load_batches(dataset, [batch for group in groups for batch in group], workers, processes.device)
         for group in groups:
             classes = []
             for _ in group:
