@@ -90,6 +90,10 @@ def test_round_trip_with_spaces_and_missing_labels(tmp_path: Path) -> None:
         ("a.jpg 1\nb.jpg cat\n", r"list\.txt:2: malformed line 'b.jpg cat'"),
         ("a.jpg 1\na.jpg 2\n", r"list\.txt:2: a.jpg is listed twice"),
         ("\n", "the datalist is empty"),
+        ("a.jpg,1\n", r"list\.txt:1: 'a.jpg,1' has a comma where a blank is expected"),
+        ("a.jpg, 1\n", "has a comma"),
+        ("a.jpg 99999999999999999999\n", "the label 99999999999999999999 does not fit 64 bits"),
+        ("a.jpg\0 1\n", "not a text file"),
     ],
 )
 def test_bad_list_names_file_and_line(tmp_path: Path, text: str, reason: str) -> None:
@@ -115,3 +119,62 @@ def test_published_lists_read(tmp_path: Path) -> None:
     entries = read_datalist(path)
     assert len(entries) == 2000
     assert entries[0] == ("ILSVRC2012_val_00010011.JPEG", 248)
+
+
+def _given(folder: Path, tmp_path: Path, text: str, **roots: str) -> DataSettings:
+    (tmp_path / "given.txt").write_text(text)
+    data = _settings(folder, validation=2)
+    return DataSettings.model_validate(
+        data.model_dump()
+        | {"lists": {"evaluation": str(tmp_path / "given.txt")}, "roots": {**data.roots.model_dump(), **roots}}
+    )
+
+
+@pytest.mark.parametrize("spelling", ["./a.png", "x//../a.png", "x/../a.png", "x/./../a.png", "link.png"])
+def test_one_file_under_two_spellings_is_listed_twice(folder: Path, tmp_path: Path, spelling: str) -> None:
+    (folder / "x").mkdir()
+    Image.new("RGB", (4, 4)).save(folder / "a.png")
+    (folder / "link.png").symlink_to(folder / "a.png")
+    with pytest.raises(TTameError, match=r"data\.lists\.evaluation: .* is listed twice, also as a\.png"):
+        make_datalists(_given(folder, tmp_path, f"a.png 1\n{spelling} 1\n"))
+
+
+@pytest.mark.parametrize("name", ["../x.jpg", "/x.jpg", "a/../../x.jpg"])
+def test_list_that_leaves_its_folder_is_refused(folder: Path, tmp_path: Path, name: str) -> None:
+    with pytest.raises(TTameError, match=r"given\.txt: .*x\.jpg leaves the folder"):
+        make_datalists(_given(folder, tmp_path, f"{name} 1\n"))
+
+
+def test_folders_inside_each_other_are_drawn_disjoint(folder: Path, tmp_path: Path) -> None:
+    data = _settings(folder, validation=2)
+    roots = {"train": str(folder), "validation": str(folder), "evaluation": str(folder / "class 0")}
+    lists = make_datalists(data.model_copy(update={"roots": PerSplitPaths.model_validate(roots)}))
+    assert [len(lists[split]) for split in SPLITS] == [11, 2, 7]
+    assert not any(name.startswith("class 0") for name, _ in lists["train"] + lists["validation"])
+    given = _given(folder, tmp_path, "photo 00.png 1\n", evaluation=str(folder / "class 0"))
+    (tmp_path / "train.txt").write_text("class 0/photo 00.png 1\n")
+    given = given.model_copy(update={"lists": given.lists.model_copy(update={"train": str(tmp_path / "train.txt")})})
+    with pytest.raises(TTameError, match="1 images are in both the train and the evaluation list, "):
+        make_datalists(given)
+
+
+def test_too_few_says_who_took_the_others(folder: Path) -> None:
+    with pytest.raises(TTameError, match=r"12 are left of 20 \(taken 3 by validation and 5 by evaluation\)"):
+        make_datalists(_settings(folder, train=30, validation=3, evaluation=5))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"\xef\xbb\xbfa.jpg 1\r\nb c.jpg\t2\r\n", [("a.jpg", 1), ("b c.jpg", 2)]),
+        ("a\u2028b.jpg 1\n".encode(), [("a\u2028b.jpg", 1)]),
+    ],
+)
+def test_lists_of_other_editors_are_read(tmp_path: Path, content: bytes, expected: list[tuple[str, int]]) -> None:
+    (tmp_path / "list.txt").write_bytes(content)
+    assert read_datalist(tmp_path / "list.txt") == expected
+
+
+def test_unknown_user_is_one_line(folder: Path) -> None:
+    with pytest.raises(TTameError, match=r"no such user; mend data\.roots\.train"):
+        make_datalists(_settings(folder).model_copy(update={"roots": PerSplitPaths(train="~nobody-here/x")}))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,3 +66,17 @@ def test_epochs_are_shuffled_whole_batches() -> None:
     assert len({index for batch in batches for index in batch}) == 8
     assert batches == epoch_order(11, 4, seed=1, epoch=0)
     assert batches != epoch_order(11, 4, seed=1, epoch=1)
+
+
+@pytest.mark.parametrize(("device", "pinned"), [(None, False), ("cpu", False), ("cuda", True)])
+def test_memory_is_pinned_for_cuda_alone(folder: Path, monkeypatch, device: str | None, pinned: bool) -> None:
+    asked = {}
+
+    def loader(dataset: ImageDataset, **options: Any) -> list[torch.Tensor]:
+        asked.update(options)
+        return []
+
+    monkeypatch.setattr("ttame.data.dataset.DataLoader", loader)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert list(load_batches(_dataset(folder, None), [[0]], 0, torch.device(device) if device else None)) == []
+    assert asked["pin_memory"] is pinned

@@ -57,8 +57,9 @@ def _truncated(path: Path) -> None:
         (lambda path: path.write_text("hello"), "not an image"),
         (_truncated, "cannot be decoded"),
         (lambda path: Image.new("F", (2, 2)).save(path, "tiff"), "no agreed range"),
+        (lambda path: Image.new("RGB", (60000, 1)).save(path, "png"), "60000 x 1 pixels, longer than 500 times"),
     ],
-    ids=["missing", "empty", "text", "truncated", "float"],
+    ids=["missing", "empty", "text", "truncated", "float", "line"],
 )
 def test_bad_file_is_named_in_one_line(tmp_path: Path, make, reason: str) -> None:
     path = tmp_path / "bad.jpg"

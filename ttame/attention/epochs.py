@@ -87,7 +87,7 @@ def _run_epoch(
     saved = time.monotonic()
     with progress(len(order) * recipe.batch_size, title, "images", shown=processes.is_global_zero) as bar:
         bar.update(training.batches * recipe.batch_size)
-        for part, batch in zip(parts, load_batches(images, parts, workers), strict=True):
+        for part, batch in zip(parts, load_batches(images, parts, workers, processes.device), strict=True):
             names = [images.names[index] for index in part]
             training.averages.add(training.step(to_unit_range(batch.to(processes.device, non_blocking=True)), names))
             bar.update(recipe.batch_size)
@@ -120,7 +120,7 @@ def validate(training: AttentionTraining, validation: ImageDataset, workers: int
     training.network.eval()
     averages = Averages()
     batches = in_order(len(validation), training.recipe.batch_size)
-    for batch in load_batches(validation, batches, workers):
+    for batch in load_batches(validation, batches, workers, training.processes.device):
         images = to_unit_range(batch.to(training.processes.device))
         averages.add(training.evaluate(images, together=False))
     return averages.row("validation")

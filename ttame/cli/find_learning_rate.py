@@ -75,7 +75,7 @@ def _batches(training: AttentionTraining, images: ImageDataset, workers: int) ->
     for epoch in itertools.count():
         images.epoch = epoch
         order = epoch_order(len(images), training.recipe.batch_size, training.recipe.seed, epoch)
-        for batch in load_batches(images, order, workers):
+        for batch in load_batches(images, order, workers, training.processes.device):
             yield to_unit_range(batch.to(training.processes.device))
 
 

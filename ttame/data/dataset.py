@@ -52,13 +52,18 @@ class ImageDataset(Dataset[Tensor]):
         return to_bytes(random_crop_and_flip(image, self.preprocessing, random))
 
 
-def load_batches(dataset: ImageDataset, batches: Sequence[list[int]], workers: int) -> Iterator[Tensor]:
-    """Yield (B, 3, H, W) uint8 for every group of indices, decoded ahead by `workers` processes."""
+def load_batches(
+    dataset: ImageDataset, batches: Sequence[list[int]], workers: int, device: torch.device | None = None
+) -> Iterator[Tensor]:
+    """Yield (B, 3, H, W) uint8 for every group of indices, decoded ahead by `workers` processes.
+
+    The batches are in the memory of the CPU, pinned where they are to be copied to a `device` of CUDA.
+    """
     loader = DataLoader(
         dataset,
         batch_sampler=batches,
         num_workers=workers,
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=device is not None and device.type == "cuda",
         collate_fn=torch.stack,
         worker_init_fn=_leave_stopping_to_the_parent,
     )

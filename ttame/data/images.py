@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,20 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ttame.errors import TTameError
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"})
+_NOT_DECODED = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
+"""Formats that Pillow knows and leaves to other programs."""
+
+
+LONGEST = 500
+"""Longer over shorter side of a picture: resizing the short side enlarges the long one with it."""
+
+
+@cache
+def suffixes() -> frozenset[str]:
+    """The endings, in small letters, of the files that Pillow decodes."""
+    Image.init()
+    endings = Image.registered_extensions().items()
+    return frozenset(ending for ending, form in endings if form in Image.OPEN and form not in _NOT_DECODED)
 
 
 def open_rgb(path: Path) -> Image.Image:
@@ -19,10 +33,12 @@ def open_rgb(path: Path) -> Image.Image:
     camera noted is applied.
 
     Raises:
-        TTameError: naming the file, when it is missing, empty, truncated, no image, or cannot be converted.
+        TTameError: naming the file, when it is missing, empty, truncated, no image, a mere line of pixels, or cannot be
+            converted.
     """
     try:
         with Image.open(path) as image:
+            _refuse_line(image)
             image.load()
             return _to_rgb(ImageOps.exif_transpose(image))
     except FileNotFoundError:
@@ -36,6 +52,11 @@ def open_rgb(path: Path) -> Image.Image:
         raise TTameError(
             f"{path}: cannot be decoded ({reason}); replace it or take it out of the folder or datalist"
         ) from None
+
+
+def _refuse_line(image: Image.Image) -> None:
+    if max(image.size) > LONGEST * min(image.size):
+        raise ValueError(f"{image.width} x {image.height} pixels, longer than {LONGEST} times its shorter side")
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

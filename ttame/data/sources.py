@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ttame.data import shapes
-from ttame.data.images import SUFFIXES, open_rgb
+from ttame.data.folders import exists, files_below, fits_a_list, is_of_the_system, real_path
+from ttame.data.images import open_rgb, suffixes
 from ttame.errors import TTameError
 from ttame.params.data import DataSettings
 from ttame.params.section import Split
@@ -36,6 +36,9 @@ class ImageSource(Protocol):
         Raises:
             TTameError: naming the first that is missing, how many there are, and how to mend it.
         """
+
+    def identity(self, name: str) -> str:
+        """The same for all names of one image within all splits: its real path, where it is a file."""
 
     def load(self, name: str) -> Image.Image:
         """Decode one image to RGB.
@@ -66,6 +69,9 @@ class ShapesSource:
     def refuse_missing(self, names: Sequence[str], where: str) -> None:
         """Nothing is missing that can be rendered."""
 
+    def identity(self, name: str) -> str:
+        return name
+
     def load(self, name: str) -> Image.Image:
         return Image.fromarray(self._render(name).pixels)
 
@@ -95,22 +101,34 @@ class FolderSource:
         self._root = root
 
     def available(self) -> Sequence[Entry]:
-        names = [
-            Path(folder, file).relative_to(self._root).as_posix()
-            for folder, _, files in os.walk(self._root, followlinks=True)
-            for file in files
-            if Path(file).suffix.lower() in SUFFIXES
-        ]
+        """Every file whose ending Pillow knows; what else is there is counted in a warning.
+
+        Raises:
+            TTameError: when there is no image, or a folder cannot be listed.
+        """
+        files = [name for name in files_below(self._root) if not is_of_the_system(name)]
+        images = [name for name in files if Path(name).suffix.lower() in suffixes()]
+        names = [name for name in images if fits_a_list(name)]
+        others = [name for name in files if Path(name).suffix.lower() not in suffixes()]
+        unfit = [name for name in images if not fits_a_list(name)]
+        for what, left_out in (
+            ("files have no ending of an image", others),
+            ("images have names that no list can hold (a line break, a blank at an end, or no UTF-8)", unfit),
+        ):
+            if left_out:
+                _warn(f"{self._root}: {len(left_out)} {what}, {min(left_out)!a} for one; they are left out")
         if not names:
-            known = " ".join(sorted(SUFFIXES))
-            raise TTameError(f"{self._root}: no image in this folder; expected files ending in {known}")
+            raise TTameError(
+                f"{self._root}: no image in this folder; expected files ending in .jpg, .png or another ending that "
+                "Pillow opens"
+            )
         return [(name, UNKNOWN_LABEL) for name in sorted(names)]
 
     def refuse_missing(self, names: Sequence[str], where: str) -> None:
-        missing = [name for name in names if not self._path(name).exists()]
+        missing = [name for name in names if not exists(self._path(name))]
         if not missing:
             return
-        tail = next((tail for tail in _tails(missing[0]) if self._path(tail).exists()), None)
+        tail = next((tail for tail in _tails(missing[0]) if exists(self._path(tail))), None)
         mend = (
             f"paths are relative to that folder, as in {tail}"
             if tail
@@ -126,9 +144,21 @@ class FolderSource:
     def object_mask(self, name: str) -> None:
         return None
 
+    def identity(self, name: str) -> str:
+        return real_path(self._path(name))
+
     def _path(self, name: str) -> Path:
+        path = self._root / name
+        if path.suffix.lower() in suffixes() or exists(path):
+            return path
         # The published lists leave the ending of some files out.
-        return self._root / (name if Path(name).suffix.lower() in SUFFIXES else f"{name}.jpg")
+        return self._root / f"{name}.jpg"
+
+
+@cache
+def _warn(line: str) -> None:
+    # Once, though three splits may list one folder.
+    print(f"warning: {line}", file=sys.stderr)
 
 
 def _tails(name: str) -> list[str]:
@@ -188,5 +218,9 @@ def open_source(data: DataSettings, split: Split) -> ImageSource:
     """
     if data.source == "shapes":
         return ShapesSource(data.seed, split)
-    root = Path(data.roots[split] or "").expanduser()
+    text = data.roots[split] or ""
+    try:
+        root = Path(text).expanduser()
+    except RuntimeError:
+        raise TTameError(f"{text}: there is no such user; mend data.roots.{split} in params.yaml") from None
     return FolderSource(root) if data.source == "folder" else ILSVRCSource(root, split)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from ttame.data.contents import digest_of, write_contents
+from ttame.data.copies import without_copies
 from ttame.data.datalists import make_datalists, write_datalist
 from ttame.data.dataset import in_order
 from ttame.data.sources import Entry, open_source
@@ -18,7 +17,6 @@ from ttame.errors import TTameError
 from ttame.params.section import SPLITS, Split
 from ttame.params.settings import Settings
 from ttame.stages.pieces import finish_pieces
-from ttame.store.artifacts import atomic_path
 from ttame.store.paths import contents_file, list_file
 from ttame.store.scratch import Scratch
 
@@ -30,15 +28,16 @@ def run(settings: Settings) -> None:
     """Write `<split>.txt` and `<split>.images.csv` for the three splits.
 
     Raises:
-        TTameError: naming the first image that does not open and how many there are.
+        TTameError: naming the first image that does not open and how many there are, or an image of a given list that
+            is a copy of one in another.
     """
     lists = make_datalists(settings.data)
-    contents = {}
+    checked = {split: _digests(settings, split, lists[split]) for split in SPLITS}
+    contents = without_copies(settings.data, checked)
     for split in SPLITS:
-        contents[split] = _digests(settings, split, lists[split])
-    for split in SPLITS:
-        _write_contents(contents_file(settings, split), contents[split])
-        write_datalist(list_file(settings, split), lists[split])
+        kept = {name for name, _ in contents[split]}
+        write_contents(contents_file(settings, split), contents[split])
+        write_datalist(list_file(settings, split), [entry for entry in lists[split] if entry[0] in kept])
     for split in SPLITS:
         _scratch(settings, split, lists[split]).clear()
 
@@ -47,7 +46,7 @@ def _scratch(settings: Settings, split: Split, entries: Sequence[Entry]) -> Scra
     return Scratch(contents_file(settings, split), {"data": settings.data.model_dump(), "entries": entries})
 
 
-def _digests(settings: Settings, split: Split, entries: Sequence[Entry]) -> list[tuple[str, str]]:
+def _digests(settings: Settings, split: Split, entries: Sequence[Entry]) -> list[tuple[str, bytes]]:
     """Name and SHA-256 of the decoded pixels of every image."""
     source = open_source(settings.data, split)
     names = [name for name, _ in entries]
@@ -61,7 +60,7 @@ def _digests(settings: Settings, split: Split, entries: Sequence[Entry]) -> list
         except TTameError as error:
             broken.append(str(error))
             return b""
-        return hashlib.sha256(image.tobytes()).digest()
+        return digest_of(image)
 
     def check(missing: list[int], advance: Callable[[int], object]) -> Iterator[dict[str, Tensor]]:
         with ThreadPoolExecutor(max(1, settings.execution.workers)) as pool:
@@ -78,12 +77,5 @@ def _digests(settings: Settings, split: Split, entries: Sequence[Entry]) -> list
     checked = finish_pieces(
         _scratch(settings, split, entries), [len(piece) for piece in pieces], check, f"check {split}"
     )
-    digests = [bytes(row).hex() for piece in checked.values() for row in piece["sha256"].tolist()]
+    digests = [bytes(row) for piece in checked.values() for row in piece["sha256"].tolist()]
     return list(zip(names, digests, strict=True))
-
-
-def _write_contents(path: Path, rows: Sequence[tuple[str, str]]) -> None:
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["name", "sha256"])
-        writer.writerows(rows)

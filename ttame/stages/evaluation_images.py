@@ -12,14 +12,15 @@ from PIL import Image
 from torch import Tensor
 
 from ttame.backbones.backbone import Backbone
+from ttame.data.contents import open_checked
 from ttame.data.datalists import read_names
 from ttame.data.dataset import ImageDataset, in_order, load_batches
 from ttame.data.sample import Sample
-from ttame.data.sources import ImageSource, open_source
+from ttame.data.sources import ImageSource
 from ttame.data.transforms import center_crop, resize_shorter_side, to_unit_range
 from ttame.params.settings import Settings
 from ttame.stages.pieces import finish_pieces
-from ttame.store.paths import list_file
+from ttame.store.paths import contents_file, list_file
 from ttame.store.scratch import Scratch
 
 
@@ -42,7 +43,7 @@ class EvaluationImages:
         names = read_names(self.list_file)
         count = len(names) if at_most is None else min(at_most, len(names))
         self.names: list[str] = [names[number * len(names) // count] for number in range(count)]
-        self._source: ImageSource = open_source(settings.data, "evaluation")
+        self._source: ImageSource = open_checked(settings.data, "evaluation", contents_file(settings, "evaluation"))
         self._backbone = backbone
         self._device = device
         self._workers = settings.execution.workers
@@ -51,7 +52,7 @@ class EvaluationImages:
     def batches(self, wanted: Sequence[int]) -> Iterator[EvaluationBatch]:
         """The batches of these numbers; the others are not even decoded."""
         dataset = ImageDataset(self._source, self.names, self._backbone.preprocessing)
-        loaded = load_batches(dataset, [self._batches[number] for number in wanted], self._workers)
+        loaded = load_batches(dataset, [self._batches[number] for number in wanted], self._workers, self._device)
         for number, pixels in zip(wanted, loaded, strict=True):
             samples = [self._sample(self.names[index]) for index in self._batches[number]]
             images = to_unit_range(pixels.to(self._device)).contiguous(memory_format=torch.channels_last)

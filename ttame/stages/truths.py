@@ -10,9 +10,9 @@ from torch import Tensor
 
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
+from ttame.data.contents import open_checked
 from ttame.data.datalists import read_names, write_datalist
 from ttame.data.dataset import ImageDataset, in_order, load_batches
-from ttame.data.sources import open_source
 from ttame.data.transforms import to_unit_range
 from ttame.errors import TTameError
 from ttame.params.settings import Settings
@@ -61,11 +61,12 @@ def _classify(settings: Settings, backbone: Backbone, names: list[str], scratch:
     """Finish the pieces of this process."""
     pieces = in_order(len(names), PIECE)
     size, workers = settings.execution.batch_size, settings.execution.workers
-    dataset = ImageDataset(open_source(settings.data, "train"), names, backbone.preprocessing)
+    source = open_checked(settings.data, "train", contents_file(settings, "train"))
+    dataset = ImageDataset(source, names, backbone.preprocessing)
 
     def classify(missing: list[int], advance: Callable[[int], object]) -> Iterator[dict[str, Tensor]]:
         groups = [[pieces[number][at : at + size] for at in range(0, len(pieces[number]), size)] for number in missing]
-        loaded = load_batches(dataset, [batch for group in groups for batch in group], workers)
+        loaded = load_batches(dataset, [batch for group in groups for batch in group], workers, processes.device)
         for group in groups:
             classes = []
             for _ in group:
