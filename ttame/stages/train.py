@@ -16,9 +16,9 @@ from ttame.attention.published import import_checkpoint
 from ttame.attention.training import AttentionTraining
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import describe, load_backbone
+from ttame.data.contents import open_checked
 from ttame.data.datalists import read_names
 from ttame.data.dataset import ImageDataset
-from ttame.data.sources import open_source
 from ttame.errors import TTameError
 from ttame.explainers.registry import Training, find, refuse_undefined_pair
 from ttame.params.section import Split
@@ -116,7 +116,8 @@ def prepare_training(settings: Settings, backbone: Backbone, method: str, proces
 
 def _dataset(settings: Settings, backbone: Backbone, split: Split, seed: int | None) -> ImageDataset:
     names = read_names(list_file(settings, split))
-    return ImageDataset(open_source(settings.data, split), names, backbone.preprocessing, seed)
+    source = open_checked(settings.data, split, contents_file(settings, split))
+    return ImageDataset(source, names, backbone.preprocessing, seed)
 
 
 def _write(
