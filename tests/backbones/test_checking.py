@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from ttame.backbones import shapes
+from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
 from ttame.errors import TTameError
 from ttame.params.settings import ModelSettings
@@ -34,7 +36,10 @@ class Net(nn.Module):
         ("def build(): return Net().double()", r"its forward on float32 images \(B, 3, 16, 16\) raised"),
         ("def build(): return Net(lambda x: x[:, :, None, None])", r"shape \(1, 3, 1, 1\), not logits"),
         ("def build(): return Net(lambda x: x.detach())", "carry no gradient"),
-        ("def build(): return Net(lambda x: x.softmax(1))", "returns probabilities"),
+        (
+            "def build(): return Net(lambda x: x.softmax(1))",
+            r"probabilities.*set models\.mine\.outputs: probabilities$",
+        ),
         ("def build(): return Net(lambda x: x * float('nan'))", "logits are not finite"),
         ("def build(): return Net(classes=1)", r"one logit x.*\[0, x\]"),
         ("Net.pretrained_cfg = {'input_size': (16, 16)}\nbuild = Net", "its pretrained_cfg does not fit"),
@@ -83,3 +88,41 @@ def test_a_pickled_model_is_told_how_to_be_saved(tmp_path: Path) -> None:
     torch.save(shapes.shapes_cnn(), tmp_path / "w.pth")
     with pytest.raises(TTameError, match=r"whole model was pickled\? .*model\.state_dict\(\)"):
         load_backbone("x", ModelSettings(model="shapes_cnn", weights=str(tmp_path / "w.pth")))
+
+
+def _brought(source: str, folder: Path, monkeypatch, **settings: Any) -> Backbone:
+    (folder / "brought.py").write_text(HEAD + source + "\n")
+    monkeypatch.chdir(folder)
+    monkeypatch.delitem(sys.modules, "brought", raising=False)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    torch.manual_seed(0)
+    try:
+        return load_backbone(
+            "mine", ModelSettings(model="brought:build", layers=["conv"], target_layer="conv", **settings)
+        )
+    finally:
+        monkeypatch.delitem(sys.modules, "brought", raising=False)
+
+
+def test_probabilities_are_made_logits_wherever_they_are_computed(tmp_path: Path, monkeypatch) -> None:
+    plain = _brought("build = Net", tmp_path, monkeypatch)
+    softmax = "def build(): return Net(lambda x: x.softmax(1))"
+    made = _brought(softmax, tmp_path, monkeypatch, outputs="probabilities")
+    images = torch.randn(4, 3, 16, 16)
+    torch.testing.assert_close(made(images).softmax(1), plain(images).softmax(1))
+    recording = made.record(images, "conv")
+    torch.testing.assert_close(recording.logits, made(images))
+    torch.testing.assert_close(made.rerun(recording, recording.activation), made(images))
+    _, gradient = made.activation_and_gradient(images, torch.zeros(4, dtype=torch.long), "conv")
+    assert gradient.abs().sum() > 0
+
+
+def test_a_probability_of_zero_stays_finite(tmp_path: Path, monkeypatch) -> None:
+    zero = "def build(): return Net(lambda x: (1000 * x).softmax(1))"
+    made = _brought(zero, tmp_path, monkeypatch, outputs="probabilities")
+    assert torch.isfinite(made(torch.randn(4, 3, 16, 16))).all()
+
+
+def test_probabilities_stated_and_logits_given(tmp_path: Path, monkeypatch) -> None:
+    with pytest.raises(TTameError, match=r"models\.mine\.outputs: .* do not sum to 1; set it to logits"):
+        _brought("build = Net", tmp_path, monkeypatch, outputs="probabilities")
