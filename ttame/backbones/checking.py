@@ -26,6 +26,15 @@ def user_error(key: str, function: str, error: BaseException) -> TTameError:
     return TTameError(f"{key}: {function} raised {type(error).__name__}{place}: {reason or 'no message'}")
 
 
+def is_the_users(error: BaseException, model: nn.Module) -> bool:
+    """Whether a user's own code raised it, or a call of the user's model did; else it is an error of ours."""
+    if _users_line(error.__traceback__):
+        return True
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    called = any(frame.f_locals.get("self") is model for frame in frames)
+    return called and Path(__file__).parents[1] not in Path(frames[-1].f_code.co_filename).parents
+
+
 def _users_line(trace: TracebackType | None) -> str:
     package = Path(__file__).parents[1]
     for frame in reversed(traceback.extract_tb(trace)):

@@ -15,7 +15,7 @@ from torch import nn
 
 from ttame.backbones import lite0, shapes
 from ttame.backbones.backbone import Backbone
-from ttame.backbones.checking import check_finite, check_outputs, user_error
+from ttame.backbones.checking import check_finite, check_outputs, is_the_users, user_error
 from ttame.backbones.downloading import reachable_hub, stalling_for_seconds
 from ttame.backbones.layers import PAPER_LAYERS, PAPER_TARGET_LAYERS
 from ttame.backbones.weights import count_classes, fit_weights, load_weights, read_weights
@@ -65,7 +65,7 @@ def load_backbone(name: str, settings: ModelSettings) -> Backbone:
     except TTameError:
         raise
     except Exception as error:  # whatever a user's forward raises
-        if not own_code:
+        if not own_code or not is_the_users(error, built.model):
             raise
         rows, columns = built.preprocessing.input_size
         tried = f"{settings.model}: its forward on float32 images (B, 3, {rows}, {columns})"
