@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +34,7 @@ class Backbone(nn.Module):
         preprocessing: input size, mean and std.
         layers: the feature layers that attention mechanisms read, in execution order.
         target_layer: the layer that gradient methods read.
+        outputs: what the classifier's own forward returns; this one returns logits in both cases.
         tokens: layout of the tokens, or None for a CNN.
         num_classes: K.
         class_names: K names, or None.
@@ -50,6 +52,7 @@ class Backbone(nn.Module):
         layers: Sequence[str] | None = None,
         target_layer: str | None = None,
         class_names: Sequence[str] | None = None,
+        outputs: Literal["logits", "probabilities"] = "logits",
     ) -> None:
         """Freeze `model`; layers that are not named are chosen by the rule of `ttame.backbones.layers`.
 
@@ -62,6 +65,10 @@ class Backbone(nn.Module):
         self.passes = PassCount()
         self.preprocessing = preprocessing
         self.class_names = tuple(class_names) if class_names else None
+        self.outputs = outputs
+        if outputs == "probabilities":
+            # At the model itself and not in `forward`, so that a recording's rerun gives logits too.
+            model.register_forward_hook(_logarithm)
         freeze_batch_norms(model)
         for module in model.modules():
             # An in-place ReLU would overwrite the feature map that a layer before it has just handed out.
@@ -203,3 +210,10 @@ class Backbone(nn.Module):
     def _count_classes(self) -> int:
         rows, columns = self.preprocessing.input_size
         return int(self(torch.zeros(1, 3, rows, columns)).shape[1])
+
+
+def _logarithm(model: nn.Module, inputs: object, output: object) -> object:
+    """Logits of probabilities: softmax(log p) = p. The clamp keeps a probability of 0 finite."""
+    if not isinstance(output, Tensor) or not output.is_floating_point():
+        return output
+    return output.clamp_min(torch.finfo(output.dtype).tiny).log()

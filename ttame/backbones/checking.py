@@ -26,6 +26,15 @@ def user_error(key: str, function: str, error: BaseException) -> TTameError:
     return TTameError(f"{key}: {function} raised {type(error).__name__}{place}: {reason or 'no message'}")
 
 
+def is_the_users(error: BaseException, model: nn.Module) -> bool:
+    """Whether a user's own code raised it, or a call of the user's model did; else it is an error of ours."""
+    if _users_line(error.__traceback__):
+        return True
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    called = any(frame.f_locals.get("self") is model for frame in frames)
+    return called and Path(__file__).parents[1] not in Path(frames[-1].f_code.co_filename).parents
+
+
 def _users_line(trace: TracebackType | None) -> str:
     package = Path(__file__).parents[1]
     for frame in reversed(traceback.extract_tb(trace)):
@@ -62,7 +71,7 @@ def check_outputs(backbone: Backbone, key: str) -> None:
         for hook in hooks:
             hook.remove()
     backbone.passes = count
-    _check_logits(logits.detach(), f"models.{backbone.name}.{key}")
+    _check_logits(logits.detach(), backbone, f"models.{backbone.name}.{key}")
     if not logits.requires_grad:
         raise TTameError(
             f"models.{backbone.name}.{key}: the logits carry no gradient; expected a forward without torch.no_grad "
@@ -83,7 +92,7 @@ def _given(called: bool, output: object) -> str:
     return f"gives {tuple(output.shape)}" if isinstance(output, Tensor) else f"gives a {type(output).__name__}"
 
 
-def _check_logits(logits: Tensor, key: str) -> None:
+def _check_logits(logits: Tensor, backbone: Backbone, key: str) -> None:
     if not bool(torch.isfinite(logits).all()):
         raise TTameError(f"{key}: the classifier's logits are not finite (NaN or infinity)")
     if logits.shape[1] < 2:
@@ -91,7 +100,17 @@ def _check_logits(logits: Tensor, key: str) -> None:
             f"{key}: the classifier gives one logit x, and every measure would be 0 or 100; wrap it in a module that "
             "returns two, [0, x]"
         )
-    if bool((logits >= 0).all()) and bool(((logits.sum(1) - 1).abs() < 1e-4).all()):
+    if backbone.outputs == "logits" and bool((logits >= 0).all()) and _sums_to_one(logits):
         raise TTameError(
-            f"{key}: the classifier returns probabilities (rows that sum to 1); expected logits: leave its softmax out"
+            f"{key}: the classifier returns probabilities (rows that sum to 1) where logits are expected; set "
+            f"models.{backbone.name}.outputs: probabilities"
         )
+    if backbone.outputs == "probabilities" and not _sums_to_one(logits.exp()):
+        raise TTameError(
+            f"models.{backbone.name}.outputs: probabilities, but the classifier gives rows that do not sum to 1; set "
+            "it to logits"
+        )
+
+
+def _sums_to_one(rows: Tensor) -> bool:
+    return bool(((rows.sum(1) - 1).abs() < 1e-4).all())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from torch import nn
 
 from ttame.backbones import lite0, shapes
 from ttame.backbones.backbone import Backbone
-from ttame.backbones.checking import check_finite, check_outputs, user_error
+from ttame.backbones.checking import check_finite, check_outputs, is_the_users, user_error
+from ttame.backbones.downloading import reachable_hub, stalling_for_seconds
 from ttame.backbones.layers import PAPER_LAYERS, PAPER_TARGET_LAYERS
 from ttame.backbones.weights import count_classes, fit_weights, load_weights, read_weights
 from ttame.data.transforms import Preprocessing
@@ -55,13 +57,15 @@ def load_backbone(name: str, settings: ModelSettings) -> Backbone:
             layers=list(layers) if layers else None,
             target_layer=settings.target_layer if settings.target_layer != "auto" else target,
             class_names=built.class_names,
+            outputs=settings.outputs,
         )
-        if own_code or settings.layers != "auto" or settings.target_layer != "auto":
+        stated = (settings.layers, settings.target_layer, settings.outputs) != ("auto", "auto", "logits")
+        if own_code or stated:
             check_outputs(backbone, "model")
     except TTameError:
         raise
     except Exception as error:  # whatever a user's forward raises
-        if not own_code:
+        if not own_code or not is_the_users(error, built.model):
             raise
         rows, columns = built.preprocessing.input_size
         tried = f"{settings.model}: its forward on float32 images (B, 3, {rows}, {columns})"
@@ -146,7 +150,8 @@ def _from_torchvision(name: str, settings: ModelSettings) -> _Built:
         published = torchvision.models.get_weight(f"{type(published).__name__}.IMAGENET1K_V1")
     wanted = published if settings.weights == "default" else None
     try:
-        model: nn.Module = torchvision.models.get_model(settings.model, weights=wanted)
+        with stalling_for_seconds():
+            model: nn.Module = torchvision.models.get_model(settings.model, weights=wanted)
     except OSError as error:
         cache = Path(torch.hub.get_dir()) / "checkpoints" / Path(published.url).name
         raise _no_download(name, cache, error) from None
@@ -176,7 +181,8 @@ def _from_timm(name: str, settings: ModelSettings) -> _Built:
     packaged = lite0.find_weights() if settings.model == lite0.MODEL and settings.weights == "default" else None
     download = settings.weights == "default" and packaged is None
     try:
-        model = timm.create_model(settings.model, pretrained=download)
+        with stalling_for_seconds(), reachable_hub() if download else nullcontext():
+            model = timm.create_model(settings.model, pretrained=download)
     except (OSError, RuntimeError, ValueError) as error:
         if not download:
             raise

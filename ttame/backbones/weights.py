@@ -26,15 +26,17 @@ def read_weights(path: Path, name: str) -> dict[str, Tensor]:
         TTameError: for a file that is missing, broken, or holds anything but tensors.
     """
     key = f"models.{name}.weights"
+    if path.is_dir():
+        raise TTameError(f"{key}: {path} is a folder; expected default, none, or a state dict's path")
+    if path.is_file() and path.stat().st_size == 0:
+        raise TTameError(f"{key}: {path}: the file is empty; expected default, none, or a state dict's path")
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            return _tensors(load_file(path))
         stored = torch.load(path, map_location="cpu", weights_only=True)
         return _tensors(stored)
     except FileNotFoundError:
         raise TTameError(f"{key}: {path}: no such file; expected default, none, or a state dict's path") from None
-    except IsADirectoryError:
-        raise TTameError(f"{key}: {path} is a folder; expected default, none, or a state dict's path") from None
     except pickle.UnpicklingError as error:
         raise TTameError(
             f"{key}: {path}: not a state dict that loads safely ({' '.join(str(error).split())[:80]}); a whole "
@@ -82,5 +84,11 @@ def fit_weights(model: nn.Module, state: Mapping[str, Tensor], path: Path, name:
         raise TTameError(
             f"models.{name}.weights: {path}: {len(wrong)} of its tensors do not fit the model, {wrong[0]!r} for one; "
             "expected the state dict of this very architecture"
+        )
+    whole = [key for key in expected if expected[key].is_floating_point() and not state[key].is_floating_point()]
+    if whole:
+        raise TTameError(
+            f"models.{name}.weights: {path}: the tensor {whole[0]!r} is {state[whole[0]].dtype}; expected "
+            "floating-point numbers (quantised weights must be converted back first)"
         )
     model.load_state_dict(state)

@@ -36,6 +36,11 @@ class ModelSettings(Section):
         "auto", description="feature layers of the attention mechanisms: a list, or auto for the rule of the README"
     )
     target_layer: Text = Field("auto", description="layer that the CAM methods and IIA read, or auto")
+    outputs: Literal["logits", "probabilities"] = Field(
+        "logits",
+        description="what its forward returns; of probabilities, which a softmax at its end gives, the logarithm is "
+        "taken as logits",
+    )
 
 
 class MethodSettings(Section):

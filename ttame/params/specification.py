@@ -16,7 +16,8 @@ def specification(settings: Settings, backbone: str, method: str) -> dict[str, A
     layers, another one the target layer or no layer at all.
     """
     entry, model = find(method), settings.models[backbone]
-    found: dict[str, Any] = {"model": model.model, "weights": model.weights, "defined_on": list(entry.works_on)}
+    found: dict[str, Any] = {"model": model.model, "weights": model.weights, "outputs": model.outputs}
+    found["defined_on"] = list(entry.works_on)
     if entry.reads_target_layer:
         found["target_layer"] = model.target_layer
     if entry.training is None:

@@ -35,7 +35,7 @@ def run(settings: Settings, backbone_name: str) -> None:
     names = read_names(list_file(settings, "train"))
     target = model_truths_file(settings, backbone_name)
     identity = {
-        "model": settings.models[backbone_name].model_dump(include={"model", "weights"}),
+        "model": settings.models[backbone_name].model_dump(include={"model", "weights", "outputs"}),
         "images": file_digest(contents_file(settings, "train")),
         "batch_size": settings.execution.batch_size,
         "portable": settings.execution.portable,

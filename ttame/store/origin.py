@@ -48,7 +48,7 @@ def origin_of_maps(settings: Settings, backbone: str, method: str) -> dict[str, 
 def origin_of_scores(settings: Settings, backbone: str, method: str) -> dict[str, str]:
     """A digest of the maps' file, the photos, the classifier and each key of `metrics`."""
     model = settings.models[backbone]
-    found = {"model": _digest(model.model), "weights": _digest(model.weights)}
+    found = {key: _digest(value) for key, value in model.model_dump(include={"model", "weights", "outputs"}).items()}
     files = {
         "maps": maps_file(settings, backbone, method),
         "photos": contents_file(settings, "evaluation"),

@@ -72,7 +72,7 @@ def _device(settings: Settings) -> str:
     from ttame.runtime.device import device_name
 
     wanted = settings.execution.device
-    cuda = wanted == "cuda" or (wanted == "auto" and torch.cuda.is_available())
+    cuda = wanted != "cpu" and torch.cuda.is_available()  # a pair that is not defined needs none
     return device_name(torch.device("cuda" if cuda else "cpu"))
 
 
