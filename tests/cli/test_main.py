@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 
 from ttame.cli.main import main
+from ttame.errors import TTameError
 from ttame.explainers.registry import EXPLAINERS
 from ttame.store import artifacts
 
@@ -134,6 +138,55 @@ def test_interrupt(folder, capsys, monkeypatch) -> None:
 
     monkeypatch.setattr("ttame.stages.datalists.run", interrupt)
     assert "interrupted; what is finished is kept" in _one_line(capsys, "datalists")
+
+
+def _raising(error: BaseException) -> Callable[..., None]:
+    def run(*_: Any) -> None:
+        raise error
+
+    return run
+
+
+def test_what_nobody_foresaw_is_one_line_and_a_file(folder, capsys, monkeypatch) -> None:
+    folder()
+    monkeypatch.setattr("ttame.stages.datalists.run", _raising(KeyError("pear\nmore")))
+    assert "KeyError: 'pear\\nmore' (a defect of ttame; the traceback is in logs/traceback.txt, please report it)" in (
+        _one_line(capsys, "datalists")
+    )
+    assert Path("logs/traceback.txt").read_text().startswith("Traceback")
+    monkeypatch.setenv("TTAME_TRACEBACK", "1")
+    with pytest.raises(KeyError):
+        main(["datalists"])
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), torch.cuda.OutOfMemoryError("CUDA out of memory. Tried"), RuntimeError("Out of memory")]
+)
+def test_out_of_memory_says_what_to_lower(folder, capsys, monkeypatch, error: Exception) -> None:
+    folder()
+    monkeypatch.setattr("ttame.stages.datalists.run", _raising(error))
+    assert "; lower execution.batch_size, or in a training attention." in _one_line(capsys, "datalists")
+
+
+def test_in_dvc_a_failure_says_how_the_former_results_come_back(folder, capsys, monkeypatch) -> None:
+    folder()
+    monkeypatch.setenv("DVC_STAGE", "datalists")
+    monkeypatch.setattr("ttame.stages.datalists.run", _raising(TTameError("a bad photo")))
+    assert _one_line(capsys, "datalists") == "ttame: a bad photo; `dvc checkout` brings the former results back"
+
+
+def test_a_terminal_that_lacks_a_character(monkeypatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stderr", io.TextIOWrapper(written, "ascii", write_through=True))
+    assert main(["datalists", "--params", "é.yaml"]) == 1
+    assert b"\\xe9.yaml" in written.getvalue()
+
+
+def test_interrupt_while_python_imports(capsys, monkeypatch) -> None:
+    monkeypatch.setattr("ttame.runtime.warm_start.run_warm", _raising(KeyboardInterrupt()))
+    with pytest.raises(SystemExit, match="130"):
+        runpy.run_module("ttame.__main__")
+    assert capsys.readouterr().err == "ttame: interrupted before anything began\n"
 
 
 def test_results_are_printed_with_their_path(folder, capsys) -> None:

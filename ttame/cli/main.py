@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import errno
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ttame.cli import last_resort
 from ttame.cli.arguments import STAGES, make_parser
 from ttame.errors import NotDefined, Stopped, TTameError, suggestion
 from ttame.params.active import PARAMS_FILE, load_settings
@@ -23,6 +25,7 @@ from ttame.store.undefined import write_undefined
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 when it succeeded. Bad input ends in one line on standard error, without a traceback."""
+    _print_anywhere()
     options = make_parser().parse_args(arguments)
     try:
         if options.command in STAGES:
@@ -30,13 +33,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             print(COMMANDS[options.command](options))
     except TTameError as error:
-        return _fail(str(error), 1)
+        return _fail(str(error) + _way_back(options), 1)
     except Stopped as stopped:
         return _fail(str(stopped), 128 + signal.SIGTERM)
     except KeyboardInterrupt:
         return _fail("interrupted; what is finished is kept, run the same command to go on", 130)
     except OSError as error:
-        return _fail(_describe(error), 1)
+        return _fail(_describe(error) + _way_back(options), 1)
+    except Exception as error:
+        return _fail(last_resort.describe(error) + _way_back(options), 1)
     return 0
 
 
@@ -173,11 +178,24 @@ def _check_wildcards(settings: Settings, params: Path, wildcards: dict[str, str]
             raise TTameError(f"{params}: no {name} {value!r} in this experiment{hint}")
 
 
+def _print_anywhere() -> None:
+    """A terminal that lacks a character, of a path for one, shows its number."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _way_back(options: argparse.Namespace) -> str:
+    """DVC deletes the outputs of a stage before it runs the command, and keeps them in its cache."""
+    in_dvc = "DVC_STAGE" in os.environ and options.command in STAGES
+    return "; `dvc checkout` brings the former results back" if in_dvc else ""
+
+
 def _describe(error: OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{where}no space left on the disk; free some and run the same command, what is finished is kept"
-    return f"{where}{error.strerror or error}"
+    return f"{where}{error.strerror or ' '.join(str(error).split()) or type(error).__name__}"
 
 
 def _fail(message: str, code: int) -> int:
