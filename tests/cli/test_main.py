@@ -172,7 +172,9 @@ def test_in_dvc_a_failure_says_how_the_former_results_come_back(folder, capsys, 
     folder()
     monkeypatch.setenv("DVC_STAGE", "datalists")
     monkeypatch.setattr("ttame.stages.datalists.run", _raising(TTameError("a bad photo")))
-    assert _one_line(capsys, "datalists") == "ttame: a bad photo; `dvc checkout` brings the former results back"
+    assert (
+        _one_line(capsys, "datalists") == "ttame: a bad photo; `dvc checkout datalists` brings the former results back"
+    )
 
 
 def test_a_terminal_that_lacks_a_character(monkeypatch) -> None:

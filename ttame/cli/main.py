@@ -6,9 +6,11 @@ import argparse
 import errno
 import importlib
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ttame.cli import last_resort
@@ -181,14 +183,18 @@ def _check_wildcards(settings: Settings, params: Path, wildcards: dict[str, str]
 def _print_anywhere() -> None:
     """A terminal that lacks a character, of a path for one, shows its number."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+        # In a copy of the warm server a stream has become another kind of file, and cannot seek to where it was.
+        with suppress(OSError):
+            if hasattr(stream, "reconfigure") and stream.errors != "backslashreplace":
+                stream.reconfigure(errors="backslashreplace")
 
 
 def _way_back(options: argparse.Namespace) -> str:
     """DVC deletes the outputs of a stage before it runs the command, and keeps them in its cache."""
-    in_dvc = "DVC_STAGE" in os.environ and options.command in STAGES
-    return "; `dvc checkout` brings the former results back" if in_dvc else ""
+    stage = os.environ.get("DVC_STAGE")
+    if stage is None or options.command not in STAGES:
+        return ""
+    return f"; `dvc checkout {shlex.quote(stage)}` brings the former results back"
 
 
 def _describe(error: OSError) -> str:
