@@ -55,7 +55,7 @@ class Faults:
 
     def _pass(self, name: str, place: Any, arguments: tuple[Any, ...]) -> None:
         if isinstance(place, int):
-            place = os.readlink(f"/proc/self/fd/{place}")
+            place = Path(f"/proc/self/fd/{place}").readlink()
         path = Path(os.path.relpath(place))
         reads = name == "open" and (len(arguments) < 2 or arguments[1] in ("r", "rb"))
         if not self.at or path.parts[0] not in ("results", ".scratch") or reads:

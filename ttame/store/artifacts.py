@@ -81,9 +81,11 @@ def _remove_stale(target: Path) -> None:
     stem = f".{target.name[:100]}."
     with suppress(OSError):  # it can wait for another writer
         for left in target.parent.iterdir():
-            if left.name.startswith(stem) and re.fullmatch(r"[^.]+\.[0-9a-f]{8}\.tmp", left.name.removeprefix(stem)):
-                if time.time() - left.stat().st_mtime > 86_400:
-                    left.unlink()
+            is_ours = left.name.startswith(stem) and re.fullmatch(
+                r"[^.]+\.[0-9a-f]{8}\.tmp", left.name.removeprefix(stem)
+            )
+            if is_ours and time.time() - left.stat().st_mtime > 86_400:
+                left.unlink()
 
 
 def write_text(target: Path, text: str) -> None:
