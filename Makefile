@@ -55,7 +55,8 @@ sync-to-dvc: $(READY) ## after Snakemake: let DVC know what was built
 	dvc commit --force --no-relink
 
 sync-to-snakemake: $(READY) ## after dvc repro or dvc pull: let Snakemake know what was built
-	@dvc status --quiet || { echo "DVC is not up to date (see dvc status); run dvc repro first" >&2; exit 1; }
+	@dvc status --quiet || { echo "DVC is not up to date (see dvc status): run dvc repro;" \
+	  "if only tables differ, those of another run are checked out: git checkout results/" >&2; exit 1; }
 	snakemake --touch --forceall --quiet all
 
 lock: ## pin the newest versions (needs uv)

@@ -173,3 +173,14 @@ def test_new_writes_a_short_experiment_and_makes_it_active(checkout, capsys) -> 
     again[-3] = "few"
     assert "few: 3 images are too few" in _fails(capsys, *again)
     assert not Path("experiments/other.yaml").exists()
+
+
+@pytest.mark.parametrize("experiment", ["shapes", "photos", "paper"])
+def test_a_value_that_dvc_changes_is_one_line(checkout: Path, experiment: str) -> None:
+    serialize = pytest.importorskip("dvc.utils.serialize")
+    run("use", experiment)
+    before = Path("params.yaml").read_text().splitlines()
+    with serialize.modify_yaml("params.yaml") as values:
+        values["data"]["seed"] = 7
+    after = Path("params.yaml").read_text().splitlines()
+    assert [pair for pair in zip(before, after, strict=True) if pair[0] != pair[1]] == [("  seed: 1", "  seed: 7")]

@@ -34,7 +34,7 @@ def _run_all() -> None:
 def _results(folder: Path) -> dict[str, bytes]:
     """Every result but the measurements and the page that shows them."""
     files = [path for path in (folder / "results").rglob("*") if path.is_file()]
-    files = [path for path in files if "cost" not in str(path) and path.name != "index.html"]
+    files = [path for path in files if "cost" not in str(path) and path.name != "measured.html"]
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
@@ -47,7 +47,7 @@ def test_two_runs_are_the_same_bytes_and_batches_do_not_matter(experiment) -> No
     _run_all()
     expected, got = _results(first), _results(second)
     assert expected.keys() == got.keys()
-    assert len(expected) == 6 + 2 + 4 + 4 + 4 + 8 + 1
+    assert len(expected) == 6 + 2 + 4 + 4 + 4 + 8 + 1 + 1
     assert [name for name in expected if expected[name] != got[name]] == []
 
     third = experiment("third", batch_size=7)

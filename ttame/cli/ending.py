@@ -58,7 +58,7 @@ def end(error: BaseException) -> int:
     if isinstance(error, OSError):
         return _say(_describe(error), 1)
     text = "".join(traceback.format_exception(error))
-    with suppress(OSError):
+    with suppress(Exception):  # a disk that takes no file must not hide the line
         write_text(TRACEBACK, text)
     return _say(
         f"{type(error).__name__}: {_first_line(error)} (a defect of ttame: please report it with {TRACEBACK})", 1
@@ -84,6 +84,7 @@ def _describe(error: OSError) -> str:
 
 def _say(message: str, code: int) -> int:
     """One line, whatever is in a name; DVC has deleted the outputs of a stage before its command."""
-    former = "; `dvc checkout` brings the former results back" if "DVC_STAGE" in os.environ else ""
+    stage = os.environ.get("DVC_STAGE")
+    former = f"; `dvc checkout {stage}` brings the former results back" if stage else ""
     print(f"ttame: {' '.join(message.splitlines())}{former}", file=sys.stderr)
     return code

@@ -84,9 +84,23 @@ def write_active(words: Sequence[str], settings: Settings) -> None:
     values = whole(settings)
     origin = Origin(list(words), _digest(values))
     header = HEADER.format(name=words[0], command=origin.command, digest=origin.digest)
-    # The form that DVC keeps when it changes a value.
-    body = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
-    write_text(PARAMS_FILE, header + body)
+    write_text(PARAMS_FILE, header + _as_dvc_writes(values))
+
+
+class _Dumper(yaml.SafeDumper):
+    """The form of ruamel.yaml, with which DVC changes a value: nothing for null, lines of 80."""
+
+
+def _nothing(dumper: _Dumper, _: None) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:null", "")
+
+
+_Dumper.add_representer(type(None), _nothing)
+
+
+def _as_dvc_writes(values: Mapping[str, Any]) -> str:
+    """So that a value which `dvc exp run --set-param` changes is one line of a difference."""
+    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=80)
 
 
 def read_origin(text: str) -> Origin | None:

@@ -55,22 +55,37 @@ def atomic_path(target: Path) -> Iterator[Path]:
             check(target)
         temporary.replace(target)
     except Exception as error:
-        # torch and safetensors say a full disk in exceptions of their own.
-        if not isinstance(error, OSError) and shutil.disk_usage(target.parent).free < FULL:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target)) from error
-        raise
+        number = _error_number(error, target)
+        if number is None or (isinstance(error, OSError) and error.filename not in (None, str(temporary))):
+            raise
+        raise OSError(number, os.strerror(number), str(target)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that fails now has failed above
+            temporary.unlink(missing_ok=True)
+
+
+def _error_number(error: Exception, target: Path) -> int | None:
+    """What the file system said; torch, safetensors and pyarrow say it in exceptions of their own."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    if said := re.search(r"os error (\d+)|Os \{ code: (\d+)|\[errno (\d+)\]", str(error)):
+        return int(next(filter(None, said.groups())))
+    with suppress(OSError):
+        if shutil.disk_usage(target.parent).free < FULL:
+            return errno.ENOSPC
+    return None
 
 
 def _remove_stale(target: Path) -> None:
     """Delete what writers of `target` left that were killed; no write takes a day."""
     stem = f".{target.name[:100]}."
-    for left in target.parent.iterdir():
-        if left.name.startswith(stem) and re.fullmatch(r"[^.]+\.[0-9a-f]{8}\.tmp", left.name.removeprefix(stem)):
-            with suppress(FileNotFoundError):
-                if time.time() - left.stat().st_mtime > 86_400:
-                    left.unlink()
+    with suppress(OSError):  # it can wait for another writer
+        for left in target.parent.iterdir():
+            is_ours = left.name.startswith(stem) and re.fullmatch(
+                r"[^.]+\.[0-9a-f]{8}\.tmp", left.name.removeprefix(stem)
+            )
+            if is_ours and time.time() - left.stat().st_mtime > 86_400:
+                left.unlink()
 
 
 def write_text(target: Path, text: str) -> None:

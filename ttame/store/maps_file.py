@@ -98,7 +98,9 @@ def read_maps(path: Path) -> Maps:
         return _maps_of(tensors, facts)
     except FileNotFoundError:
         raise TTameError(f"{path}: no such maps; run `python -m ttame maps` for this method first") from None
-    except (SafetensorError, KeyError, TypeError, AttributeError, ValueError, OSError) as error:
+    except OSError as error:  # of the disk or the network, and no reason to delete the file
+        raise TTameError(f"{path}: cannot be read ({error}); run the same command again when it can") from None
+    except (SafetensorError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise TTameError(f"{path}: not a maps file ({error}); delete it and run `python -m ttame maps` again") from None
 
 
