@@ -15,7 +15,11 @@ class NotDefined(TTameError):  # noqa: N818, it is a fact, and no mistake of the
 
 
 class Stopped(Exception):  # noqa: N818, it is no error
-    """The work was asked to stop, and has saved what it did. The message says how to go on."""
+    """The work was asked to stop by a signal, and has saved what it did. The message says how to go on."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.number = number
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -19,9 +19,7 @@ from ttame.data.transforms import to_unit_range
 from ttame.errors import Stopped
 from ttame.params.attention import RecipeSettings
 from ttame.runtime.progress import progress
-
-ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Signals that ask to stop."""
+from ttame.runtime.stopping import ASKING
 
 
 def steps_of_epoch(images: int, recipe: RecipeSettings) -> int:
@@ -74,7 +72,7 @@ def _run_epoch(
     workers: int,
     state_file: Path,
     minutes: float,
-    stop: list[bool],
+    stop: list[int],
 ) -> None:
     """The batches of the current epoch that are left."""
     recipe, processes = training.recipe, training.processes
@@ -93,11 +91,12 @@ def _run_epoch(
             bar.update(recipe.batch_size)
             if training.batches % recipe.accumulate:
                 continue
-            if training.any_process(stop[0]):
+            if training.any_process(bool(stop[0])):
                 training.save(state_file)
                 raise Stopped(
                     f"stopped in epoch {training.epoch + 1} after {training.batches} of {len(order)} batches; what is "
-                    "finished is kept, run the same command to go on"
+                    "finished is kept, run the same command to go on",
+                    stop[0] or signal.SIGTERM,  # another process of this training was told
                 )
             if training.any_process(time.monotonic() - saved > 60 * minutes):
                 training.save(state_file)
@@ -126,17 +125,17 @@ def validate(training: AttentionTraining, validation: ImageDataset, workers: int
 
 
 @contextmanager
-def _stop_request() -> Iterator[list[bool]]:
-    """A flag that the signals raise which schedulers, Ctrl-C and a closed terminal send; a second Ctrl-C interrupts.
+def _stop_request() -> Iterator[list[int]]:
+    """The first signal that asked to stop, else 0; a second Ctrl-C interrupts.
 
     What ignores a signal, as `nohup` makes it, goes on ignoring it.
     """
-    requested = [False]
+    requested = [0]
 
     def note(number: int, _: FrameType | None) -> None:
         if requested[0] and number == signal.SIGINT:
             raise KeyboardInterrupt
-        requested[0] = True
+        requested[0] = requested[0] or number
 
     before = {number: signal.getsignal(number) for number in ASKING if signal.getsignal(number) != signal.SIG_IGN}
     for number in before:

@@ -15,7 +15,9 @@ from ttame.errors import NotDefined, Stopped, TTameError, suggestion
 from ttame.params.active import PARAMS_FILE, load_settings
 from ttame.params.planned import as_planned
 from ttame.params.settings import Settings
+from ttame.runtime.engine_lock import hold_for_dvc
 from ttame.runtime.portable import make_portable
+from ttame.runtime.stopping import ended_by_signals
 from ttame.store.paths import PAIR_OUTPUTS, page_file, results_file
 from ttame.store.provenance import recorded
 from ttame.store.undefined import write_undefined
@@ -25,16 +27,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 when it succeeded. Bad input ends in one line on standard error, without a traceback."""
     options = make_parser().parse_args(arguments)
     try:
-        if options.command in STAGES:
-            _run_stage(options)
-        else:
-            print(COMMANDS[options.command](options))
+        with ended_by_signals():
+            if options.command in STAGES:
+                _run_stage(options)
+            else:
+                print(COMMANDS[options.command](options))
     except TTameError as error:
         return _fail(str(error), 1)
     except Stopped as stopped:
-        return _fail(str(stopped), 128 + signal.SIGTERM)
-    except KeyboardInterrupt:
-        return _fail("interrupted; what is finished is kept, run the same command to go on", 130)
+        return _fail(str(stopped), 128 + stopped.number)
+    except KeyboardInterrupt as interrupted:
+        number = getattr(interrupted, "number", signal.SIGINT)
+        return _fail("interrupted; what is finished is kept, run the same command to go on", 128 + number)
     except OSError as error:
         return _fail(_describe(error), 1)
     return 0
@@ -148,6 +152,7 @@ def _computing_settings(options: argparse.Namespace) -> Settings:
 
 
 def _run_stage(options: argparse.Namespace) -> None:
+    hold_for_dvc()
     settings = _computing_settings(options)
     wildcards = {name: getattr(options, name) for name in STAGES[options.command][1]}
     _check_wildcards(settings, options.params, wildcards, trained=options.command == "train")

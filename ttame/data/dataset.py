@@ -18,6 +18,7 @@ from ttame.data.transforms import (
     to_bytes,
 )
 from ttame.errors import TTameError
+from ttame.runtime.stopping import leave_signals_to_parent
 
 
 class ImageDataset(Dataset[Tensor]):
@@ -59,6 +60,7 @@ def load_batches(dataset: ImageDataset, batches: Sequence[list[int]], workers: i
         num_workers=workers,
         pin_memory=torch.cuda.is_available(),
         collate_fn=torch.stack,
+        worker_init_fn=leave_signals_to_parent,
     )
     try:
         yield from loader
