@@ -6,12 +6,14 @@ include: "workflow/rules/stages.smk"
 
 
 onstart:
-    from ttame.runtime import engine_lock, warm_start
+    from ttame.runtime import engine_lock, stopping, warm_start
 
     try:
         engine_lock.hold(" ".join(["snakemake", *sys.argv[1:]]))
         # Elsewhere than here a job could not reach it.
         if workflow.executor_plugin.common_settings.local_exec:
+            os.environ[stopping.ENGINE] = str(os.getpid())
+            stopping.pass_on_signals()
             warm_start.start(SETTINGS.execution)
     except TTameError as error:
         raise WorkflowError(str(error))

@@ -107,8 +107,9 @@ def test_a_signal_saves_and_the_next_run_goes_on_at_the_same_batch(tiny_cnn, dat
     stopped = _training(tiny_cnn)
     _interrupted(stopped, 6, lambda: os.kill(os.getpid(), number))
     state = tmp_path / "stopped.pt"
-    with pytest.raises(Stopped, match="in epoch 2 after 2 of 4 batches; what is finished is kept"):
+    with pytest.raises(Stopped, match="in epoch 2 after 2 of 4 batches; what is finished is kept") as raised:
         train(stopped, dataset(3), dataset(None), 0, state, 10)
+    assert raised.value.number == number
     assert signal.getsignal(number) == handler
     resumed = _training(tiny_cnn)
     resumed.resume(state)

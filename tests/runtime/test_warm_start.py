@@ -177,8 +177,33 @@ def test_all_end_with_the_process_that_started_the_server(package, monkeypatch) 
     holder.kill()
     assert _are_gone(processes)
     job.communicate(timeout=60)
-    assert job.returncode == -signal.SIGKILL
+    assert job.returncode == -signal.SIGTERM, "it was asked, and could have saved its state"
     assert _until(lambda: not Path(path).parent.exists())
+
+
+@pytest.mark.parametrize("gone", ["client", "engine"])
+def test_a_copy_can_save_its_state_when_it_is_left_alone(package, monkeypatch, tmp_path, gone) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    path = holder.stdout.readline().strip()
+    package.says(f"""
+import signal, time
+def stop(*_):
+    time.sleep(0.5)
+    open({str(tmp_path / "saved")!r}, "w").close()
+    sys.exit(143)
+signal.signal(signal.SIGTERM, stop)
+print("ready", flush=True)
+time.sleep(600)
+""")
+    job = package.start(path)
+    assert job.stdout is not None
+    assert job.stdout.readline() == "ready\n"
+    (job if gone == "client" else holder).kill()
+    assert _until((tmp_path / "saved").exists)
+    job.communicate(timeout=60)
+    holder.kill()
 
 
 def test_nothing_is_started_where_jobs_start_processes(monkeypatch) -> None:

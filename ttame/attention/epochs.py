@@ -19,9 +19,7 @@ from ttame.data.transforms import to_unit_range
 from ttame.errors import Stopped
 from ttame.params.attention import RecipeSettings
 from ttame.runtime.progress import progress
-
-ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Signals that ask to stop."""
+from ttame.runtime.stopping import ASKING
 
 
 def steps_of_epoch(images: int, recipe: RecipeSettings) -> int:
@@ -93,12 +91,12 @@ def _run_epoch(
             bar.update(recipe.batch_size)
             if training.batches % recipe.accumulate:
                 continue
-            if training.any_process(bool(stop)):
+            if training.any_process(bool(stop[0])):
                 training.save(state_file)
                 raise Stopped(
                     f"stopped in epoch {training.epoch + 1} after {training.batches} of {len(order)} batches; what is "
                     "finished is kept, run the same command to go on",
-                    *stop,
+                    stop[0] or signal.SIGTERM,  # another process of this training was told
                 )
             if training.any_process(time.monotonic() - saved > 60 * minutes):
                 training.save(state_file)
@@ -128,16 +126,16 @@ def validate(training: AttentionTraining, validation: ImageDataset, workers: int
 
 @contextmanager
 def _stop_request() -> Iterator[list[int]]:
-    """The number of the signal that asked to stop, if one did: of Ctrl-C, a closed terminal, a scheduler.
+    """The first signal that asked to stop, else 0; a second Ctrl-C interrupts.
 
     What ignores a signal, as `nohup` makes it, goes on ignoring it.
     """
-    requested: list[int] = []
+    requested = [0]
 
     def note(number: int, _: FrameType | None) -> None:
-        if requested and number == signal.SIGINT:
+        if requested[0] and number == signal.SIGINT:
             raise KeyboardInterrupt
-        requested[:] = [number]
+        requested[0] = requested[0] or number
 
     before = {number: signal.getsignal(number) for number in ASKING if signal.getsignal(number) != signal.SIG_IGN}
     for number in before:

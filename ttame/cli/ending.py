@@ -1,4 +1,4 @@
-"""How a command ends: every error, and every signal that asks to stop, as one line and an exit code."""
+"""How a command ends: every error, and every signal that asked to stop, as one line and an exit code."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 
 from ttame.errors import Stopped, TTameError
 from ttame.store.artifacts import write_text
@@ -19,34 +17,12 @@ TRACEBACK = Path("logs/traceback.txt")
 KEPT = "what is finished is kept, run the same command to go on"
 
 
-@contextmanager
-def stoppable() -> Iterator[None]:
-    """Raise `Stopped` where SIGTERM or SIGHUP arrives; once, so that what it interrupts can end in peace.
-
-    What ignores a signal, as `nohup` makes it, goes on ignoring it. A training has its own way to stop.
-    """
-
-    def stop(number: int, _: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_IGN)
-        raise Stopped(f"stopped; {KEPT}", number)
-
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    before = {number: handler for number, handler in before.items() if handler not in (None, signal.SIG_IGN)}
-    try:
-        for number in before:
-            signal.signal(number, stop)
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def end(error: BaseException) -> int:
     """Say on standard error what went wrong; the exit code."""
     if isinstance(error, Stopped):
         return _say(str(error), 128 + error.number)
     if isinstance(error, KeyboardInterrupt):
-        return _say(f"interrupted; {KEPT}", 128 + signal.SIGINT)
+        return _say(f"interrupted; {KEPT}", 128 + getattr(error, "number", signal.SIGINT))
     if isinstance(error, TTameError):
         return _say(str(error), 1)
     if _lacks_memory(error):

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ttame.cli.arguments import STAGES, make_parser
-from ttame.cli.ending import end, stoppable
+from ttame.cli.ending import end
 from ttame.errors import NotDefined, TTameError, suggestion
 from ttame.params.active import PARAMS_FILE, load_settings
 from ttame.params.planned import as_planned
 from ttame.params.settings import Settings
+from ttame.runtime.engine_lock import hold_for_dvc
 from ttame.runtime.portable import make_portable
+from ttame.runtime.stopping import ended_by_signals
 from ttame.store.paths import PAIR_OUTPUTS, page_file, results_file
 from ttame.store.provenance import recorded
 from ttame.store.undefined import write_undefined
@@ -28,11 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     A defect of ours leaves its traceback in a file; with TTAME_TRACEBACK in the environment, everything is raised.
     """
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal that is not UTF-8 has no `≈`
-            stream.reconfigure(errors="backslashreplace")
+        with suppress(OSError, AttributeError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # no `≈` where it is not UTF-8
     options = make_parser().parse_args(arguments)
     try:
-        with stoppable():
+        with ended_by_signals():
             if options.command in STAGES:
                 _run_stage(options)
             else:
@@ -152,6 +154,7 @@ def _computing_settings(options: argparse.Namespace) -> Settings:
 
 
 def _run_stage(options: argparse.Namespace) -> None:
+    hold_for_dvc()
     settings = _computing_settings(options)
     wildcards = {name: getattr(options, name) for name in STAGES[options.command][1]}
     _check_wildcards(settings, options.params, wildcards, trained=options.command == "train")

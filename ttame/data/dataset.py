@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -19,6 +18,7 @@ from ttame.data.transforms import (
     to_bytes,
 )
 from ttame.errors import TTameError
+from ttame.runtime.stopping import leave_signals_to_parent
 
 
 class ImageDataset(Dataset[Tensor]):
@@ -65,19 +65,13 @@ def load_batches(
         num_workers=workers,
         pin_memory=device is not None and device.type == "cuda",
         collate_fn=torch.stack,
-        worker_init_fn=_leave_stopping_to_the_parent,
+        worker_init_fn=leave_signals_to_parent,
     )
     try:
         yield from loader
     except TTameError as error:
         # A worker process hands over its traceback as the message; the line for the user is the last one.
         raise TTameError(str(error).strip().splitlines()[-1].removeprefix("ttame.errors.TTameError: ")) from None
-
-
-def _leave_stopping_to_the_parent(_: int) -> None:
-    """A signal to the whole group must not take the images from a training that is about to save its state."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
 
 
 def epoch_order(count: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:

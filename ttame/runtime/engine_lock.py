@@ -1,4 +1,4 @@
-"""One run of Snakemake at a time in a folder, by a lock that the system frees with its process, however it ends."""
+"""One run of an engine at a time in a folder, by a lock that the system frees with its process, however it ends."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ttame.errors import TTameError
+from ttame.runtime.stopping import ENGINE
 
 LOCK = Path(".scratch/engine.lock")
 
@@ -36,3 +37,14 @@ def hold(command: str) -> None:
     file.write(f"process {os.getpid()}: {command}\n")
     file.flush()
     _held.append(file)
+
+
+def hold_for_dvc() -> None:
+    """Take the lock in a stage that DVC runs, unless its run of Snakemake has it.
+
+    Raises:
+        TTameError: as `hold` does.
+    """
+    if "DVC_STAGE" in os.environ and ENGINE not in os.environ:
+        hold("dvc repro")
+        os.environ[ENGINE] = str(os.getppid())  # for processes that this one starts: the lock is theirs too

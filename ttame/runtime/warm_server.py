@@ -15,11 +15,13 @@ import importlib
 import json
 import os
 import runpy
+import select
 import selectors
 import shutil
 import signal
 import socket
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,17 +42,22 @@ LIBRARIES = (
 """What most stages of the embedded data load."""
 
 
+SECONDS_TO_SAVE = 30
+"""Of a copy that nobody waits for any more, until it is killed."""
+
+
 @dataclass
 class Job:
-    """A copy that runs, and the connection to who waits for it."""
+    """A copy that runs, and the connection to who waits for it; a time to be killed at once nobody does."""
 
     process: int
     watched: int
     connection: socket.socket
+    killed_at: float | None = None
 
 
 class Server:
-    """Forks for every request. Who goes away takes his copy with him, and the server's end takes all."""
+    """Forks for every request. A copy is asked to end when who waits for it goes away, all are at the server's end."""
 
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
@@ -62,7 +69,10 @@ class Server:
     def serve(self) -> list[int] | None:
         """In the server, nothing, once its standard input has ended; in a copy, the descriptors that it was sent."""
         while True:
-            for key, _ in self._selector.select():
+            waits = any(job.killed_at is not None for job in self._jobs)
+            ready = self._selector.select(timeout=1 if waits else None)
+            self._kill_late_ones()
+            for key, _ in ready:
                 if key.fileobj == 0:
                     self.end()
                     return None
@@ -116,34 +126,56 @@ class Server:
             for number in numbers:
                 os.kill(job.process, number)
             if not numbers:
-                self._finish(job, kill=True)
+                self._selector.unregister(job.connection)
+                self._ask_to_end(job)
         else:
-            self._finish(job, kill=False)
+            self._finish(job)
 
-    def _finish(self, job: Job, *, kill: bool) -> None:
-        if kill:
-            _kill(job.process)
+    def _ask_to_end(self, job: Job) -> None:
+        if job.killed_at is None:
+            job.killed_at = time.monotonic() + SECONDS_TO_SAVE
+            _send(job.process, signal.SIGTERM)
+
+    def _kill_late_ones(self) -> None:
+        for job in self._jobs:
+            if job.killed_at is not None and time.monotonic() > job.killed_at:
+                _send(job.process, signal.SIGKILL)
+
+    def _finish(self, job: Job) -> None:
+        """Of a copy that has ended; what it started ends with it where nobody waits for that."""
+        if job.killed_at is not None:
+            _send(job.process, signal.SIGKILL)
         _, status = os.waitpid(job.process, 0)
         with suppress(OSError):
             job.connection.send(str(os.waitstatus_to_exitcode(status)).encode())
-        for file in (job.watched, job.connection):
-            self._selector.unregister(file)
+        self._selector.unregister(job.watched)
+        if job.killed_at is None:
+            self._selector.unregister(job.connection)
         os.close(job.watched)
         job.connection.close()
         self._jobs.remove(job)
 
     def end(self) -> None:
-        """Kill what runs, and leave nothing to connect to."""
+        """Leave nothing to connect to, let what runs save what it did, and kill what does not end."""
         shutil.rmtree(Path(self._listener.getsockname()).parent, ignore_errors=True)
         for job in self._jobs:
-            _kill(job.process)
+            if job.killed_at is None:
+                self._selector.unregister(job.connection)
+            self._ask_to_end(job)
+        while self._jobs:
+            ended = [job for job in self._jobs if select.select([job.watched], [], [], 0.05)[0]]
+            for job in ended:
+                self._finish(job)
+            self._kill_late_ones()
 
 
-def _kill(process: int) -> None:
-    """The copy and what it has started."""
-    for kill in (os.killpg, os.kill):  # it may not have its group yet
-        with suppress(ProcessLookupError):
-            kill(process, signal.SIGKILL)
+def _send(process: int, number: int) -> None:
+    """To a copy and what it has started."""
+    with suppress(ProcessLookupError):
+        try:
+            os.killpg(process, number)
+        except ProcessLookupError:  # it has no group yet
+            os.kill(process, number)
 
 
 def become(descriptors: list[int], server: int) -> None:

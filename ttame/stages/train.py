@@ -39,7 +39,7 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
         TTameError: when the training list is smaller than a step, the loss is no longer finite, or a checkpoint to
             import does not fit.
         NotDefined: when the method is not defined on this classifier.
-        Stopped: on SIGTERM, once the state is saved.
+        Stopped: on SIGINT, SIGTERM and SIGHUP, once the state is saved.
     """
     attention = settings.attention[method]
     processes = open_processes(settings.execution, attention.recipe.precision)

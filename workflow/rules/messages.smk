@@ -10,6 +10,7 @@ CHATTER = re.compile(
     "Assuming unrestricted|Building DAG|Using shell|Provided |Rules claiming|Select jobs|Execute |Conda environments"
     "|Removing output|Restored previous|Cannot restore|Shutting down|Exiting because|Complete log|Elapsed time|Reasons:|This was a dry-run"
 )
+AROUND_A_REFUSAL = re.compile('^(WorkflowError in file .*|  File ".*)$', re.MULTILINE)
 UNSAID = {LogEvent.JOB_FINISHED, LogEvent.RESOURCES_INFO, LogEvent.WORKFLOW_STARTED, LogEvent.SHELLCMD, LogEvent.JOB_STARTED}
 
 
@@ -32,6 +33,8 @@ class OneLineAJob(logging.Filter):
         if event is LogEvent.JOB_ERROR:
             self.failed.append(reason(record))
             return False
+        if event is LogEvent.ERROR and "__onstart" in record.getMessage():
+            return self.say(record, AROUND_A_REFUSAL.sub("", record.getMessage()).strip())
         if event is LogEvent.ERROR and record.exception == "RuleException":
             return False
         if event is LogEvent.ERROR and self.failed and "At least one job" in record.getMessage():

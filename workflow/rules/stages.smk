@@ -26,6 +26,7 @@ for stage in STAGES:
             "../envs/ttame.yaml"
         message:
             "{params.command}"
-        # A text without names of this loop, since Snakemake reads it when the loop is over.
+        # A text without names of this loop, since Snakemake reads it when the loop is over. A signal to the whole group
+        # is not for `tee`: without a reader the job could not say how it ended.
         shell:
-            "(TTAME_PLANNED={params.planned} {params.command}) 2>&1 | tee {log}"
+            "(TTAME_PLANNED={params.planned} {params.command}) 2>&1 | (trap '' INT TERM HUP; exec tee {log})"
