@@ -87,7 +87,7 @@ SHARP = yaml.safe_load((REPOSITORY / "params.yaml").read_text())["attention"]["t
         ("backbones", ["a.b"], r"backbones\.0: 'a\.b' should be of letters, digits"),
         ("models.shapes_cnn", {"layers": 3}, r"models\.shapes_cnn\.layers: 3 should be 'auto' or be a valid list"),
         ("data.roots.train", "", r"data\.roots\.train: '' should have at least 1 character"),
-        ("data.roots.train", " ", r"data\.roots\.train: is blank; expected a path, or null"),
+        ("data.roots.train", " ", r"data\.roots\.train: ' ' is blank"),
         ("data.source", "folder", r"ground_truth needs data\.source: shapes"),
         ("executoin", {}, r"unknown key 'executoin'; did you mean 'execution'"),
         ("explainers.rise.mask", 3, r"explainers\.rise: unknown key 'mask'; did you mean 'masks'"),

@@ -84,7 +84,7 @@ def faults(monkeypatch) -> Faults:
 def _files() -> dict[str, bytes]:
     """Every result but the measurements and the page that shows them."""
     files = [path for path in Path("results").rglob("*") if path.is_file()]
-    return {str(path): path.read_bytes() for path in files if "cost" not in str(path) and path.name != "index.html"}
+    return {str(path): path.read_bytes() for path in files if "cost" not in str(path) and path.name != "measured.html"}
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="tells by it which file is synchronised")

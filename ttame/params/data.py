@@ -4,26 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from ttame.params.section import Count, EachOnce, Name, Section, Seed, Split, Text
-
-
-def _not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("is blank; expected a path, or null")
-    return text
-
-
-PathText = Annotated[Text, AfterValidator(_not_blank)]
 
 
 class PerSplitPaths(Section):
     """A path for each split, or null."""
 
-    train: PathText | None = Field(None, description="for the images that train the attention mechanisms")
-    validation: PathText | None = Field(None, description="for the images that watch the training")
-    evaluation: PathText | None = Field(None, description="for the images that the methods are compared on")
+    train: Text | None = Field(None, description="for the images that train the attention mechanisms")
+    validation: Text | None = Field(None, description="for the images that watch the training")
+    evaluation: Text | None = Field(None, description="for the images that the methods are compared on")
 
     def __getitem__(self, split: Split) -> str | None:
         path: str | None = getattr(self, split)
