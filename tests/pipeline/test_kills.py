@@ -102,13 +102,9 @@ def _go_on(folder: Path, engine: list[str]) -> None:
 
 def _results(folder: Path) -> dict[Path, bytes]:
     """Every result but measurements."""
-    files = (path for path in (folder / "results" / "tiny").rglob("*") if path.is_file())
-    measured = ("cost", "page", "tables")
-    return {
-        path.relative_to(folder): path.read_bytes()
-        for path in files
-        if not {*path.relative_to(folder).parts} & {*measured} and "speed" not in path.name
-    }
+    files = [path.relative_to(folder) for path in (folder / "results" / "tiny").rglob("*") if path.is_file()]
+    files = [path for path in files if "cost" not in str(path) and path.name != "measured.html"]
+    return {path: (folder / path).read_bytes() for path in files}
 
 
 def test_the_same_command_goes_on_after_a_kill_of_all(tmp_path) -> None:
@@ -136,9 +132,10 @@ def test_after_kills_the_results_are_those_of_an_unbroken_run(tmp_path, name) ->
     met = []
     for stage, (number, whom) in zip(stages, ways, strict=True):
         # So that there is something to do for this stage, whatever the runs before finished.
-        shutil.rmtree(folder / "results/tiny" / {"train": "attention"}.get(stage, stage), ignore_errors=True)
+        made = {"train": "attention", "truths": "model_truths"}.get(stage, stage)
+        shutil.rmtree(folder / "results/tiny" / made, ignore_errors=True)
         shutil.rmtree(folder / ".dvc" / "cache", ignore_errors=True)
-        met.append(_kill(folder, engine, stage, number, whom, chance.uniform(0, 0.3)))
-    print(f"{sum(met)} of {len(met)} kills met their stage")
+        met.append(_kill(folder, engine, stage, number, whom, chance.uniform(0, 0.1)))
+    assert sum(met) >= len(met) // 2, f"{sum(met)} of {len(met)} kills met their stage"
     _go_on(folder, engine)
     assert _results(folder) == expected
