@@ -22,7 +22,7 @@ STAGES = {
     "sanity": ("does the map of METHOD change when BACKBONE loses its weights?", ("backbone", "method")),
     "figure": ("a picture of the maps of every method on BACKBONE", ("backbone",)),
     "tables": ("the comparison tables", ()),
-    "page": ("the results page, one HTML file, and the table of measured cost", ()),
+    "page": ("the results page, one HTML file, and the page and table of measured cost", ()),
 }
 """Help text and arguments of each stage; the module `ttame.stages.<name>` runs it."""
 

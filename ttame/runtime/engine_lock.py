@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sys
 from pathlib import Path
 from typing import TextIO
 
@@ -30,8 +31,9 @@ def hold(command: str) -> None:
         holder = file.read().strip()
         file.close()
         raise TTameError(f"another run is at work in this folder ({holder}); wait for its end, or stop it") from None
-    except OSError:  # a network file system without locks
+    except OSError as error:  # a network file system without locks
         file.close()
+        print(f"warning: {LOCK}: {error.strerror}, so no second run is told of this one", file=sys.stderr)
         return
     file.truncate(0)
     file.write(f"process {os.getpid()}: {command}\n")
