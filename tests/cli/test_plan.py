@@ -30,9 +30,20 @@ def test_plan_counts_what_the_stages_then_do(experiment, capsys) -> None:
     Path("params.yaml").write_text(yaml.safe_dump(params))
     run("plan")
     plan = capsys.readouterr().out
-    assert "24 train, 6 validation, 10 evaluation images, 13 jobs" in plan
+    assert "24 train, 6 validation, 10 evaluation images, 15 jobs" in plan
     stages = [row["Stage"] for row in _rows(plan)]
-    assert stages == [*["maps", "scores", "sanity"] * 3, "train", "maps", "scores", "sanity", "all"]
+    assert stages == [
+        "basis",
+        "sensitivity",
+        *["maps", "scores", "sanity"] * 3,
+        "train",
+        "maps",
+        "scores",
+        "sanity",
+        "all",
+    ]
+    basis = next(row for row in _rows(plan) if row["Stage"] == "basis")
+    assert (basis["Method"], basis["Images"], basis["Forward"]) == ("Single deletion", "10", "170")
     run("datalists")
     run("train", "shapes_cnn", "ttame")
     for method in ("gradcam", "scorecam", "rise", "ttame"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from ttame.explainers.registry import EXPLAINERS
+from ttame.measures.registry import MEASURES
 from ttame.params.active import load_settings
 from ttame.params.section import SPLITS
 from ttame.params.settings import Settings
@@ -24,6 +26,7 @@ EXEMPT = {
     "ttame/errors.py",
     "ttame/explainers/entry.py",
     "ttame/explainers/options.py",
+    "ttame/measures/options.py",
     "ttame/runtime/gpus.py",
     "ttame/runtime/launching.py",
     "ttame/runtime/progress.py",
@@ -37,6 +40,10 @@ EXEMPT = {
 
 # What decides a pair is in its specification, whose stage depends on these.
 SPECIFIED = {"ttame/explainers/registry.py", "ttame/params/specification.py"}
+
+
+# Where a measure is and how tables call it; what it does is in its own file.
+NAMED = {"ttame/measures/column.py", "ttame/measures/registry.py"}
 
 
 def _imports(module: Path) -> set[Path]:
@@ -84,10 +91,13 @@ def _module(stage: str) -> str:
 def test_code_of_a_stage_is_its_import_closure(stage: str) -> None:
     module = _module(stage)
     methods = [name for name, entry in EXPLAINERS.items() if not entry.needs_training]
-    for method in methods if "${item.method}" in str(_code(stage)) else [""]:
-        deps = [dep.replace("${item.method}", method) for dep in _code(stage)]
-        chosen = [dep for dep in deps if dep in (f"ttame/explainers/{method}.py", "ttame/explainers/learned.py")]
-        closure = _closure(module, *chosen) - (SPECIFIED if _is_specified(stage) else set())
+    measures = MEASURES if "${item.measure}" in str(_code(stage)) else [""]
+    pairs = itertools.product(methods if "${item.method}" in str(_code(stage)) else [""], measures)
+    for method, measure in pairs:
+        deps = [dep.replace("${item.method}", method).replace("${item.measure}", measure) for dep in _code(stage)]
+        modules = (f"ttame/explainers/{method}.py", "ttame/explainers/learned.py", f"ttame/measures/{measure}.py")
+        closure = _closure(module, *(dep for dep in deps if dep in modules))
+        closure -= (SPECIFIED if _is_specified(stage) else set()) | (NAMED if measure else set())
         missing = [found for found in sorted(closure) if not any(_covers(dep, found) for dep in deps)]
         assert missing == [], f"dvc.yaml: stages.{stage}.deps: add these"
 
@@ -96,7 +106,11 @@ def test_code_of_a_stage_is_its_import_closure(stage: str) -> None:
 def test_no_stage_lists_code_that_it_does_not_use(stage: str) -> None:
     methods = [f"ttame/explainers/{name}.py" for name, entry in EXPLAINERS.items() if not entry.needs_training]
     explainers = ["ttame/explainers/learned.py"] if "trained" in stage else methods
-    used = [_module(stage), *(explainers if stage.startswith(("maps", "sanity")) else [])]
+    used = [_module(stage), *(explainers if stage.startswith(("maps", "measure", "sanity")) else [])]
+    if stage.startswith(("basis", "measure", "sensitivity")):
+        used += [f"ttame/measures/{name}.py" for name in MEASURES]
+    if stage == "sensitivity":
+        used += [*methods, "ttame/explainers/learned.py"]
     closure = _closure(*used, without=set())
     needless = [dep for dep in _code(stage) if "$" not in dep and not any(_covers(dep, found) for found in closure)]
     assert needless == [], f"dvc.yaml: stages.{stage}.deps: remove these"
@@ -118,8 +132,15 @@ def test_files_are_those_that_the_package_writes() -> None:
     folder = str(paths.specification_file(settings, **pair).parents[1])
     assert _outs("specifications", settings) == {folder, str(paths.trainings_file(settings))}
     for stage in ("train", "maps", "maps_trained", "scores", "scores_trained", "sanity", "sanity_trained"):
-        makers = paths.PAIR_OUTPUTS[stage.partition("_")[0]]
+        makers = paths.OUTPUTS[stage.partition("_")[0]]
         assert _outs(stage, settings, **pair) == {str(make(settings, *pair.values())) for make in makers}
+    backbone, measure = pair["backbone"], settings.measures.taken[0]
+    assert _outs("basis", settings, backbone=backbone, measure=measure) == {
+        str(paths.basis_file(settings, backbone, measure))
+    }
+    for stage in ("measure", "measure_trained"):
+        measured = str(paths.measure_file(settings, backbone, pair["method"], measure))
+        assert _outs(stage, settings, **pair, measure=measure) == {measured}
     assert _outs("figure", settings, backbone=pair["backbone"]) == {str(paths.figure_file(settings, pair["backbone"]))}
     assert {str(paths.results_file(settings)), str(paths.statistics_file(settings))} <= _outs("tables", settings)
     assert str(paths.page_file(settings)) in _outs("page", settings)
@@ -127,7 +148,7 @@ def test_files_are_those_that_the_package_writes() -> None:
 
 
 def test_there_are_few_stages() -> None:
-    assert len(STAGES) <= 13
+    assert len(STAGES) <= 17
 
 
 def test_every_pair_stage_reads_no_more_of_the_params_than_its_specification_says() -> None:

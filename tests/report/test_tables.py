@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from ttame.cli.main import main
+from ttame.measures.column import Column
 from ttame.report import latex
-from ttame.report.columns import Column
 from ttame.report.comparisons import compare
 from ttame.report.marks import mark_cells, rank_methods
 

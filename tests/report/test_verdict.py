@@ -39,9 +39,15 @@ def evaluate(tmp_path: Path):
     return make
 
 
+def unobjectionable(evaluation: Evaluation) -> pd.DataFrame:
+    """Checks that let every measure rank."""
+    keys = [column.key for column in quality_columns(METRICS) if column.key in evaluation.means]
+    return pd.DataFrame({"objection": [""] * len(keys)}, index=keys)
+
+
 def test_it_counts_what_the_tests_found(evaluate) -> None:
     evaluation = evaluate(["center", "gradcam", "rise", "ttame"], 40)
-    sentence = verdict("shapes_cnn", evaluation)
+    sentence = verdict("shapes_cnn", evaluation, unobjectionable(evaluation))
     columns = quality_columns(METRICS)
     table = evaluation.statistics
     better = worse = open_ = 0
@@ -75,9 +81,24 @@ def test_a_difference_outside_both_intervals_is_significant(evaluate) -> None:
 
 
 def test_without_a_reference_it_names_the_leader(evaluate) -> None:
-    assert re.match(r"On vit, (RISE|Grad-CAM) is the best", verdict("vit", evaluate(["gradcam", "rise"], 30)))
+    evaluation = evaluate(["gradcam", "rise"], 30)
+    assert re.match(r"On vit, (RISE|Grad-CAM) is the best", verdict("vit", evaluation, unobjectionable(evaluation)))
 
 
 def test_too_little_to_compare_is_said(evaluate) -> None:
-    assert "of one image no difference" in verdict("vit", evaluate(["gradcam", "ttame"], 1))
-    assert "too few methods or images" in verdict("vit", evaluate(["gradcam"], 5))
+    for evaluation, said in (
+        (evaluate(["gradcam", "ttame"], 1), "of one image no difference"),
+        (evaluate(["gradcam"], 5), "too few methods or images"),
+    ):
+        assert said in verdict("vit", evaluation, unobjectionable(evaluation))
+
+
+def test_a_measure_with_an_objection_has_no_say(evaluate) -> None:
+    evaluation = evaluate(["gradcam", "ttame"], 40)
+    checks = unobjectionable(evaluation)
+    checks.loc[checks.index != "insertion", "objection"] = "prefers everything but one"
+    sentence = verdict("vit", evaluation, checks)
+    assert "T-TAME is the best or no worse than the best in 1 of the 1 measures that may rank (Insertion)" in sentence
+    assert "1 comparisons, it is significantly better in 1, worse in 0" in sentence
+    checks["objection"] = "separates no two methods"
+    assert "so there is no ranking" in verdict("vit", evaluation, checks)

@@ -25,6 +25,8 @@ def tiny_params(params: dict[str, Any]) -> dict[str, Any]:
     params["attention"]["ttame"]["recipe"] |= {"epochs": 2, "batch_size": 8}
     params["metrics"]["road"]["shares"] = [10, 70]
     params["metrics"]["insertion_deletion"]["steps"] = 4
+    params["measures"]["taken"] = ["single_deletion"]
+    params["sensitivity"]["images"] = 4
     params["sanity"]["images"] = 8
     params["execution"] |= {"device": "cpu", "threads": 1, "batch_size": 4, "workers": 0}
     return params

@@ -19,7 +19,7 @@ from ttame.params.settings import Settings
 from ttame.runtime.engine_lock import hold_for_dvc
 from ttame.runtime.portable import make_portable
 from ttame.runtime.stopping import ended_by_signals
-from ttame.store.paths import PAIR_OUTPUTS, page_file, results_file
+from ttame.store.paths import OUTPUTS, page_file, results_file
 from ttame.store.provenance import recorded
 from ttame.store.undefined import write_undefined
 
@@ -164,16 +164,20 @@ def _run_stage(options: argparse.Namespace) -> None:
             try:
                 stage(settings, *wildcards.values())
             except NotDefined as reason:
-                if options.command not in PAIR_OUTPUTS:
+                if options.command not in OUTPUTS:
                     raise
                 print(f"{reason}, so there is nothing to do", file=sys.stderr)
-                for output in PAIR_OUTPUTS[options.command]:
+                for output in OUTPUTS[options.command]:
                     write_undefined(output(settings, *wildcards.values()), str(reason))
 
 
 def _check_wildcards(settings: Settings, params: Path, wildcards: dict[str, str], trained: bool) -> None:
     methods = settings.methods.trained if trained else settings.methods.all
-    for name, known in (("backbone", settings.backbones), ("method", methods)):
+    for name, known in (
+        ("backbone", settings.backbones),
+        ("method", methods),
+        ("measure", settings.measures.taken),
+    ):
         value = wildcards.get(name)
         if value is not None and value not in known:
             hint = suggestion(value, known) or f"; it has {', '.join(known)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,6 +12,9 @@ from ttame.cli.calibration import Calibration, Cost
 from ttame.data.datalists import make_datalists, read_datalist
 from ttame.errors import NotDefined
 from ttame.explainers.registry import refuse_undefined_pair, title
+from ttame.measures.measure import make_measure
+from ttame.measures.noise import STEPS
+from ttame.measures.registry import MEASURES
 from ttame.params.section import SPLITS, Split
 from ttame.params.settings import Settings
 from ttame.report.markdown import MISSING, markdown_table
@@ -28,7 +32,7 @@ and starting the jobs come on top. "Took" is what the stage took when it last ra
 
 @dataclass(frozen=True)
 class Row:
-    """One job of the DAG."""
+    """One job of the DAG; where it is one of a measure, `method` is its name."""
 
     stage: str
     backbone: str
@@ -83,6 +87,15 @@ def _count(settings: Settings, split: Split) -> int:
 def _of_backbone(settings: Settings, backbone: str, calibration: Calibration) -> Iterator[Row]:
     if backbone in settings.data.model_truths:
         yield Row("truths", backbone, "", _count(settings, "train"), calibration.forward)
+    forward = calibration.forward.seconds
+    for measure in settings.measures.taken:
+        images = _count(settings, "evaluation")
+        passes = make_measure(measure, settings).passes(images)
+        yield Row("basis", backbone, measure, images, Cost(passes * forward, passes, 0.0))
+    few = min(settings.sensitivity.images, _count(settings, "evaluation"))
+    yield Row(
+        "sensitivity", backbone, "", few * settings.sensitivity.methods * len(STEPS), _scoring(settings, calibration)
+    )
 
 
 def _of_method(
@@ -96,13 +109,27 @@ def _of_method(
     metrics, evaluated = settings.metrics, images["evaluation"]
     a_map = calibration.map(method)
     yield Row("maps", backbone, method, evaluated * (2 if metrics.coherency else 1), a_map)
-    forward = calibration.forward
-    fills = 2 * len(metrics.road.shares)
-    passes = 1 + len(metrics.shares) + fills + 2 * metrics.insertion_deletion.steps
-    seconds = passes * forward.seconds + fills * calibration.fill
-    yield Row("scores", backbone, method, evaluated, Cost(seconds, passes, 0.0))
+    yield Row("scores", backbone, method, evaluated, _scoring(settings, calibration))
+    measures = [make_measure(measure, settings) for measure in settings.measures.taken]
+    if new_maps := sum(measure.new_maps(evaluated) for measure in measures):
+        yield Row("measure", backbone, method, new_maps, dataclasses.replace(a_map, bytes=0.0))
+    if passes := sum(measure.judge_passes() for measure in measures):
+        yield Row("measure", backbone, method, evaluated, Cost(passes * calibration.forward.seconds, passes, 0.0))
     checked = min(settings.sanity.images, evaluated) * (1 + len(settings.sanity.depths))
     yield Row("sanity", backbone, method, checked, Cost(a_map.seconds, a_map.forward, a_map.backward))
+
+
+def _scoring(settings: Settings, calibration: Calibration) -> Cost:
+    """AD, IC, ROAD and the curves of one image."""
+    metrics = settings.metrics
+    fills = 2 * len(metrics.road.shares)
+    passes = 1 + len(metrics.shares) + fills + 2 * metrics.insertion_deletion.steps
+    return Cost(passes * calibration.forward.seconds + fills * calibration.fill, passes, 0.0)
+
+
+def _label(name: str) -> str:
+    """What tables call a method, or a measure."""
+    return MEASURES[name].title if name in MEASURES else title(name) if name else ""
 
 
 def _cells(row: Row, took: dict[str, float]) -> list[str]:
@@ -112,7 +139,7 @@ def _cells(row: Row, took: dict[str, float]) -> list[str]:
     return [
         row.stage,
         row.backbone,
-        title(row.method) if row.method else "",
+        _label(row.method),
         f"{row.images}",
         f"{row.images * cost.forward:.0f}",
         f"{row.images * cost.backward:.0f}",

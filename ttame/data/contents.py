@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ttame.data.sample import Parts
 from ttame.data.sources import Entry, ImageSource, ShapesSource, open_source
 from ttame.errors import TTameError
 from ttame.params.data import DataSettings
@@ -95,6 +96,9 @@ class CheckedSource:
 
     def object_mask(self, name: str) -> NDArray[np.bool_] | None:
         return self._source.object_mask(name)
+
+    def parts(self, name: str) -> Parts | None:
+        return self._source.parts(name)
 
 
 def open_checked(data: DataSettings, split: Split, contents: Path) -> ImageSource:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 
 @dataclass(frozen=True)
@@ -19,3 +20,16 @@ class Sample:
 
     name: str
     object_mask: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The objects of an image that can be drawn again without one of them.
+
+    Attributes:
+        pixels: (P, H, W) bool, the visible pixels of each; no pixel belongs to two.
+        without: the image without each of the P, everything else untouched.
+    """
+
+    pixels: NDArray[np.bool_]
+    without: list[Image.Image]

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 IMAGE_SIZE = 64
 OUTLINES = ("circle", "square", "triangle", "star", "cross")
 PATTERNS = ("striped", "dotted")
+DISTRACTORS = (3, 5)
+MOST_PARTS = DISTRACTORS[1] + 1
 CLASS_NAMES = tuple(f"{pattern} {outline}" for outline in OUTLINES for pattern in PATTERNS)
 
 Array = NDArray[np.float64]
@@ -29,26 +31,40 @@ class ShapesImage:
     Attributes:
         pixels: (64, 64, 3) uint8, RGB.
         object_mask: (64, 64) bool, true on the pixels of the object that decides the class.
+        parts: (64, 64) uint8, which part is seen at each pixel: 0 for the background, 1 and on for the distractors in
+            the order of painting, and `part_count` for the object.
+        part_count: distractors and the object.
         label: index into `CLASS_NAMES`.
     """
 
     pixels: NDArray[np.uint8]
     object_mask: NDArray[np.bool_]
+    parts: NDArray[np.uint8]
+    part_count: int
     label: int
 
 
-def render(seed: int, index: int) -> ShapesImage:
-    """Render image `index` of the data set with this seed; the same pair gives the same pixels everywhere."""
+def render(seed: int, index: int, without: int | None = None) -> ShapesImage:
+    """Render image `index` of the data set with this seed; the same pair gives the same pixels everywhere.
+
+    Args:
+        seed, index: of the image.
+        without: the part that is left out, everything else untouched: what it hid is seen.
+    """
     random = np.random.default_rng(np.random.SeedSequence([seed, index]))
     label = int(random.integers(len(CLASS_NAMES)))
     outline, pattern = divmod(label, len(PATTERNS))
     canvas = _background(random)
-    for _ in range(int(random.integers(3, 6))):
-        canvas = _paint_distractor(canvas, random)
-    canvas, coverage = _paint_object(canvas, OUTLINES[outline], PATTERNS[pattern], random)
+    painted = [_distractor(random) for _ in range(int(random.integers(DISTRACTORS[0], DISTRACTORS[1] + 1)))]
+    painted.append(_object(OUTLINES[outline], PATTERNS[pattern], random))
+    parts = np.zeros((IMAGE_SIZE, IMAGE_SIZE), np.uint8)
+    for part, (coverage, fill) in enumerate(painted, start=1):
+        if part != without:
+            canvas = _paint(canvas, coverage, fill)
+            parts[coverage > 0.5] = part
     canvas += random.normal(0.0, 0.02, canvas.shape)
     pixels = np.round(np.clip(canvas, 0.0, 1.0) * 255.0).astype(np.uint8)
-    return ShapesImage(pixels, coverage > 0.5, label)
+    return ShapesImage(pixels, parts == len(painted), parts, len(painted), label)
 
 
 _ROWS, _COLUMNS = np.mgrid[0:IMAGE_SIZE, 0:IMAGE_SIZE].astype(np.float64)
@@ -142,23 +158,22 @@ def _paint(canvas: Array, coverage: Array, fill: Array) -> Array:
     return canvas + coverage[..., None] * (fill - canvas)
 
 
-def _paint_distractor(canvas: Array, random: np.random.Generator) -> Array:
-    """Half of the class: a plain class outline, or a class pattern in an ellipse."""
+def _distractor(random: np.random.Generator) -> tuple[Array, Array]:
+    """Coverage and fill of half of a class: a plain class outline, or a class pattern in an ellipse."""
     radius = random.uniform(5.0, 9.0)
     x, y = _local(random.uniform(4, IMAGE_SIZE - 4, 2), radius, random.uniform(0, 2 * np.pi))
     first, second = _contrasting_colours(random)
     if random.uniform() < 0.5:
-        coverage = _coverage(OUTLINES[int(random.integers(len(OUTLINES)))], x, y, radius)
-        return _paint(canvas, coverage, first)
+        return _coverage(OUTLINES[int(random.integers(len(OUTLINES)))], x, y, radius), first
     weight = _pattern(PATTERNS[int(random.integers(len(PATTERNS)))], x, y, radius, random)[..., None]
-    return _paint(canvas, _coverage("ellipse", x, y, radius), first + weight * (second - first))
+    return _coverage("ellipse", x, y, radius), first + weight * (second - first)
 
 
-def _paint_object(canvas: Array, outline: str, pattern: str, random: np.random.Generator) -> tuple[Array, Array]:
+def _object(outline: str, pattern: str, random: np.random.Generator) -> tuple[Array, Array]:
+    """Coverage and fill of the object that decides the class."""
     radius = random.uniform(10.0, 15.0)
     centre = random.uniform(radius + 1, IMAGE_SIZE - radius - 1, 2)
     x, y = _local(centre, radius, random.uniform(-0.35, 0.35))
-    coverage = _coverage(outline, x, y, radius)
     first, second = _contrasting_colours(random)
     weight = _pattern(pattern, x, y, radius, random)[..., None]
-    return _paint(canvas, coverage, first + weight * (second - first)), coverage
+    return _coverage(outline, x, y, radius), first + weight * (second - first)

@@ -15,6 +15,7 @@ from PIL import Image
 from ttame.data import shapes
 from ttame.data.folders import exists, files_below, fits_a_list, is_of_the_system, real_path
 from ttame.data.images import open_rgb, suffixes
+from ttame.data.sample import Parts
 from ttame.errors import TTameError
 from ttame.params.data import DataSettings
 from ttame.params.section import Split
@@ -50,6 +51,9 @@ class ImageSource(Protocol):
     def object_mask(self, name: str) -> NDArray[np.bool_] | None:
         """(H, W) truth about where the evidence is, or None where there is none."""
 
+    def parts(self, name: str) -> Parts | None:
+        """What the image is made of, or None where it cannot be drawn again without a part."""
+
 
 class ShapesSource:
     """Rendered images; the name `shapes-<seed>-<index>` says all, so a list needs nothing beside it."""
@@ -78,18 +82,24 @@ class ShapesSource:
     def object_mask(self, name: str) -> NDArray[np.bool_]:
         return self._render(name).object_mask
 
-    def _render(self, name: str) -> shapes.ShapesImage:
+    def parts(self, name: str) -> Parts:
+        image = self._render(name)
+        numbers = range(1, image.part_count + 1)
+        pixels = np.stack([image.parts == part for part in numbers])
+        return Parts(pixels, [Image.fromarray(self._render(name, without=part).pixels) for part in numbers])
+
+    def _render(self, name: str, without: int | None = None) -> shapes.ShapesImage:
         prefix, _, numbers = name.partition("-")
         seed, _, index = numbers.partition("-")
         if prefix != "shapes" or not (seed.isdecimal() and index.isdecimal()):
             raise TTameError(f"{name}: not an image of the shapes data; expected shapes-<seed>-<index>")
-        return _render(int(seed), int(index))
+        return _render(int(seed), int(index), without)
 
 
 @lru_cache(maxsize=4096)
-def _render(seed: int, index: int) -> shapes.ShapesImage:
-    # 16 KB each: the next epoch need not render again.
-    return shapes.render(seed, index)
+def _render(seed: int, index: int, without: int | None) -> shapes.ShapesImage:
+    # 20 KB each: the next epoch need not render again.
+    return shapes.render(seed, index, without)
 
 
 class FolderSource:
@@ -142,6 +152,9 @@ class FolderSource:
         return open_rgb(self._path(name))
 
     def object_mask(self, name: str) -> None:
+        return None
+
+    def parts(self, name: str) -> None:
         return None
 
     def identity(self, name: str) -> str:

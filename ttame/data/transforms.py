@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -44,6 +45,12 @@ def center_crop(image: Image.Image, preprocessing: Preprocessing) -> Image.Image
     rows, columns = preprocessing.input_size
     left, top = (image.width - columns) // 2, (image.height - rows) // 2
     return image.crop((left, top, left + columns, top + rows))
+
+
+def fit_mask(mask: NDArray[np.bool_], preprocessing: Preprocessing) -> NDArray[np.bool_]:
+    """A mask of an image's own size as the classifier sees it: (H, W) bool to (rows, columns) of the input."""
+    image = Image.fromarray(mask.astype(np.uint8) * 255)
+    return np.asarray(center_crop(resize_shorter_side(image, preprocessing), preprocessing)) > 127
 
 
 def random_crop_and_flip(image: Image.Image, preprocessing: Preprocessing, random: np.random.Generator) -> Image.Image:

@@ -60,6 +60,13 @@ EXPLAINERS: dict[str, Entry] = {
     "center": Entry(
         "Center", "control", "ttame.explainers.center:Center", "0 + 0", "a method must beat it", options=CenterOptions
     ),
+    "everything_but_one": Entry(
+        "Everything but one",
+        "control",
+        "ttame.explainers.everything_but_one:EverythingButOne",
+        "0 + 0",
+        "a measure that it wins measures nothing",
+    ),
     "gradcam": Entry(
         "Grad-CAM", "gradient", "ttame.explainers.gradcam:GradCAM", "1 + 1", SELVARAJU, reads_target_layer=True
     ),

@@ -1,7 +1,9 @@
-"""Average drop and increase in confidence (Chattopadhay et al., Grad-CAM++, WACV 2018).
+"""Average drop and increase in confidence (Chattopadhay et al., Grad-CAM++, WACV 2018), and average gain (Zhang et al.,
+Opti-CAM, 2023, arXiv 2301.07002).
 
-Both are means over images, in percent: AD = 100 / N * sum max(0, p - q) / p, lower is better; IC = 100 / N * #(q > p),
-higher is better. Here is what each image adds.
+All are means over images, in percent: AD = 100 / N * sum max(0, p - q) / p, lower is better; IC = 100 / N * #(q > p),
+higher is better; AG = 100 / N * sum max(0, q - p) / (1 - p), higher is better. Here is what each image adds. None of
+them can tell a map from one that keeps nearly everything: the larger the mask, the better AD.
 """
 
 from __future__ import annotations
@@ -35,3 +37,17 @@ def increase(clean: Tensor, masked: Tensor) -> Tensor:
         (N,) bool.
     """
     return masked > clean
+
+
+def gain(clean: Tensor, masked: Tensor) -> Tensor:
+    """max(0, q - p) / (1 - p) of each image, and 0 where p is 1: how much of what was missing the mask brought.
+
+    Args:
+        clean: (N,) p, as for `drop`.
+        masked: (N,) q.
+
+    Returns:
+        (N,) in [0, 1].
+    """
+    risen = (masked - clean).clamp(min=0)
+    return torch.where(clean < 1, risen / (1 - clean).clamp(min=torch.finfo(clean.dtype).tiny), 0.0)

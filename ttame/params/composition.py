@@ -65,6 +65,7 @@ def whole(settings: Settings) -> dict[str, Any]:
         "models": settings.backbones,
         "attention": settings.methods.trained,
         "explainers": settings.methods.training_free,
+        "measures": ["taken", *settings.measures.taken],
     }
     return values | {section: {name: values[section][name] for name in names} for section, names in used.items()}
 

@@ -55,6 +55,16 @@ class MetricSettings(Section):
     )
 
 
+class SensitivitySettings(Section):
+    """Does a measure fall when maps are mixed with noise?"""
+
+    methods: Count = Field(2, description="how many of the best methods, by their mean rank over all measures")
+    images: Count = Field(
+        32, description="how many are scored again, spread evenly over the evaluation list, and how many grids at most"
+    )
+    seed: Seed = Field(1, description="seed of the noise")
+
+
 class SanitySettings(Section):
     """Does the map change when the classifier loses its weights?"""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from ttame.errors import TTameError, suggestion
 from ttame.explainers.registry import EXPLAINERS, find, registered_name
+from ttame.measures.registry import MEASURES
 from ttame.params.attention import AttentionSettings
 from ttame.params.section import SPLITS
 from ttame.params.settings import Settings
@@ -26,6 +27,7 @@ def check_references(settings: Settings, source: str) -> None:
         _check_methods(settings)
         for method in settings.methods.trained:
             _check_training(settings, method, settings.attention[method])
+        _known(settings.measures.taken, "measures.taken", list(MEASURES), "a measure")
         _check_data(settings)
     except TTameError as error:
         raise TTameError(f"{source}: {error}") from None
@@ -74,6 +76,8 @@ def _check_data(settings: Settings) -> None:
         return
     if "ground_truth" in settings.methods.training_free:
         raise TTameError("methods.training_free: ground_truth needs data.source: shapes; remove it")
+    if "known_parts" in settings.measures.taken:
+        raise TTameError("measures.taken: known_parts needs data.source: shapes; remove it")
     for split in SPLITS:
         if settings.data.roots[split] is None:
             raise TTameError(f"data.roots.{split}: the folder of the images is missing; give its path")

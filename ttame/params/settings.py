@@ -14,15 +14,16 @@ from ttame.explainers.entry import Entry
 from ttame.explainers.registry import EXPLAINERS, in_order
 from ttame.params.attention import AttentionSettings
 from ttame.params.data import DataSettings
-from ttame.params.evaluation import MetricSettings, ReportSettings, SanitySettings
+from ttame.params.evaluation import MetricSettings, ReportSettings, SanitySettings, SensitivitySettings
+from ttame.params.measures import MeasureSettings
 from ttame.params.section import Count, EachOnce, Name, Section, Text
 
 COMPARED = ("learned", "gradient", "perturbation", "integrated", "attention")
-"""Kinds of methods that are compared when nothing else is said, beside two controls."""
+"""Kinds of methods that are compared when nothing else is said, beside three controls."""
 
 
 def _compared(entry: Entry, name: str) -> bool:
-    return entry.kind in COMPARED or name in ("random", "center")
+    return entry.kind in COMPARED or name in ("random", "center", "everything_but_one")
 
 
 class ModelSettings(Section):
@@ -117,6 +118,12 @@ class Settings(Section):
     )
     explainers: ExplainerOptions = Field(ExplainerOptions(), description="options of the methods that need no training")
     metrics: MetricSettings = Field(MetricSettings(), description="how maps are scored")
+    measures: MeasureSettings = Field(
+        MeasureSettings(), description="measures that need something computed once of every classifier"
+    )
+    sensitivity: SensitivitySettings = Field(
+        SensitivitySettings(), description="how the measures answer to maps that are mixed with noise"
+    )
     sanity: SanitySettings = Field(
         SanitySettings(), description="maps of a classifier whose weights are randomised, from the output backwards"
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import torch
 
-from ttame.metrics.average_drop import drop, increase
+from ttame.metrics.average_drop import drop, gain, increase
 from ttame.metrics.road import ORDERS
 from ttame.params.evaluation import MetricSettings
 
@@ -23,7 +23,7 @@ def qualities(scores: pd.DataFrame, settings: MetricSettings) -> pd.DataFrame:
         settings: the shares that were scored, in percent of the pixels.
 
     Returns:
-        A row per image, indexed by its name: ad_<share> and ic_<share>; road_<order>_<share> and their mean
+        A row per image, indexed by its name: ad_<share>, ic_<share> and ag_<share>; road_<order>_<share> and their mean
         road_<order>; and, where the scores have them, deletion, insertion, coherency, complexity, adcc,
         pointing_game, mass_inside.
     """
@@ -33,6 +33,7 @@ def qualities(scores: pd.DataFrame, settings: MetricSettings) -> pd.DataFrame:
         masked = torch.tensor(scores[f"probability_{share}"].to_numpy())
         numbers[f"ad_{share}"] = drop(clean, masked).numpy()
         numbers[f"ic_{share}"] = increase(clean, masked).numpy()
+        numbers[f"ag_{share}"] = gain(clean, masked).numpy()
     for order in ORDERS:
         steps = scores[[f"road_{order}_{share}" for share in settings.road.shares]].astype(float)
         numbers[f"road_{order}"] = steps.mean(axis=1).to_numpy()

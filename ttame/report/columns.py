@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
+from ttame.measures.column import Column
+from ttame.measures.registry import measure_columns
 from ttame.params.evaluation import MetricSettings, SanitySettings
-
-ARROWS = {"higher": "↑", "lower": "↓", None: ""}
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a table of methods.
-
-    Attributes:
-        key: its name in the comparison and in the CSV.
-        title: its heading.
-        better: the better end, None for what is no quality.
-        decimals: shown.
-    """
-
-    key: str
-    title: str
-    better: Literal["higher", "lower"] | None
-    decimals: int = 1
-
-    @property
-    def heading(self) -> str:
-        """The title, with an arrow to the better end."""
-        return f"{self.title} {ARROWS[self.better]}".rstrip()
 
 
 def quality_columns(settings: MetricSettings) -> list[Column]:
-    """What is measured of a map: AD and IC at each share, mean ROAD, curves, ADCC, localisation; all in percent."""
+    """What is measured of a map: AD, IC and AG at each share, mean ROAD, curves, ADCC, localisation, all in percent,
+    and the measures of `ttame.measures`.
+    """
     columns: list[Column] = []
     for share in settings.shares:
-        columns += [Column(f"ad_{share}", f"AD({share})", "lower"), Column(f"ic_{share}", f"IC({share})", "higher")]
+        columns += [
+            Column(f"ad_{share}", f"AD({share})", "lower"),
+            Column(f"ic_{share}", f"IC({share})", "higher"),
+            Column(f"ag_{share}", f"AG({share})", "higher"),
+        ]
     return [
         *columns,
         Column("road_morf", "ROAD MoRF", "lower"),
@@ -46,6 +27,7 @@ def quality_columns(settings: MetricSettings) -> list[Column]:
         Column("adcc", "ADCC", "higher"),
         Column("pointing_game", "Pointing game", "higher"),
         Column("mass_inside", "Mass inside", "higher"),
+        *measure_columns(),
     ]
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
+from ttame.measures.column import Column
 from ttame.params.evaluation import MetricSettings, ReportSettings
 from ttame.report.aggregate import comparison, qualities, seen_in_training
 from ttame.report.columns import quality_columns, road_columns
@@ -28,12 +29,14 @@ class Evaluation:
         statistics: by method and column of `qualities`: mean; low and high end of its 95 % interval; difference to the
             reference and its corrected p_value, NaN where there is none; mark, empty where there is none. Those of
             `evaluate`, or as they were written.
+        measured: by measure and method, a row per unit and a column per number, as tables show it.
     """
 
     scores: Mapping[str, pd.DataFrame]
     metrics: MetricSettings
     report: ReportSettings
     statistics: pd.DataFrame
+    measured: Mapping[str, Mapping[str, pd.DataFrame]] = field(default_factory=dict)
 
     @property
     def images(self) -> int:
@@ -43,7 +46,15 @@ class Evaluation:
     @cached_property
     def means(self) -> pd.DataFrame:
         """A row per method and a column per number."""
-        return comparison(self.scores, self.metrics)
+        found = comparison(self.scores, self.metrics)
+        for tables in self.measured.values():
+            found = found.join(pd.DataFrame({method: table.mean() for method, table in tables.items()}).T)
+        return found
+
+    @cached_property
+    def values(self) -> list[Mapping[str, pd.DataFrame]]:
+        """For every kind of unit, images and those of the measures, of every method a row per unit."""
+        return _values(self.scores, self.metrics, self.measured)
 
     @cached_property
     def intervals(self) -> dict[str, pd.DataFrame]:
@@ -74,10 +85,35 @@ class Evaluation:
         return self.statistics.groupby(level="method").get_group(method).droplevel("method")[names]
 
 
-def evaluate(scores: Mapping[str, pd.DataFrame], metrics: MetricSettings, report: ReportSettings) -> Evaluation:
-    """Compute the statistics: the draws of the bootstrap serve all methods and columns, and so do those of the test."""
-    values = {method: qualities(table, metrics) for method, table in scores.items()}
-    rankings = rank_methods(values, [*quality_columns(metrics), *road_columns(metrics)])
+def evaluate(
+    scores: Mapping[str, pd.DataFrame],
+    metrics: MetricSettings,
+    report: ReportSettings,
+    measured: Mapping[str, Mapping[str, pd.DataFrame]] | None = None,
+) -> Evaluation:
+    """Compute the statistics: the draws of the bootstrap serve all methods and columns, and so do those of the test.
+
+    Args:
+        scores, metrics, report, measured: as of the evaluation. Each measure has units of its own, images or grids,
+            so it has draws of its own.
+    """
+    measured = measured or {}
+    columns = [*quality_columns(metrics), *road_columns(metrics)]
+    tables = [_statistics(values, columns, report) for values in _values(scores, metrics, measured)]
+    order = {method: place for place, method in enumerate(scores)}
+    joined = pd.concat(tables).sort_index(level="method", key=lambda names: names.map(order), kind="stable")
+    return Evaluation(scores, metrics, report, joined, measured)
+
+
+def _values(
+    scores: Mapping[str, pd.DataFrame], metrics: MetricSettings, measured: Mapping[str, Mapping[str, pd.DataFrame]]
+) -> list[Mapping[str, pd.DataFrame]]:
+    return [{method: qualities(table, metrics) for method, table in scores.items()}, *measured.values()]
+
+
+def _statistics(values: Mapping[str, pd.DataFrame], columns: Sequence[Column], report: ReportSettings) -> pd.DataFrame:
+    """By method and column, see `Evaluation.statistics`."""
+    rankings = rank_methods(values, columns)
     families = _against(report.reference, values)
     compared = compare([*families, *(ranking.family for ranking in rankings)], values, report.resamples, report.seed)
     table = _means_and_intervals(values, report)
@@ -85,7 +121,7 @@ def evaluate(scores: Mapping[str, pd.DataFrame], metrics: MetricSettings, report
     for family, found in zip(families, compared[: len(families)], strict=True):
         table.loc[[(method, family.column) for method in family.methods], found.columns] = found.to_numpy()
     table["mark"] = pd.Series(mark_cells(rankings, compared[len(families) :]), dtype=object).reindex(table.index)
-    return Evaluation(scores, metrics, report, table.fillna({"mark": ""}))
+    return table.fillna({"mark": ""})
 
 
 def _against(reference: str, values: Mapping[str, pd.DataFrame]) -> Sequence[Family]:

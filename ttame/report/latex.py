@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from ttame.explainers.registry import title
-from ttame.report.columns import Column
+from ttame.measures.column import Column
 from ttame.report.markdown import MISSING, number, shown
 from ttame.report.marks import Mark
 

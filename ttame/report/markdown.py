@@ -8,7 +8,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from ttame.explainers.registry import title
-from ttame.report.columns import Column
+from ttame.measures.column import Column
 from ttame.report.marks import Mark
 from ttame.report.statistics import LEVEL
 

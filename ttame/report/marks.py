@@ -9,7 +9,7 @@ from typing import Literal
 import pandas as pd
 
 from ttame.explainers.registry import find
-from ttame.report.columns import Column
+from ttame.measures.column import Column
 from ttame.report.comparisons import Family
 from ttame.report.statistics import LEVEL
 

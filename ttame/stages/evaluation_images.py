@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ttame.backbones.backbone import Backbone
@@ -17,7 +15,7 @@ from ttame.data.datalists import read_names
 from ttame.data.dataset import ImageDataset, in_order, load_batches
 from ttame.data.sample import Sample
 from ttame.data.sources import ImageSource
-from ttame.data.transforms import center_crop, resize_shorter_side, to_unit_range
+from ttame.data.transforms import fit_mask, to_unit_range
 from ttame.params.settings import Settings
 from ttame.stages.pieces import finish_pieces
 from ttame.store.paths import contents_file, list_file
@@ -43,7 +41,7 @@ class EvaluationImages:
         names = read_names(self.list_file)
         count = len(names) if at_most is None else min(at_most, len(names))
         self.names: list[str] = [names[number * len(names) // count] for number in range(count)]
-        self._source: ImageSource = open_checked(settings.data, "evaluation", contents_file(settings, "evaluation"))
+        self.source: ImageSource = open_checked(settings.data, "evaluation", contents_file(settings, "evaluation"))
         self._backbone = backbone
         self._device = device
         self._workers = settings.execution.workers
@@ -51,12 +49,20 @@ class EvaluationImages:
 
     def batches(self, wanted: Sequence[int]) -> Iterator[EvaluationBatch]:
         """The batches of these numbers; the others are not even decoded."""
-        dataset = ImageDataset(self._source, self.names, self._backbone.preprocessing)
-        loaded = load_batches(dataset, [self._batches[number] for number in wanted], self._workers, self._device)
-        for number, pixels in zip(wanted, loaded, strict=True):
-            samples = [self._sample(self.names[index]) for index in self._batches[number]]
-            images = to_unit_range(pixels.to(self._device)).contiguous(memory_format=torch.channels_last)
+        loaded = self.load([self._batches[number] for number in wanted])
+        for number, images in zip(wanted, loaded, strict=True):
+            samples = [self.sample(self.names[index]) for index in self._batches[number]]
             yield EvaluationBatch(number, images, samples)
+
+    def all(self) -> Iterator[EvaluationBatch]:
+        """Every batch."""
+        return self.batches(range(len(self._batches)))
+
+    def load(self, groups: Sequence[list[int]]) -> Iterator[Tensor]:
+        """(B, 3, H, W) in [0, 1] on the device for every group of places in the list."""
+        dataset = ImageDataset(self.source, self.names, self._backbone.preprocessing)
+        for pixels in load_batches(dataset, groups, self._workers, self._device):
+            yield to_unit_range(pixels.to(self._device)).contiguous(memory_format=torch.channels_last)
 
     def sizes(self) -> list[int]:
         """Number of images in each batch."""
@@ -74,11 +80,7 @@ class EvaluationImages:
 
         return list(finish_pieces(scratch, self.sizes(), missing, title).values())
 
-    def _sample(self, name: str) -> Sample:
-        mask = self._source.object_mask(name)
-        if mask is None:
-            return Sample(name)
-        preprocessing = self._backbone.preprocessing
-        image = Image.fromarray(mask.astype(np.uint8) * 255)
-        fitted = center_crop(resize_shorter_side(image, preprocessing), preprocessing)
-        return Sample(name, np.asarray(fitted) > 127)
+    def sample(self, name: str) -> Sample:
+        """What is known of an image, at input size."""
+        mask = self.source.object_mask(name)
+        return Sample(name, None if mask is None else fit_mask(mask, self._backbone.preprocessing))

@@ -25,18 +25,30 @@ from ttame.errors import TTameError
 from ttame.explainers.registry import find, title
 from ttame.params.composition import whole
 from ttame.params.settings import Settings
-from ttame.report.columns import comparison_columns, sanity_columns
+from ttame.report.columns import comparison_columns, quality_columns, sanity_columns
 from ttame.report.cost_table import write_cost_tables
 from ttame.report.evaluation import Evaluation
 from ttame.report.markdown import number, shown
+from ttame.report.measure_tables import HEADINGS, cells, reading
 from ttame.report.page.charts import COLOURS
 from ttame.report.page.gallery import agreement, gallery_of, spread
-from ttame.report.page.sections import cost_chart, curve_charts, table_row, training_chart
+from ttame.report.page.sections import agreement_chart, cost_chart, curve_charts, table_row, training_chart
 from ttame.report.page.verdict import verdict
 from ttame.report.pictures import COLOUR_MAP, class_name
 from ttame.store.artifacts import write_text
+from ttame.store.checks_file import read_checks
 from ttame.store.maps_file import read_maps
-from ttame.store.paths import cost_file, history_file, list_file, maps_file, measured_file, page_file, statistics_file
+from ttame.store.measures_file import read_measures
+from ttame.store.paths import (
+    checks_file,
+    cost_file,
+    history_file,
+    list_file,
+    maps_file,
+    measured_file,
+    page_file,
+    statistics_file,
+)
 from ttame.store.provenance import read_records
 from ttame.store.scores_file import read_sanity, read_scores
 from ttame.store.statistics_file import read_statistics
@@ -57,6 +69,7 @@ def run(settings: Settings) -> None:
         images=len(names),
         methods=[(method, title(method), find(method).kind) for method in settings.methods.all],
         colours=COLOURS,
+        check_headings=HEADINGS,
         backbones=[_section(settings, name, evaluation) for name, evaluation in evaluations.items()],
         params=yaml.safe_dump(_compared(settings), sort_keys=False, allow_unicode=True),
         version=__version__,
@@ -89,7 +102,7 @@ def _evaluation(settings: Settings, backbone: str, names: list[str]) -> Evaluati
     """The scores, and the statistics that the tables stage has written of them."""
     scores, _ = read_scores(settings, backbone, names)
     statistics = read_statistics(statistics_file(settings), backbone, scores)
-    return Evaluation(scores, settings.metrics, settings.report, statistics)
+    return Evaluation(scores, settings.metrics, settings.report, statistics, read_measures(settings, backbone))
 
 
 def _section(settings: Settings, name: str, evaluation: Evaluation) -> dict[str, Any]:
@@ -102,9 +115,17 @@ def _section(settings: Settings, name: str, evaluation: Evaluation) -> dict[str,
     histories = {method: history for method, history in histories.items() if len(history)}
     columns = shown(evaluation.means, comparison_columns(settings.metrics))
     sanity, depths = read_sanity(settings, name), sanity_columns(settings.sanity)
+    checks, qualities = read_checks(checks_file(settings), name), quality_columns(settings.metrics)
     return {
         "name": name,
-        "verdict": verdict(name, evaluation),
+        "verdict": verdict(name, evaluation, checks),
+        "reading": reading(name, checks, qualities),
+        "measures": [
+            {"heading": column.heading, "cells": cells(checks, column)}
+            for column in qualities
+            if column.key in checks.index
+        ],
+        "agreement": agreement_chart(name, evaluation),
         "columns": columns,
         "rows": [table_row(evaluation, method, columns) for method in evaluation.scores],
         "depths": depths,

@@ -21,6 +21,7 @@ def finish_pieces(
     *,
     mine: Sequence[int] | None = None,
     shown: bool = True,
+    what: str = "images",
 ) -> dict[int, Piece]:
     """Do what is missing of a stage's work, and keep each piece as soon as it is done.
 
@@ -32,6 +33,7 @@ def finish_pieces(
         title: of the progress bar.
         mine: numbers of the pieces that this process does, all by default.
         shown: whether there is a progress bar.
+        what: the bar counts.
 
     Returns:
         The pieces of this process by number, in order.
@@ -39,7 +41,7 @@ def finish_pieces(
     numbers = list(range(len(sizes)) if mine is None else mine)
     found: dict[int, Piece] = {number: kept for number in numbers if (kept := scratch.load(number)) is not None}
     missing = [number for number in numbers if number not in found]
-    with progress(sum(sizes[number] for number in numbers), title, "images", shown=shown) as bar:
+    with progress(sum(sizes[number] for number in numbers), title, what, shown=shown) as bar:
         bar.update(sum(sizes[number] for number in found))
         for number, piece in zip(missing, work(missing, bar.update), strict=True):
             scratch.save(number, piece)

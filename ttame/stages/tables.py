@@ -8,47 +8,28 @@ import pandas as pd
 
 from ttame.data.datalists import read_names
 from ttame.explainers.registry import title
+from ttame.measures.registry import MEASURES
 from ttame.params.settings import Settings
-from ttame.report import latex
+from ttame.report import latex, legends
 from ttame.report.columns import adcc_columns, comparison_columns, quality_columns, road_columns, sanity_columns
 from ttame.report.evaluation import Evaluation, evaluate
 from ttame.report.markdown import differences_table, intervals_table, methods_table
+from ttame.report.measure_checks import agreement, check_measures
+from ttame.report.measure_tables import checks_table, reading
 from ttame.store.artifacts import write_text
-from ttame.store.paths import list_file, results_file, statistics_file
+from ttame.store.basis_file import read_note
+from ttame.store.checks_file import write_agreement, write_checks
+from ttame.store.measures_file import read_measures
+from ttame.store.paths import agreement_file, basis_file, checks_file, list_file, results_file, statistics_file
 from ttame.store.scores_file import read_sanity, read_scores
+from ttame.store.sensitivity_file import read_sensitivity
 from ttame.store.statistics_file import EVERYTHING, write_statistics
-
-LEGEND = """\
-AD, average drop (lower is better), and IC, increase in confidence (higher is better), in percent, when only the most
-salient share of the image, {shares} %, is kept. ROAD: percent of the images still classified the same after removing
-the most (MoRF, lower is better) or least (LeRF, higher is better) relevant pixels, mean over the shares. Deletion
-(lower is better) and insertion (higher is better): mean probability while the most salient pixels are deleted from the
-image, or brought back to a blurred one. ADCC (higher is better): harmonic mean of what AD leaves, coherency and
-simplicity. All in percent. Forward and backward passes are counted, per map. Every method explains the model truth,
-the class that the frozen classifier gives the clean image.
-
-Of the methods, controls aside, the **best** is bold and the <u>second</u> underlined; ≈ is no worse than the best as
-far as these images tell (paired permutation test, Holm's correction, 5 %).
-"""
-SEEN = """\
-A trained mechanism has no trained map for a class that was never a model truth in its training: that is the share
-*Untrained %* above. The same comparison on the images whose class was seen, for every method:
-"""
-INTERVALS = "95 % intervals, bootstrap over images:\n"
-DIFFERENCES = """\
-Difference to {reference} on the same images; * is significant at 5 % (paired permutation test, Holm's correction over
-the methods):
-"""
-BOLD = "Best in bold, second best underlined."
-SANITY = """\
-Sanity check: rank correlation of the map with the map after so many layers, counted from the output, were randomised,
-mean over {images} images. A method that explains what the classifier learned ends near 0:
-"""
+from ttame.store.undefined import reason_of
 
 
 def run(settings: Settings) -> None:
-    """Write `results.md`, `results.csv`, `statistics.csv`, `sanity.csv`, `comparison.tex`, `road.tex`, `sanity.tex` and
-    `metrics.json`.
+    """Write `results.md`, `results.csv`, `statistics.csv`, `measures.csv`, `agreement.csv`, `sanity.csv`,
+    `comparison.tex`, `road.tex`, `sanity.tex` and `metrics.json`.
 
     A method without scores is named and left out.
 
@@ -57,11 +38,13 @@ def run(settings: Settings) -> None:
     """
     names = read_names(list_file(settings, "evaluation"))
     shares = ", ".join(str(share) for share in settings.metrics.shares)
-    sections = [f"# Results of `{settings.experiment}`\n", LEGEND.format(shares=shares)]
-    means, statistics, evaluations, sanity = [], [], {}, {}
+    measures = "".join(f"\n{MEASURES[measure].legend}\n" for measure in settings.measures.taken)
+    sections = [f"# Results of `{settings.experiment}`\n", legends.LEGEND.format(shares=shares, measures=measures)]
+    means, statistics, evaluations, sanity, checks, agreements = [], [], {}, {}, {}, {}
     for backbone in settings.backbones:
         scores, missing = read_scores(settings, backbone, names)
-        evaluation = evaluate(scores, settings.metrics, settings.report)
+        measured = read_measures(settings, backbone)
+        evaluation = evaluate(scores, settings.metrics, settings.report, measured)
         evaluations[backbone], sanity[backbone] = evaluation, read_sanity(settings, backbone)
         sections += _section(settings, backbone, evaluation, missing)
         subsets = {EVERYTHING: evaluation}
@@ -69,9 +52,14 @@ def run(settings: Settings) -> None:
         if seen is not None:
             subsets["seen in training"] = seen
             table = methods_table(seen.means, comparison_columns(settings.metrics), seen.marks)
-            sections += [SEEN + f"\n{seen.images} of {len(names)} images\n", table]
+            sections += [legends.SEEN + f"\n{seen.images} of {len(names)} images\n", table]
+        columns = quality_columns(settings.metrics)
+        checks[backbone] = check_measures(evaluation, columns, read_sensitivity(settings, backbone))
+        agreements[backbone] = agreement(evaluation.means, columns)
+        sections += [legends.MEASURES_CHECKED, reading(backbone, checks[backbone], columns) + "\n"]
+        sections.append(checks_table(checks[backbone], columns))
         if len(sanity[backbone]):
-            introduction = SANITY.format(images=min(settings.sanity.images, len(names)))
+            introduction = legends.SANITY.format(images=min(settings.sanity.images, len(names)))
             sections += [introduction, methods_table(sanity[backbone], sanity_columns(settings.sanity))]
         for subset, part in subsets.items():
             means.append(_rows(backbone, subset, part.means.rename_axis("method").reset_index()))
@@ -79,9 +67,11 @@ def run(settings: Settings) -> None:
     folder = results_file(settings).parent
     write_text(folder / "results.csv", pd.concat(means).to_csv(index=False, float_format="%.6g"))
     write_statistics(statistics_file(settings), pd.concat(statistics))
-    checks = [table.rename_axis("method").reset_index() for table in sanity.values()]
-    checks = [_with_backbone(*pair) for pair in zip(sanity, checks, strict=True)]
-    write_text(folder / "sanity.csv", pd.concat(checks).to_csv(index=False, float_format="%.6g"))
+    rows = [table.rename_axis("method").reset_index() for table in sanity.values()]
+    rows = [_with_backbone(*pair) for pair in zip(sanity, rows, strict=True)]
+    write_text(folder / "sanity.csv", pd.concat(rows).to_csv(index=False, float_format="%.6g"))
+    write_checks(checks_file(settings), checks)
+    write_agreement(agreement_file(settings), agreements)
     _write_latex(settings, evaluations, sanity)
     write_text(folder / "metrics.json", _metrics(settings, evaluations))
     write_text(results_file(settings), "\n".join(sections))
@@ -93,14 +83,15 @@ def _section(settings: Settings, backbone: str, evaluation: Evaluation, missing:
         f"## {backbone}\n",
         f"{evaluation.images} image{'' if evaluation.images == 1 else 's'}\n",
         methods_table(evaluation.means, comparison_columns(metrics), evaluation.marks),
+        *_units(settings, backbone, evaluation),
         *_left_out(settings, backbone, evaluation, missing),
         f"![Maps of every method on {backbone}](../figures/{backbone}.png)\n",
-        INTERVALS,
+        legends.INTERVALS,
         intervals_table(evaluation.means, evaluation.intervals, quality_columns(metrics)),
     ]
     if evaluation.against_reference:
         sections += [
-            DIFFERENCES.format(reference=title(reference)),
+            legends.DIFFERENCES.format(reference=title(reference)),
             differences_table(evaluation.against_reference, quality_columns(metrics)),
         ]
     sections += [
@@ -110,6 +101,23 @@ def _section(settings: Settings, backbone: str, evaluation: Evaluation, missing:
     if metrics.coherency:
         sections += ["The parts of ADCC:\n", methods_table(evaluation.means, adcc_columns())]
     return sections
+
+
+def _units(settings: Settings, backbone: str, evaluation: Evaluation) -> list[str]:
+    """Of every measure, how many images or grids it stands on, or why it says nothing here."""
+    lines = []
+    for measure in settings.measures.taken:
+        entry, tables = MEASURES[measure], evaluation.measured.get(measure)
+        if tables:
+            count = len(next(iter(tables.values())))
+            note = read_note(basis_file(settings, backbone, measure))
+            said = f"{entry.title}: {count} {entry.unit}{'' if count == 1 else 's'}"
+            lines.append(f"{said}; {note}.\n" if note else f"{said}.\n")
+            continue
+        path = basis_file(settings, backbone, measure)
+        if path.exists() and (reason := reason_of(path)):
+            lines.append(f"{entry.title} is left out: {reason}.\n")
+    return lines
 
 
 def _left_out(settings: Settings, backbone: str, evaluation: Evaluation, missing: list[str]) -> list[str]:
@@ -125,8 +133,8 @@ def _write_latex(settings: Settings, evaluations: dict[str, Evaluation], sanity:
     means = {backbone: evaluation.means for backbone, evaluation in evaluations.items()}
     marks = {backbone: evaluation.marks for backbone, evaluation in evaluations.items()}
     layouts = {
-        "comparison": (means, comparison_columns(settings.metrics), f"Comparison of the methods. {BOLD}"),
-        "road": (means, road_columns(settings.metrics), f"ROAD by percentage of removed pixels. {BOLD}"),
+        "comparison": (means, comparison_columns(settings.metrics), f"Comparison of the methods. {legends.BOLD}"),
+        "road": (means, road_columns(settings.metrics), f"ROAD by percentage of removed pixels. {legends.BOLD}"),
         "sanity": (
             sanity,
             sanity_columns(settings.sanity),

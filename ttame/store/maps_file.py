@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -48,15 +48,18 @@ class Maps:
     class_names: Mapping[int, str] = field(default_factory=dict)
     origin: Mapping[str, str] | None = None
 
+    def at(self, places: Sequence[int]) -> Maps:
+        """Those of the images at these places of the list."""
+        return self._picked([self.names[place] for place in places], lambda tensor: tensor[list(places)])
+
     def of(self, rows: slice, device: torch.device) -> Maps:
         """Those of some images, on a device."""
+        return self._picked(self.names[rows], lambda tensor: tensor[rows].to(device))
 
-        def pick(tensor: Tensor) -> Tensor:
-            return tensor[rows].to(device)
-
+    def _picked(self, names: Sequence[str], pick: Callable[[Tensor], Tensor]) -> Maps:
         return replace(
             self,
-            names=self.names[rows],
+            names=names,
             maps=pick(self.maps),
             targets=pick(self.targets),
             training_counts=None if self.training_counts is None else pick(self.training_counts),

@@ -14,7 +14,7 @@ from typing import Any
 from ttame.errors import TTameError
 from ttame.params.settings import Settings
 from ttame.params.specification import specification
-from ttame.store.paths import checkpoint_file, contents_file, maps_file
+from ttame.store.paths import basis_file, checkpoint_file, contents_file, maps_file, measure_file, scores_file
 from ttame.store.scratch import file_digest
 
 KEY = "ttame.origin"
@@ -24,6 +24,8 @@ _WORDS = {
     "photos": "the evaluation photos",
     "weights_file": "the file of the weights",
     "trained": "the checkpoint",
+    "maps": "the maps",
+    "basis": "what the measure knows of the classifier",
     "origin": "its params, weights or photos",
 }
 
@@ -56,6 +58,33 @@ def origin_of_scores(settings: Settings, backbone: str, method: str) -> dict[str
     }
     found |= {name: file_digest(path) for name, path in files.items() if path is not None and path.is_file()}
     return found | {f"metrics.{key}": _digest(value) for key, value in settings.metrics.model_dump().items()}
+
+
+def origin_of_basis(settings: Settings, backbone: str, measure: str) -> dict[str, str]:
+    """A digest of the classifier, the photos and the options of the measure."""
+    model = settings.models[backbone]
+    found = {key: _digest(value) for key, value in model.model_dump(include={"model", "weights", "outputs"}).items()}
+    files = {"photos": contents_file(settings, "evaluation"), "weights_file": _weights_file(settings, backbone)}
+    found |= {name: file_digest(path) for name, path in files.items() if path is not None and path.is_file()}
+    return found | {f"measures.{measure}": _digest(getattr(settings.measures, measure).model_dump())}
+
+
+def origin_of_measure(settings: Settings, backbone: str, method: str, measure: str) -> dict[str, str]:
+    """What made the maps, the options of the measure, and a digest of the maps' file and of the basis."""
+    found = origin_of_maps(settings, backbone, method)
+    del found["metrics.coherency"]
+    found[f"measures.{measure}"] = _digest(getattr(settings.measures, measure).model_dump())
+    files = {"maps": maps_file(settings, backbone, method), "basis": basis_file(settings, backbone, measure)}
+    return found | {name: file_digest(path) for name, path in files.items() if path.is_file()}
+
+
+def origin_of_sensitivity(settings: Settings, backbone: str) -> dict[str, str]:
+    """One digest of its settings and of the scores and measures of all methods, for every row of a CSV."""
+    methods, measures = settings.methods.all, settings.measures.taken
+    files = [scores_file(settings, backbone, method) for method in methods]
+    files += [measure_file(settings, backbone, method, measure) for measure in measures for method in methods]
+    found = {str(path): file_digest(path) for path in files if path.is_file()}
+    return {"origin": _digest([settings.sensitivity.model_dump(), settings.metrics.model_dump(), found])}
 
 
 def origin_of_sanity(settings: Settings, backbone: str, method: str) -> dict[str, str]:

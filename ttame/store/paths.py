@@ -59,6 +59,21 @@ def sanity_file(settings: Settings, backbone: str, method: str) -> Path:
     return settings.results / "sanity" / backbone / f"{method}.csv"
 
 
+def basis_file(settings: Settings, backbone: str, measure: str) -> Path:
+    """What a measure has computed once of a classifier."""
+    return settings.results / "basis" / backbone / f"{measure}.safetensors"
+
+
+def measure_file(settings: Settings, backbone: str, method: str, measure: str) -> Path:
+    """What a measure says of a method, a row per image or grid."""
+    return settings.results / "measures" / backbone / measure / f"{method}.parquet"
+
+
+def sensitivity_file(settings: Settings, backbone: str) -> Path:
+    """How the measures answer to noise."""
+    return settings.results / "sensitivity" / f"{backbone}.csv"
+
+
 def figure_file(settings: Settings, backbone: str) -> Path:
     """Where the picture is."""
     return settings.results / "figures" / f"{backbone}.png"
@@ -72,6 +87,16 @@ def results_file(settings: Settings) -> Path:
 def statistics_file(settings: Settings) -> Path:
     """Intervals, p-values and marks of the tables, as the page reads them."""
     return settings.results / "tables" / "statistics.csv"
+
+
+def checks_file(settings: Settings) -> Path:
+    """What the measures can tell."""
+    return settings.results / "tables" / "measures.csv"
+
+
+def agreement_file(settings: Settings) -> Path:
+    """How far the measures agree on the order of the methods."""
+    return settings.results / "tables" / "agreement.csv"
 
 
 def page_file(settings: Settings) -> Path:
@@ -94,10 +119,12 @@ def training_speed_file(settings: Settings, backbone: str, method: str) -> Path:
     return settings.results / "cost" / backbone / f"{method}.training.csv"
 
 
-PAIR_OUTPUTS: dict[str, tuple[Callable[[Settings, str, str], Path], ...]] = {
+OUTPUTS: dict[str, tuple[Callable[..., Path], ...]] = {
     "train": (checkpoint_file, history_file, training_speed_file),
     "maps": (maps_file, cost_file),
     "scores": (scores_file,),
+    "basis": (basis_file,),
+    "measure": (measure_file,),
     "sanity": (sanity_file,),
 }
-"""What the stages of one backbone and method write."""
+"""What the stages write that may not be defined on a backbone: made of the settings and the stage's arguments."""

@@ -101,17 +101,8 @@ def _reason(error: Exception) -> str:
 
 def _read(settings: Settings, backbone: str, method: str, names: list[str]) -> pd.DataFrame:
     path, again = scores_file(settings, backbone, method), f"ttame scores {backbone} {method}"
-    try:
-        import pyarrow.parquet
-
-        metadata = pyarrow.parquet.read_schema(path).metadata or {}
-        stored = json.loads(metadata[KEY.encode()]) if KEY.encode() in metadata else None
-        scores = pd.read_parquet(path)
-        listed = scores["name"].tolist()
-    except (OSError, KeyError, ValueError) as error:
-        raise TTameError(
-            f"{path}: not a scores file ({_reason(error)}); delete it and run `python -m {again}` again"
-        ) from None
+    scores, stored = read_rows(path, again)
+    listed = scores["name"].tolist()
     now = {} if stored is None else origin_of_scores(settings, backbone, method)
     refuse_other_origin(path, stored, now, again)
     if listed != names:
@@ -120,3 +111,23 @@ def _read(settings: Settings, backbone: str, method: str, names: list[str]) -> p
             f"run `python -m {again}` again"
         )
     return scores
+
+
+def read_rows(path: Path, again: str) -> tuple[pd.DataFrame, dict[str, str] | None]:
+    """The rows of a file of `write_scores`, and what they were made of, None where the file does not say.
+
+    Raises:
+        TTameError: when it is no such file; `again` is the command that makes it, without `python -m`.
+    """
+    try:
+        import pyarrow.parquet
+
+        metadata = pyarrow.parquet.read_schema(path).metadata or {}
+        stored = json.loads(metadata[KEY.encode()]) if KEY.encode() in metadata else None
+        scores = pd.read_parquet(path)
+        scores["name"].tolist()
+    except (OSError, KeyError, ValueError) as error:
+        raise TTameError(
+            f"{path}: not a scores file ({_reason(error)}); delete it and run `python -m {again}` again"
+        ) from None
+    return scores, stored

@@ -41,17 +41,18 @@ def refuse_undefined(path: Path) -> None:
     Raises:
         NotDefined: with the reason that the file gives.
     """
-    reason = _reason(path) if path.exists() else None
+    reason = reason_of(path) if path.exists() else None
     if reason is not None:
         raise NotDefined(reason)
 
 
 def is_defined(path: Path) -> bool:
     """Whether a file holds more than the reason why there is nothing to hold."""
-    return _reason(path) is None
+    return reason_of(path) is None
 
 
-def _reason(path: Path) -> str | None:
+def reason_of(path: Path) -> str | None:
+    """Why there is nothing in a file, or None where there is something."""
     try:
         if path.suffix == ".safetensors":
             from safetensors import safe_open

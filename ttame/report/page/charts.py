@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -88,8 +89,28 @@ def scatter(points: pd.DataFrame, *, across: str, up: str, description: str, cha
     return _svg(figure, description, chart_id)
 
 
-def _new() -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(4.8, 3.3), layout="constrained")
+def heat_map(values: pd.DataFrame, titles: Mapping[str, str], *, description: str, chart_id: str) -> str:
+    """A square table of numbers in [-1, 1] as colours, with the numbers in it; rows and columns have the same keys."""
+    names = [titles[str(key)] for key in values.index]
+    side = 0.36 * len(names) + 1.6
+    figure, axes = _new((side, side))
+    axes.grid(visible=False)
+    axes.spines[["left", "bottom"]].set_visible(False)
+    cells = values.to_numpy(float)
+    axes.pcolormesh(cells, cmap="RdBu", vmin=-1, vmax=1)
+    axes.invert_yaxis()
+    for (row, column), value in np.ndenumerate(cells):
+        if not np.isnan(value):
+            text, colour = f"{value:.1f}".replace("-0.0", "0.0"), "white" if abs(value) > 0.6 else "black"
+            axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=6, color=colour)
+    centres = np.arange(len(names)) + 0.5
+    axes.set_xticks(centres, names, rotation=90, fontsize=7)
+    axes.set_yticks(centres, names, fontsize=7)
+    return _svg(figure, description, chart_id)
+
+
+def _new(size: tuple[float, float] = (4.8, 3.3)) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
     figure.patch.set_alpha(0)
     axes.patch.set_alpha(0)

@@ -8,11 +8,13 @@ from typing import Any
 import pandas as pd
 
 from ttame.explainers.registry import title
+from ttame.measures.column import Column
 from ttame.metrics.road import ORDERS
-from ttame.report.columns import Column, quality_columns
+from ttame.report.columns import quality_columns
 from ttame.report.evaluation import Evaluation
 from ttame.report.markdown import number, shown
-from ttame.report.page.charts import curves, scatter
+from ttame.report.measure_checks import agreement
+from ttame.report.page.charts import curves, heat_map, scatter
 
 SHORT = {"morf": "MoRF", "lerf": "LeRF"}
 
@@ -73,6 +75,17 @@ def curve_charts(backbone: str, evaluation: Evaluation) -> dict[str, str]:
             chart_id=f"{backbone}-{curve}",
         )
     return drawings
+
+
+def agreement_chart(backbone: str, evaluation: Evaluation) -> str:
+    """How far every two measures agree on the order of the methods."""
+    columns = quality_columns(evaluation.metrics)
+    return heat_map(
+        agreement(evaluation.means, columns),
+        {column.key: column.title for column in columns},
+        description=f"Kendall's rank correlation between the rankings by every two measures, on {backbone}",
+        chart_id=f"{backbone}-agreement",
+    )
 
 
 def cost_chart(backbone: str, evaluation: Evaluation, milliseconds: Mapping[str, float]) -> str:

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from ttame.explainers.registry import find, title
+from collections.abc import Sequence
+
+import pandas as pd
+
+from ttame.explainers.registry import title
+from ttame.measures.column import Column
 from ttame.report.columns import quality_columns
 from ttame.report.evaluation import Evaluation
+from ttame.report.ranking import is_control
 from ttame.report.statistics import LEVEL
 
 
-def verdict(backbone: str, evaluation: Evaluation) -> str:
-    """How the reference method stands among the others on one backbone, or who leads where there is no reference."""
-    columns = [column for column in quality_columns(evaluation.metrics) if column.key in evaluation.means]
+def verdict(backbone: str, evaluation: Evaluation, checks: pd.DataFrame) -> str:
+    """How the reference method stands among the others on one backbone, or who leads where there is no reference.
+
+    Args:
+        backbone: its name.
+        evaluation: of its methods.
+        checks: what the measures can tell, see `check_measures`; those with an objection have no say.
+    """
+    columns = [
+        column
+        for column in quality_columns(evaluation.metrics)
+        if column.key in checks.index and not checks["objection"][column.key]
+    ]
+    if not columns and len(checks):
+        return f"On {backbone}, {_count(evaluation)}: no measure can tell the methods apart, so there is no ranking."
     wins = dict.fromkeys(evaluation.scores, 0)
     for (method, key), mark in evaluation.marks.items():
         if mark != "second" and any(column.key == key for column in columns):
             wins[method] += 1
-    reference = evaluation.report.reference
-    measures = f"{len(columns)} measures"
+    measures = f"the {len(columns)} measures that may rank ({', '.join(column.title for column in columns)})"
     if not evaluation.against_reference:
         leader = max(wins, key=lambda method: wins[method])
         if wins[leader] == 0:
@@ -24,9 +41,18 @@ def verdict(backbone: str, evaluation: Evaluation) -> str:
         return f"On {backbone}, {title(leader)} is the best or no worse than the best in {wins[leader]} of {measures}."
     if evaluation.images < 2:
         return f"On {backbone}, {_count(evaluation)}: of one image no difference can be told from chance."
+    reference = evaluation.report.reference
+    return (
+        f"On {backbone}, {title(reference)} is the best or no worse than the best in {wins[reference]} of {measures}. "
+        f"{_against_each(evaluation, columns)}"
+    )
+
+
+def _against_each(evaluation: Evaluation, columns: Sequence[Column]) -> str:
+    """How often the reference is better and worse than another method."""
     better = worse = undecided = 0
     for method, table in evaluation.against_reference.items():
-        if find(method).kind == "control":
+        if is_control(method):
             continue
         for column in columns:
             if column.key not in table.index:
@@ -40,10 +66,9 @@ def verdict(backbone: str, evaluation: Evaluation) -> str:
                 worse += 1
     comparisons = better + worse + undecided
     return (
-        f"On {backbone}, {title(reference)} is the best or no worse than the best in {wins[reference]} of {measures}. "
-        f"Against each other method in each measure, {comparisons} comparisons, "
-        f"it is significantly better in {better}, worse in {worse}, and {undecided} show no difference "
-        f"({_count(evaluation)}, 5 %, Holm's correction)."
+        f"Against each other method in each of these measures, {comparisons} comparisons, it is significantly better "
+        f"in {better}, worse in {worse}, and {undecided} show no difference ({_count(evaluation)}, 5 %, Holm's "
+        "correction)."
     )
 
 

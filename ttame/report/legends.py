@@ -1,0 +1,37 @@
+"""The sentences that stand between the tables."""
+
+from __future__ import annotations
+
+LEGEND = """\
+AD, average drop (lower is better), and IC, increase in confidence (higher is better), in percent, when only the most
+salient share of the image, {shares} %, is kept; AG, average gain (higher is better): how much of what was missing to a
+probability of 1 the masked image brings. ROAD: percent of the images still classified the same after removing
+the most (MoRF, lower is better) or least (LeRF, higher is better) relevant pixels, mean over the shares. Deletion
+(lower is better) and insertion (higher is better): mean probability while the most salient pixels are deleted from the
+image, or brought back to a blurred one. ADCC (higher is better): harmonic mean of what AD leaves, coherency and
+simplicity. All these in percent. Forward and backward passes are counted, per map. Every method explains the model
+truth, the class that the frozen classifier gives the clean image.
+{measures}
+Of the methods, controls aside, the **best** is bold and the <u>second</u> underlined; ≈ is no worse than the best as
+far as these images tell (paired permutation test, Holm's correction, 5 %).
+"""
+SEEN = """\
+A trained mechanism has no trained map for a class that was never a model truth in its training: that is the share
+*Untrained %* above. The same comparison on the images whose class was seen, for every method:
+"""
+INTERVALS = "95 % intervals, bootstrap over images:\n"
+DIFFERENCES = """\
+Difference to {reference} on the same images; * is significant at 5 % (paired permutation test, Holm's correction over
+the methods):
+"""
+BOLD = "Best in bold, second best underlined."
+MEASURES_CHECKED = """\
+What the measures can tell. *Separates*: percent of the pairs of methods whose difference is significant (5 %, Holm's
+correction over the pairs). *Noise τ*: Kendall's rank correlation of the noise that is mixed into the maps of a
+measure's best methods with a worse score; 1 when every step makes it worse. *Truth first*: whether the ground truth is
+above every control. *Fooled*: percent of the methods that are called worse than a map of everything but one corner.
+"""
+SANITY = """\
+Sanity check: rank correlation of the map with the map after so many layers, counted from the output, were randomised,
+mean over {images} images. A method that explains what the classifier learned ends near 0:
+"""

@@ -1,0 +1,131 @@
+"""Stage: does every measure fall when the maps of its best methods are mixed with noise?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from ttame.data.datalists import read_names
+from ttame.measures.measure import make_measure
+from ttame.measures.noise import STEPS, mixed
+from ttame.measures.registry import MEASURES
+from ttame.metrics.masking import normalise_map
+from ttame.params.settings import Settings
+from ttame.report.aggregate import comparison, qualities
+from ttame.report.columns import quality_columns
+from ttame.report.ranking import best_methods
+from ttame.stages.evaluation_images import EvaluationImages
+from ttame.stages.method import Method
+from ttame.stages.pieces import finish_pieces
+from ttame.stages.scores import score_batch
+from ttame.stages.subject import Subject
+from ttame.store.artifacts import write_text
+from ttame.store.basis_file import read_basis
+from ttame.store.measures_file import read_measures
+from ttame.store.origin import origin_of_sensitivity
+from ttame.store.paths import basis_file, list_file, sensitivity_file
+from ttame.store.scores_file import read_scores
+from ttame.store.scratch import Scratch
+
+SCORES = "scores"
+"""Stands for all that the scores stage measures, beside the names of the measures."""
+
+Means = Mapping[str, float]
+AtNoise = Callable[[int], Means]
+"""The mean of every column, as tables show it, with so many percent of noise in the maps."""
+
+
+def run(settings: Settings, backbone: str) -> None:
+    """Write a CSV with a row per method, percent of noise and column of the measures: the mean over a few images.
+
+    Every measure is asked about the methods that itself calls the best: a method that it puts at chance has no way to
+    fall.
+    """
+    subject = Subject(settings, backbone)
+    target, origin = sensitivity_file(settings, backbone), origin_of_sensitivity(settings, backbone)
+    identity = subject.identity(origin)
+    jobs = [(*pair, step) for pair in _best_of_each(settings, backbone) for step in STEPS]
+    scratch = Scratch(target, identity)
+
+    @cache
+    def ask(measure: str, name: str) -> AtNoise:
+        method = Method(subject, name)
+        if measure == SCORES:
+            return _ask_scores(method)
+        return _ask_measure(measure, method, lambda part: Scratch(target / f"{measure}-{name}-{part}", identity))
+
+    def work(missing: list[int], advance: Callable[[int], object]) -> Iterator[dict[str, Tensor]]:
+        for number in missing:
+            measure, name, step = jobs[number]
+            found = ask(measure, name)(step)
+            yield {key: torch.tensor(mean, dtype=torch.float64) for key, mean in found.items()}
+            advance(1)
+
+    pieces = finish_pieces(scratch, [1] * len(jobs), work, f"sensitivity {backbone}", what="steps")
+    rows = [
+        [name, step, key, float(mean)]
+        for (_, name, step), piece in zip(jobs, pieces.values(), strict=True)
+        for key, mean in sorted(piece.items())
+    ]
+    table = pd.DataFrame(rows, columns=["method", "noise", "column", "mean"]).assign(**origin)
+    write_text(target, table.to_csv(index=False, float_format="%.9g"))
+    scratch.clear()
+
+
+def _best_of_each(settings: Settings, backbone: str) -> list[tuple[str, str]]:
+    """Pairs of a measure, or all of the scores, and a method that it calls one of the best."""
+    scores, _ = read_scores(settings, backbone, read_names(list_file(settings, "evaluation")))
+    means = {SCORES: comparison(scores, settings.metrics)}
+    for measure, tables in read_measures(settings, backbone).items():
+        means[measure] = pd.DataFrame({method: table.mean() for method, table in tables.items()}).T
+    columns, count = quality_columns(settings.metrics), settings.sensitivity.methods
+    return [(measure, name) for measure, table in means.items() for name in best_methods(table, columns, count)]
+
+
+def _ask_measure(measure: str, method: Method, scratch: Callable[[str], Scratch]) -> AtNoise:
+    """On all units of the measure's basis; on a few where the method has to make maps for them."""
+    subject, settings = method.subject, method.subject.settings
+    basis = read_basis(basis_file(settings, subject.name, measure), f"ttame basis {subject.name} {measure}")
+    made = make_measure(measure, settings)
+    if made.new_maps(len(basis.units)) or made.judge_passes():
+        basis = basis.spread(settings.sensitivity.images)
+    maps = made.normalise(made.maps(subject, method, basis, scratch("maps")))
+
+    def means(noise: int) -> Means:
+        noisy = mixed(maps, basis.units, noise, settings.sensitivity.seed)
+        judged = made.judge(subject, made.normalise(noisy), basis, scratch(f"noise-{noise}"))
+        return {
+            column.key: column.scale * float(judged[column.key].double().mean()) for column in MEASURES[measure].columns
+        }
+
+    return means
+
+
+def _ask_scores(method: Method) -> AtNoise:
+    """All that the scores stage computes but the coherency, for which the method would have to run again."""
+    subject, settings = method.subject, method.subject.settings
+    images = EvaluationImages(settings, subject.backbone, subject.device, at_most=settings.sensitivity.images)
+    found = method.maps()
+    places = {name: place for place, name in enumerate(found.names)}
+    few = replace(found.at([places[name] for name in images.names]), maps_of_masked=None)
+    starts = np.cumsum([0, *images.sizes()])
+
+    @torch.no_grad()
+    def means(noise: int) -> Means:
+        noisy = mixed(normalise_map(few.maps), images.names, noise, settings.sensitivity.seed)
+        maps = replace(few, maps=noisy)
+        pieces = []
+        for batch in images.all():
+            rows = slice(starts[batch.number], starts[batch.number + 1])
+            pieces.append(score_batch(subject.backbone, batch, maps.of(rows, subject.device), settings.metrics))
+        table = pd.DataFrame({key: torch.cat([piece[key] for piece in pieces]).numpy() for key in pieces[0]})
+        numbers = qualities(table.assign(name=images.names), settings.metrics).mean()
+        return {str(key): float(mean) for key, mean in numbers.items()}
+
+    return means

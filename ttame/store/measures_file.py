@@ -1,0 +1,50 @@
+"""What the measures of an experiment say, as the tables and the page read it."""
+
+from __future__ import annotations
+
+import sys
+
+import pandas as pd
+
+from ttame.errors import TTameError
+from ttame.measures.registry import MEASURES
+from ttame.params.settings import Settings
+from ttame.store.origin import origin_of_measure, refuse_other_origin
+from ttame.store.paths import measure_file
+from ttame.store.scores_file import read_rows
+from ttame.store.undefined import is_defined
+
+
+def read_measures(settings: Settings, backbone: str) -> dict[str, dict[str, pd.DataFrame]]:
+    """What the measures of the experiment say, by measure and method: a row per unit, columns as tables show them.
+
+    A measure that says nothing of this backbone is left out; a method without a file is named on standard error.
+
+    Raises:
+        TTameError: when a file is broken, or was made of something else.
+    """
+    found: dict[str, dict[str, pd.DataFrame]] = {}
+    for measure in settings.measures.taken:
+        tables = {method: _read_measure(settings, backbone, method, measure) for method in settings.methods.all}
+        present = {method: table for method, table in tables.items() if table is not None}
+        if present:
+            found[measure] = present
+    return found
+
+
+def _read_measure(settings: Settings, backbone: str, method: str, measure: str) -> pd.DataFrame | None:
+    path, again = measure_file(settings, backbone, method, measure), f"ttame measure {backbone} {method} {measure}"
+    if not path.exists():
+        print(f"{path}: no such scores; left out", file=sys.stderr)
+        return None
+    if not is_defined(path):
+        return None
+    table, stored = read_rows(path, again)
+    refuse_other_origin(path, stored, origin_of_measure(settings, backbone, method, measure), again)
+    columns = MEASURES[measure].columns
+    try:
+        return pd.DataFrame({column.key: column.scale * table[column.key] for column in columns}).set_axis(
+            table["name"]
+        )
+    except KeyError as error:
+        raise TTameError(f"{path}: no column {error}; run `python -m {again}` again") from None

@@ -1,0 +1,35 @@
+"""How the measures answer to noise, as the tables read it."""
+
+from __future__ import annotations
+
+import sys
+
+import pandas as pd
+
+from ttame.errors import TTameError
+from ttame.params.settings import Settings
+from ttame.store.origin import origin_of_sensitivity, refuse_other_origin
+from ttame.store.paths import sensitivity_file
+
+COLUMNS = ["method", "noise", "column", "mean"]
+
+
+def read_sensitivity(settings: Settings, backbone: str) -> pd.DataFrame:
+    """A row per method, percent of noise and column; none where the stage has not run, which is said.
+
+    Raises:
+        TTameError: when the file holds something else, or was made of something else.
+    """
+    path, again = sensitivity_file(settings, backbone), f"ttame sensitivity {backbone}"
+    if not path.exists():
+        print(f"{path}: no such file; what noise does to the measures is left out", file=sys.stderr)
+        return pd.DataFrame(columns=COLUMNS)
+    try:
+        table = pd.read_csv(path, dtype={"origin": str})
+        found = table[COLUMNS].astype({"noise": int, "mean": float})
+        stored = {"origin": str(table["origin"].iloc[0])}
+    except (KeyError, ValueError, IndexError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise TTameError(f"{path}: no answers to noise ({reason}); run `python -m {again}` again") from None
+    refuse_other_origin(path, stored, origin_of_sensitivity(settings, backbone), again)
+    return found
