@@ -16,6 +16,7 @@ from ttame.backbones.loading import load_backbone
 from ttame.explainers.explainer import Explainer, make_explainer
 from ttame.explainers.registry import find
 from ttame.metrics.masking import saliency_map
+from ttame.params.auxiliary import auxiliary_of
 from ttame.params.settings import Settings
 from ttame.runtime.device import device_name, peak_memory_bytes, read_clock, select_device
 from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages
@@ -37,7 +38,8 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
     device = select_device(settings.execution)
     backbone = load_backbone(backbone_name, settings.models[backbone_name]).to(device)
     checkpoint = checkpoint_file(settings, backbone_name, method) if find(method).needs_training else None
-    explainer = make_explainer(method, backbone, settings.options(method), checkpoint)
+    auxiliary = auxiliary_of(settings, backbone_name, method)
+    explainer = make_explainer(method, backbone, settings.options(method), checkpoint, auxiliary)
     images = EvaluationImages(settings, backbone, device)
     origin = origin_of_maps(settings, backbone_name, method)
     target = maps_file(settings, backbone_name, method)

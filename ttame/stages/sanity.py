@@ -15,6 +15,7 @@ from ttame.explainers.explainer import Explainer, make_explainer
 from ttame.explainers.registry import find
 from ttame.metrics.masking import normalise_map
 from ttame.metrics.rank_correlation import rank_correlation
+from ttame.params.auxiliary import auxiliary_of
 from ttame.params.evaluation import SanitySettings
 from ttame.params.settings import Settings
 from ttame.runtime.device import select_device
@@ -28,13 +29,15 @@ from ttame.store.scratch import Scratch
 def run(settings: Settings, backbone_name: str, method: str) -> None:
     """Write a CSV with a row per image: name, and for every depth the rank correlation of the map with the map after
     that share of the layers, counted from the output, was randomised. The class stays the model truth
-    of the untouched classifier, and a trained mechanism stays as it is. The last column, the same in every row, is
-    the digest of what made the table.
+    of the untouched classifier, and a trained mechanism stays as it is. So does the auxiliary classifier of P-TAME:
+    its map looks at the explained one in training alone, and its correlation is 1 at every depth. The last column,
+    the same in every row, is the digest of what made the table.
     """
     device = select_device(settings.execution)
     backbone = load_backbone(backbone_name, settings.models[backbone_name]).to(device)
     checkpoint = checkpoint_file(settings, backbone_name, method) if find(method).needs_training else None
-    explainer = make_explainer(method, backbone, settings.options(method), checkpoint)
+    auxiliary = auxiliary_of(settings, backbone_name, method)
+    explainer = make_explainer(method, backbone, settings.options(method), checkpoint, auxiliary)
     images = EvaluationImages(settings, backbone, device, at_most=settings.sanity.images)
     target = sanity_file(settings, backbone_name, method)
     origin = origin_of_sanity(settings, backbone_name, method)
