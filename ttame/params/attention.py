@@ -104,7 +104,6 @@ class AttentionSettings(Section):
     checkpoints: dict[Name, Text] = Field(
         {}, description="published checkpoints to import instead of training, by backbone; the rest is trained"
     )
-
     by_backbone: dict[Name, dict[Literal["mechanism", "loss", "recipe"], dict[str, Any]]] = Field(
         {},
         description="what is different on a backbone, by its name: keys of these three sections, "
@@ -118,7 +117,7 @@ class AttentionSettings(Section):
             try:
                 AttentionSettings.model_validate(values)
             except ValidationError as error:
-                raise ValueError(f"{backbone}: {explain(error, AttentionSettings, values)}") from None
+                raise ValueError(f"by_backbone.{backbone}: {explain(error, AttentionSettings, values)}") from None
         return self
 
     def on(self, backbone: str) -> AttentionSettings:
