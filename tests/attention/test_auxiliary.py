@@ -165,3 +165,17 @@ def test_layers_that_no_doubling_joins_are_named(tiny_cnn) -> None:
         make_network(tiny_cnn, "ptame", layers, auxiliary)
     assert "\n" not in str(caught.value)
     make_network(tiny_cnn, "ptame", layers[-1:], auxiliary)
+
+
+@pytest.mark.parametrize("stated", [None, 3, {}, {"name": "a"}, "code"])
+def test_what_a_checkpoint_says_runs_no_code_and_ends_in_a_line(tiny_cnn, tmp_path, monkeypatch, stated) -> None:
+    auxiliary = Auxiliary(auxiliary_settings("shapes_cnn"), tiny_cnn)
+    monkeypatch.chdir(tmp_path)
+    Path("wicked.py").write_text("open('executed', 'w')")
+    said = auxiliary.stated() | {"model": "wicked:build"} if stated == "code" else stated
+    monkeypatch.setattr(Auxiliary, "stated", lambda _: said)
+    message = "its auxiliary classifier is code" if stated == "code" else "says nothing whole of its auxiliary"
+    with pytest.raises(TTameError, match=rf"ptame\.safetensors: {message}") as caught:
+        make_explainer("ptame", tiny_cnn, None, _checkpoint(tmp_path, tiny_cnn, auxiliary))
+    assert "\n" not in str(caught.value)
+    assert not Path("executed").exists()

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 from torch.nn import functional
 
@@ -95,8 +96,10 @@ class Auxiliary:
         return self.settings.model_dump() | {"digest": self.digest}
 
 
-def stated_auxiliary(stated: Mapping[str, Any], expected: AuxiliarySettings | None, backbone: Backbone) -> Auxiliary:
+def stated_auxiliary(stated: Any, expected: AuxiliarySettings | None, backbone: Backbone) -> Auxiliary:
     """The auxiliary classifier that a checkpoint was trained with.
+
+    Of a checkpoint's word alone no code is run: a function of the user's has to stand in the params.
 
     Args:
         stated: what the checkpoint says.
@@ -104,16 +107,26 @@ def stated_auxiliary(stated: Mapping[str, Any], expected: AuxiliarySettings | No
         backbone: the classifier that is explained.
 
     Raises:
-        TTameError: when the params say another one, or its weights are others than in the training.
+        TTameError: when the params say another one, its weights are others than in the training, or nothing is said.
     """
-    known = AuxiliarySettings.model_validate({key: stated[key] for key in AuxiliarySettings.model_fields})
+    if not isinstance(stated, Mapping):
+        stated = {}
+    try:
+        known = AuxiliarySettings.model_validate({key: stated.get(key) for key in AuxiliarySettings.model_fields})
+    except ValidationError:
+        raise TTameError("says nothing whole of its auxiliary classifier; train again") from None
+    if expected is None and ":" in known.model:
+        raise TTameError(
+            f"its auxiliary classifier is code, {known.model}, which a checkpoint cannot ask to be run; use it in the "
+            "folder of an experiment whose params name it"
+        )
     if expected is not None and _words(expected) != _words(known):
         raise TTameError(
             f"trained with the auxiliary classifier {_words(known)}, but params.yaml says "
             f"{_words(expected)}; train again"
         )
     auxiliary = Auxiliary(expected or known, backbone)
-    if auxiliary.digest != stated["digest"]:
+    if auxiliary.digest != stated.get("digest"):
         raise TTameError(
             f"trained with other weights of the auxiliary classifier {_words(known)} than there are now; train again, "
             "or bring them back"
