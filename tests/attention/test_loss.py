@@ -27,6 +27,7 @@ def test_golden(golden, case, dtype) -> None:
 
 def test_area_of_constant_masks() -> None:
     assert mask_area(torch.full((2, 3, 4, 4), 0.5)).item() == pytest.approx(0.5005**0.3)
+    assert mask_area(torch.full((2, 3, 4, 4), 0.5), 0.5).item() == pytest.approx(0.5005**0.5)
 
 
 def test_variation_of_one_bright_pixel() -> None:

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ttame.attention.checkpoint import TrainedMechanism, chosen_layers, make_network, save_checkpoint
+from ttame.attention.auxiliary import Auxiliary
+from ttame.attention.checkpoint import TrainedMechanism, chosen_layers, classifier_read, make_network, save_checkpoint
 from ttame.attention.designs import DESIGNS
 from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
@@ -18,6 +19,7 @@ from ttame.data.transforms import Preprocessing
 from ttame.errors import TTameError
 from ttame.explainers.explainer import Explainer, make_explainer
 from ttame.explainers.registry import EXPLAINERS, find, in_order, title
+from ttame.params.auxiliary import AuxiliarySettings
 
 from ..conftest import IMAGENET, TinyCNN
 
@@ -47,11 +49,18 @@ def _make(method: str, backbone: Backbone, folder: Path) -> Explainer:
     if training is not None:
         torch.manual_seed(4)
         checkpoint = folder / f"{method}.safetensors"
-        layers = chosen_layers(backbone, [-1] if training.design == "lcam" else "all")
-        network = make_network(backbone, training.design, layers)
-        trained = TrainedMechanism(network, layers, torch.arange(backbone.num_classes))
+        auxiliary = _auxiliary(backbone) if training.reads_auxiliary else None
+        layers = chosen_layers(classifier_read(backbone, auxiliary), [-1] if training.design == "lcam" else "all")
+        network = make_network(backbone, training.design, layers, auxiliary)
+        trained = TrainedMechanism(network, layers, torch.arange(backbone.num_classes), auxiliary)
         save_checkpoint(checkpoint, trained, backbone, training.design)
     return make_explainer(method, backbone, OPTIONS.get(method), checkpoint)
+
+
+def _auxiliary(backbone: Backbone) -> Auxiliary:
+    """Of the other kind, with images of another size."""
+    model = "shapes_cnn" if backbone.is_transformer else "shapes_vit"
+    return Auxiliary(AuxiliarySettings(name=model, model=model, weights="default", layers="auto"), backbone)
 
 
 def _batch(backbone: Backbone) -> tuple[Tensor, Tensor, list[Sample]]:
@@ -125,7 +134,14 @@ def test_cpu_and_gpu_agree(name, method, request, tmp_path) -> None:
 
 @pytest.mark.parametrize(
     ("method", "passes"),
-    [("gradcam", (4, 4)), ("eigencam", (4, 0)), ("ttame", (4, 0)), ("random", (0, 0)), ("rise", (160, 0))],
+    [
+        ("gradcam", (4, 4)),
+        ("eigencam", (4, 0)),
+        ("ttame", (4, 0)),
+        ("ptame", (4, 0)),
+        ("random", (0, 0)),
+        ("rise", (160, 0)),
+    ],
 )
 def test_passes_are_counted(method, passes, cnn, tmp_path) -> None:
     explainer = _make(method, cnn, tmp_path)

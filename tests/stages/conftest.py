@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,10 @@ import yaml
 
 from ttame.cli.main import main
 from ttame.params.section import SPLITS
+
+from ..conftest import REPOSITORY
+from .measured import MEASURES, change
+from .measured import METHODS as JUDGED
 
 METHODS = ["random", "center", "gradcam", "ttame"]
 
@@ -51,3 +56,33 @@ def experiment(tmp_path: Path, params: dict[str, Any], monkeypatch) -> Callable[
 def run(*arguments: str) -> None:
     """Run a command of ttame and expect it to succeed."""
     assert main(arguments) == 0, arguments
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Path:
+    """An experiment with all measures, up to the tables."""
+    folder: Path = tmp_path_factory.mktemp("measures")
+    params = tiny_params(yaml.safe_load((REPOSITORY / "params.yaml").read_text()))
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        change()
+        run("datalists")
+        for measure in MEASURES:
+            run("basis", "shapes_cnn", measure)
+        for method in JUDGED:
+            run("maps", "shapes_cnn", method)
+            run("scores", "shapes_cnn", method)
+            for measure in MEASURES:
+                run("measure", "shapes_cnn", method, measure)
+        run("sensitivity", "shapes_cnn")
+        run("tables")
+    return folder
+
+
+@pytest.fixture
+def measured(finished: Path, tmp_path: Path, monkeypatch) -> Path:
+    """A copy of the finished experiment, entered."""
+    shutil.copytree(finished, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    return tmp_path / "copy"

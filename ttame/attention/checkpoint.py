@@ -13,9 +13,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ttame.attention.auxiliary import Auxiliary, stated_auxiliary
 from ttame.attention.designs import DESIGNS
 from ttame.backbones.backbone import Backbone
 from ttame.errors import TTameError
+from ttame.params.auxiliary import AuxiliarySettings
 from ttame.store.artifacts import atomic_path
 
 _COUNTS = "training_counts"
@@ -55,13 +57,23 @@ def feature_channels(backbone: Backbone, layers: Sequence[str]) -> list[int]:
     return [features[layer].shape[axis] for layer in layers]
 
 
-def make_network(backbone: Backbone, design: str, layers: Sequence[str]) -> nn.Module:
-    """An untrained mechanism that reads `layers` of the backbone.
+def make_network(
+    backbone: Backbone, design: str, layers: Sequence[str], auxiliary: Auxiliary | None = None
+) -> nn.Module:
+    """An untrained mechanism that reads `layers` of the backbone, or of the auxiliary classifier.
 
     Raises:
-        TTameError: when the design is not defined on this backbone.
+        TTameError: when the design is not defined on this backbone, or the layers are of sizes that it cannot join.
     """
-    return DESIGNS[design](feature_channels(backbone, layers), backbone.num_classes, backbone.tokens)
+    if auxiliary is not None:
+        auxiliary.refuse_odd_sizes(layers)
+    read = classifier_read(backbone, auxiliary)
+    return DESIGNS[design](feature_channels(read, layers), backbone.num_classes, read.tokens)
+
+
+def classifier_read(backbone: Backbone, auxiliary: Auxiliary | None) -> Backbone:
+    """The classifier whose features a mechanism reads."""
+    return backbone if auxiliary is None else auxiliary.classifier
 
 
 @dataclass(frozen=True)
@@ -72,21 +84,23 @@ class TrainedMechanism:
         network: in eval mode.
         layers: the feature layers that it reads.
         counts: (K,) int64, how often each class was a model truth in training.
+        auxiliary: the classifier whose layers these are, or None where they are the explained one's.
     """
 
     network: nn.Module
     layers: list[str]
     counts: Tensor
+    auxiliary: Auxiliary | None = None
 
 
-def fits(backbone: Backbone, design: str, layers: Sequence[str]) -> dict[str, Any]:
+def fits(backbone: Backbone, design: str, layers: Sequence[str], auxiliary: Auxiliary | None = None) -> dict[str, Any]:
     """What a checkpoint states about itself and the backbone it belongs to."""
     return {
         "backbone": backbone.name,
         "design": design,
         "layers": list(layers),
         "num_classes": backbone.num_classes,
-        "channels": feature_channels(backbone, layers),
+        "channels": feature_channels(classifier_read(backbone, auxiliary), layers),
     }
 
 
@@ -101,16 +115,29 @@ def save_checkpoint(path: Path, trained: TrainedMechanism, backbone: Backbone, d
     """
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.network.state_dict().items()}
     # One metadata key alone: safetensors writes several in an order that changes from run to run.
-    metadata = {_METADATA: json.dumps(fits(backbone, design, trained.layers), sort_keys=True)}
+    auxiliary = trained.auxiliary
+    stated = fits(backbone, design, trained.layers, auxiliary)
+    if auxiliary is not None:
+        stated["auxiliary"] = auxiliary.stated()
+    metadata = {_METADATA: json.dumps(stated, sort_keys=True)}
     with atomic_path(path) as temporary:
         save_file({**state, _COUNTS: trained.counts.cpu()}, temporary, metadata)
 
 
-def load_checkpoint(path: Path, backbone: Backbone, design: str) -> TrainedMechanism:
-    """Read a trained mechanism.
+def load_checkpoint(
+    path: Path, backbone: Backbone, design: str, expected: AuxiliarySettings | None = None
+) -> TrainedMechanism:
+    """Read a trained mechanism, and load the auxiliary classifier that it reads, if it does.
+
+    Args:
+        path: a `.safetensors` file of `save_checkpoint`.
+        backbone: the classifier to explain.
+        design: the mechanism's key in `DESIGNS`.
+        expected: the auxiliary classifier of the params, or None to take the checkpoint's word.
 
     Raises:
-        TTameError: when the file is missing or broken, or was trained for another backbone, other layers or classes.
+        TTameError: when the file is missing or broken, or was trained for another backbone, another auxiliary
+            classifier, other layers or classes.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -123,13 +150,19 @@ def load_checkpoint(path: Path, backbone: Backbone, design: str) -> TrainedMecha
         ) from None
     except (SafetensorError, OSError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise TTameError(f"{path}: not a checkpoint ({error}); delete it and train again") from None
-    if metadata.get("backbone") == backbone.name and not set(layers) <= set(backbone.layers):
-        raise TTameError(
-            f"{path}: trained for layers {layers}, but params.yaml says {list(backbone.layers)}; train again"
-        )
-    known = layers if set(layers) <= set(backbone.layers) else backbone.layers
-    _refuse_mismatch(path, metadata, fits(backbone, design, known))
-    network = make_network(backbone, design, layers)
+    auxiliary = None
+    if "auxiliary" in metadata:
+        _refuse_mismatch(path, metadata, {"backbone": backbone.name, "design": design})
+        try:
+            auxiliary = stated_auxiliary(metadata["auxiliary"], expected, backbone)
+        except TTameError as error:
+            raise TTameError(f"{path}: {error}") from None
+    read = classifier_read(backbone, auxiliary).layers
+    if metadata.get("backbone") == backbone.name and not set(layers) <= set(read):
+        raise TTameError(f"{path}: trained for layers {layers}, but params.yaml says {list(read)}; train again")
+    known = layers if set(layers) <= set(read) else read
+    _refuse_mismatch(path, metadata, fits(backbone, design, known, auxiliary))
+    network = make_network(backbone, design, layers, auxiliary)
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
@@ -137,7 +170,7 @@ def load_checkpoint(path: Path, backbone: Backbone, design: str) -> TrainedMecha
         raise TTameError(f"{path}: its tensors do not fit ({reason}); delete it and train again") from None
     if counts.shape != (backbone.num_classes,):
         raise TTameError(f"{path}: counts of {tuple(counts.shape)}, not of {backbone.num_classes} classes; train again")
-    return TrainedMechanism(network.eval(), layers, counts)
+    return TrainedMechanism(network.eval(), layers, counts, auxiliary)
 
 
 def _refuse_mismatch(path: Path, stored: Mapping[str, Any], expected: Mapping[str, Any]) -> None:

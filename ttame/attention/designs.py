@@ -1,4 +1,4 @@
-"""Every mechanism that can be trained, by name: the paper's two, L-CAM's, and those of the ablation study."""
+"""Every mechanism that can be trained, by name: the paper's two, P-TAME's, L-CAM's, and those of the ablation study."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from ttame.attention.doubling import DoublingMechanism
 from ttame.attention.lcam import LCAM
 from ttame.attention.mechanism import AttentionMechanism
 from ttame.attention.transformer_mechanism import BlockAttention, TokenAttention
@@ -26,6 +27,7 @@ def _no_skip(channels: Sequence[int], num_classes: int, layout: TokenLayout | No
 DESIGNS: dict[str, Design] = {
     "ttame": partial(AttentionMechanism, version="TTAME"),
     "tame": partial(AttentionMechanism, version="TAME"),
+    "ptame": partial(DoublingMechanism, version="TAME"),
     "lcam": LCAM,
     "no_skip": _no_skip,
     "no_skip_no_norm": partial(AttentionMechanism, skip=False, norm=False),

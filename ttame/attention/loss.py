@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from ttame.params.attention import LossSettings
 
-AREA_OFFSET, AREA_POWER, BORDER_WEIGHT = 0.0005, 0.3, 0.3
+AREA_OFFSET, BORDER_WEIGHT = 0.0005, 0.3
 
 
 class Loss(NamedTuple):
@@ -22,9 +22,9 @@ class Loss(NamedTuple):
     variation: Tensor
 
 
-def mask_area(masks: Tensor) -> Tensor:
-    """Mean of (m + 0.0005) ** 0.3 over all elements of masks in [0, 1] (TAME, equation 7); a scalar."""
-    return ((masks + AREA_OFFSET) ** AREA_POWER).mean()
+def mask_area(masks: Tensor, power: float = 0.3) -> Tensor:
+    """Mean of (m + 0.0005) ** power over all elements of masks in [0, 1] (TAME, equation 7); a scalar."""
+    return ((masks + AREA_OFFSET) ** power).mean()
 
 
 def mask_variation(masks: Tensor) -> Tensor:
@@ -50,9 +50,9 @@ def attention_loss(masks: Tensor, logits: Tensor, labels: Tensor, weights: LossS
         masks: (B, M, h, w) in [0, 1], chosen by the masking mode.
         logits: (B, K) of the masked images.
         labels: (B,) model truths.
-        weights: of the three terms; 1.5, 2 and 0.01 in the paper.
+        weights: of the three terms, 1.5, 2 and 0.01 in the paper, and the power of the area, 0.3 there.
     """
     cross_entropy = weights.cross_entropy * functional.cross_entropy(logits, labels)
-    area = weights.area * mask_area(masks)
+    area = weights.area * mask_area(masks, weights.area_power)
     variation = weights.variation * mask_variation(masks)
     return Loss(torch.stack([cross_entropy, area, variation]).sum(), cross_entropy, area, variation)

@@ -74,7 +74,7 @@ class AttentionMechanism(nn.Module):
         size = self._output_size(branches[0])
         weight, bias = rows_of(self.fuser, classes)
         parts = weight.split([branch.shape[1] for branch in branches], dim=-1)
-        maps = [resize(weigh(branch, part), size) for branch, part in zip(branches, parts, strict=True)]
+        maps = [self._resized(weigh(branch, part), size) for branch, part in zip(branches, parts, strict=True)]
         return torch.stack(maps).sum(0) + bias[(..., *[None] * len(size))]
 
     def _branch(self, index: int, feature: Tensor) -> Tensor:
@@ -82,6 +82,9 @@ class AttentionMechanism(nn.Module):
             feature = tokens_to_maps(feature, self.layout, self.version)
         branch = self.bns[index](self.convs[index](feature))
         return self._activation(branch + feature if self._skip else branch)
+
+    def _resized(self, maps: Tensor, size: tuple[int, ...]) -> Tensor:
+        return resize(maps, size)
 
     def _output_size(self, branch: Tensor) -> tuple[int, ...]:
         size = tuple(branch.shape[2:])

@@ -33,7 +33,7 @@ def make_optimiser(network: nn.Module, recipe: RecipeSettings, learning_rate: fl
     if recipe.optimiser == "RMSprop":
         return RMSprop(groups, lr=learning_rate, momentum=recipe.momentum)
     kind = {"Adam": Adam, "AdamW": AdamW}[recipe.optimiser]
-    return kind(groups, lr=learning_rate, betas=(recipe.momentum, 0.999))
+    return kind(groups, lr=learning_rate, betas=(recipe.momentum, 0.999), amsgrad=recipe.amsgrad)
 
 
 def make_schedule(optimiser: Optimizer, total_steps: int) -> OneCycleLR:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ttame.attention.checkpoint import TrainedMechanism, feature_channels, load_checkpoint, make_network
 from ttame.backbones.backbone import Backbone
 from ttame.errors import TTameError
+from ttame.params.auxiliary import AuxiliarySettings
 
 UNKNOWN_COUNT = -1
 """How often a class was seen in training is not told by a published checkpoint."""
@@ -37,7 +38,9 @@ DESIGNS_BY_VERSION = {
 """Our designs by the name that the stored hyper-parameters give them (`attention_version`)."""
 
 
-def import_checkpoint(path: Path, backbone: Backbone, design: str) -> TrainedMechanism:
+def import_checkpoint(
+    path: Path, backbone: Backbone, design: str, auxiliary: AuxiliarySettings | None = None
+) -> TrainedMechanism:
     """Read a published checkpoint, or one of ours.
 
     What differs between the classifier in the checkpoint and `backbone` is said on standard error: the published code
@@ -47,13 +50,16 @@ def import_checkpoint(path: Path, backbone: Backbone, design: str) -> TrainedMec
         path: a Lightning checkpoint, or a `.safetensors` file of `save_checkpoint`.
         backbone: the classifier that it belongs to.
         design: what the method's mechanism has to be, a key of `DESIGNS`.
+        auxiliary: the auxiliary classifier of the params, or None to take the checkpoint's word.
 
     Raises:
         TTameError: when the file is missing, broken, or holds more than tensors and plain values, or when the mechanism
             is another design's, for other layers, or for another number of classes.
     """
     if path.suffix == ".safetensors":
-        return load_checkpoint(path, backbone, design)
+        return load_checkpoint(path, backbone, design, auxiliary)
+    if design == "ptame":
+        raise TTameError(f"{path}: published checkpoints of P-TAME are not read; train it, or give a .safetensors file")
     stored = _read(path)
     state = _tensors(path, stored.get("state_dict", stored))
     told = _told(path, stored)

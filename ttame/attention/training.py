@@ -14,6 +14,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, distributed, nn
 
+from ttame.attention.auxiliary import Auxiliary, logits_and_features
 from ttame.attention.history import Averages, StepResult
 from ttame.attention.loss import Loss, attention_loss
 from ttame.attention.masking import InputPolicy, classes_of_masks, mask_features, mask_images, own_masks
@@ -48,6 +49,7 @@ class AttentionTraining:
         total_steps: length of that schedule.
         masks: what a map multiplies, the image (TAME, T-TAME, L-CAM-Img) or the last of the feature maps (L-CAM-Fm).
         processes: those that train together; this one alone by default.
+        auxiliary: the classifier whose layers the mechanism reads; by default the explained one itself.
     """
 
     def __init__(
@@ -61,9 +63,11 @@ class AttentionTraining:
         total_steps: int,
         masks: Literal["image", "features"] = "image",
         processes: Fabric | None = None,
+        auxiliary: Auxiliary | None = None,
     ) -> None:
         self.processes = processes or one_process(next(backbone.parameters()).device)
         self.backbone = backbone
+        self.auxiliary = auxiliary
         self.network = network
         self.layers = layers
         self.masks = masks
@@ -85,15 +89,12 @@ class AttentionTraining:
         The loss is that of this process's images; `together` says whether the other processes have the rest of the
         batch.
         """
-        clean = self.backbone.normalise(images)
         with self.processes.autocast():
             if self.masks == "features":
-                recording = self.backbone.record(clean, self.layers[-1])
+                recording = self.backbone.record(self.backbone.normalise(images), self.layers[-1])
                 logits, features = recording.logits, [recording.activation]
             else:
-                with torch.no_grad():
-                    logits, recorded = self.backbone.features(clean, self.layers)
-                features = list(recorded.values())
+                logits, features = logits_and_features(self.backbone, self.auxiliary, images, self.layers)
         truths = logits.argmax(1)
         labels = self._gather(truths) if together else truths
         first = self.processes.global_rank * len(images) if together else 0

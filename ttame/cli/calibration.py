@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+from torch import nn
 
-from ttame.attention.checkpoint import chosen_layers, make_network
+from ttame.attention.auxiliary import Auxiliary, features_read
+from ttame.attention.checkpoint import chosen_layers, classifier_read, make_network
 from ttame.attention.training import AttentionTraining
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
@@ -18,6 +20,8 @@ from ttame.explainers.explainer import make_explainer
 from ttame.explainers.families.inner_batches import rehearsed
 from ttame.explainers.registry import find
 from ttame.metrics.imputation import impute_linear
+from ttame.params.attention import AttentionSettings
+from ttame.params.auxiliary import auxiliary_of
 from ttame.params.settings import Settings
 from ttame.runtime.device import read_clock
 from ttame.runtime.processes import one_process
@@ -58,12 +62,13 @@ class Calibration:
 
     def training(self, method: str) -> Cost:
         """A step of training: both passes and the optimiser; the weights of the loss do not change what it costs."""
-        attention, training_of = self._settings.attention[method], find(method).training
+        attention, training_of = self._attention(method), find(method).training
         assert training_of is not None
         recipe = attention.recipe
         kind = (
             training_of.design,
             training_of.masks,
+            attention.mechanism.auxiliary,
             str(attention.mechanism.feature_layers),
             attention.loss.masking,
             recipe.optimiser,
@@ -74,15 +79,14 @@ class Calibration:
         return self._trainings[kind]
 
     def _train(self, method: str) -> Cost:
-        attention, training_of = self._settings.attention[method], find(method).training
+        attention, training_of = self._attention(method), find(method).training
         assert training_of is not None
-        layers = chosen_layers(self.backbone, attention.mechanism.feature_layers)
-        network = make_network(self.backbone, training_of.design, layers).to(self._images.device).train()
+        network, layers, auxiliary = self._mechanism(method)
         size = sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
         # A rate near zero: the cost of a step does not depend on it, but random weights could diverge.
         training = AttentionTraining(
             self.backbone,
-            network,
+            network.train(),
             layers,
             attention.loss,
             attention.recipe.model_copy(update={"accumulate": 1}),
@@ -90,16 +94,19 @@ class Calibration:
             100,
             training_of.masks,
             one_process(self._images.device, attention.recipe.precision),
+            auxiliary,
         )
         batch = self._images[: attention.recipe.batch_size]
         cost = self._cost(lambda: training.step(batch), len(batch))
-        return dataclasses.replace(cost, backward=cost.forward / 2, bytes=size)
+        passes_of_a_backward = 2 if auxiliary is None else 3  # the clean and the masked image, the auxiliary classifier
+        return dataclasses.replace(cost, backward=cost.forward / passes_of_a_backward, bytes=size)
 
     def map(self, method: str) -> Cost:
         """One map; two slices of the inner work of Score-CAM, Ablation-CAM and RISE run, the rest is extrapolated."""
         training_of = find(method).training
         if training_of is not None:
-            kind = (training_of.design, str(self._settings.attention[method].mechanism.feature_layers))
+            mechanism = self._attention(method).mechanism
+            kind = (training_of.design, mechanism.auxiliary, str(mechanism.feature_layers))
             if kind not in self._learned_maps:
                 self._learned_maps[kind] = self._learned_map(method)
             return self._learned_maps[kind]
@@ -132,20 +139,33 @@ class Calibration:
 
     @torch.no_grad()
     def _learned_map(self, method: str) -> Cost:
-        attention, training_of = self._settings.attention[method], find(method).training
-        assert training_of is not None
-        layers = chosen_layers(self.backbone, attention.mechanism.feature_layers)
-        network = make_network(self.backbone, training_of.design, layers).to(self._images.device).eval()
+        network, layers, auxiliary = self._mechanism(method)
+        network.eval()
         clean = self.backbone.normalise(self._images)
         classes = torch.zeros(len(clean), 1, dtype=torch.int64, device=clean.device)
         shapes = []
 
         def explain() -> None:
-            _, features = self.backbone.features(clean, layers)
-            shapes.append(network(list(features.values()), classes).shape)
+            features = features_read(self.backbone, auxiliary, clean, layers)
+            shapes.append(network(features, classes).shape)
 
         cost = self._cost(explain, len(clean))
         return dataclasses.replace(cost, bytes=4 * shapes[0][2] * shapes[0][3])
+
+    def _attention(self, method: str) -> AttentionSettings:
+        return self._settings.attention[method].on(self.backbone.name)
+
+    def _mechanism(self, method: str) -> tuple[nn.Module, list[str], Auxiliary | None]:
+        """An untrained mechanism, the layers that it reads, and the auxiliary classifier that has them, if any."""
+        training_of, auxiliary = find(method).training, None
+        assert training_of is not None
+        chosen = auxiliary_of(self._settings, self.backbone.name, method)
+        if chosen is not None:
+            auxiliary = Auxiliary(chosen.model_copy(update={"weights": "none"}), self.backbone)
+        read = classifier_read(self.backbone, auxiliary)
+        layers = chosen_layers(read, self._attention(method).mechanism.feature_layers)
+        network = make_network(self.backbone, training_of.design, layers, auxiliary)
+        return network.to(self._images.device), layers, auxiliary
 
     def _cost(self, work: Callable[[], object], images: int, *, warm: bool = True) -> Cost:
         """Seconds and passes an image of the second call, or of the first where that is too long to be made twice."""

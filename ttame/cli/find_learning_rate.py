@@ -53,7 +53,7 @@ def run(settings: Settings, request: Request) -> str:
         raise TTameError(f"--steps: {request.steps} are no range; expected 2 or more")
     device = select_device(settings.execution)
     backbone = load_backbone(request.backbone, settings.models[request.backbone]).to(device)
-    precision = settings.attention[request.method].recipe.precision
+    precision = settings.attention[request.method].on(request.backbone).recipe.precision
     training = prepare_training(settings, backbone, request.method, one_process(device, precision))
     images = training_images(settings, backbone, request.method)
     batches = itertools.islice(_batches(training, images, settings.execution.workers), request.steps)

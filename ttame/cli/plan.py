@@ -25,7 +25,8 @@ from ttame.store.provenance import read_records
 
 HEADINGS = ("Stage", "Backbone", "Method", "Images", "Forward", "Backward", "Disk, MB", "Hours", "Took, h")
 NOTE = """\
-Images of a training are those of all epochs. Forward and backward are passes of the classifier, counted in images.
+Images of a training are those of all epochs. Forward and backward are passes of the classifier, counted in images,
+P-TAME's of its auxiliary classifier among them.
 Hours are of one job after the other on {device}, extrapolated from a few calls with random weights; decoding the images
 and starting the jobs come on top. "Took" is what the stage took when it last ran here."""
 
@@ -103,7 +104,7 @@ def _of_method(
 ) -> Iterator[Row]:
     refuse_undefined_pair(method, backbone, calibration.backbone.is_transformer)
     if method in settings.methods.trained and backbone not in settings.attention[method].checkpoints:
-        recipe = settings.attention[method].recipe
+        recipe = settings.attention[method].on(backbone).recipe
         seen = recipe.epochs * steps_of_epoch(images["train"], recipe) * recipe.batch_size * recipe.accumulate
         yield Row("train", backbone, method, seen, calibration.training(method))
     metrics, evaluated = settings.metrics, images["evaluation"]

@@ -19,6 +19,7 @@ from ttame.errors import TTameError, suggestion
 from ttame.explainers.explainer import make_explainer
 from ttame.explainers.registry import EXPLAINERS, find, registered_name, title
 from ttame.metrics.masking import saliency_map
+from ttame.params.auxiliary import auxiliary_of
 from ttame.params.settings import Settings
 from ttame.report.pictures import class_name, draw_grid, overlay
 from ttame.runtime.device import select_device
@@ -127,7 +128,9 @@ def _map(settings: Settings, request: Request, backbone: Backbone, method: str, 
                 f"{checkpoint}: no such trained mechanism; run `python -m ttame train {backbone.name} {method}`, or "
                 "name one with --checkpoint"
             )
-    explainer = make_explainer(method, backbone, settings.options(method), checkpoint)
+    # A checkpoint that is named says itself what it reads.
+    auxiliary = None if request.checkpoint else auxiliary_of(settings, backbone.name, method)
+    explainer = make_explainer(method, backbone, settings.options(method), checkpoint, auxiliary)
     maps = explainer(images, torch.tensor([target], device=images.device), [Sample(request.photo.name)]).detach()
     return saliency_map(maps, backbone.preprocessing.input_size)[0].cpu()
 

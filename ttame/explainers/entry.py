@@ -23,13 +23,15 @@ class Training:
         design: its mechanism, a key of `ttame.attention.designs.DESIGNS`.
         masks: what its map multiplies in training, the image or the last feature maps.
         cross_entropy_only: whether the area and variation terms must be off.
+        reads_auxiliary: whether its mechanism reads another classifier than the one that it explains.
         defaults: of its section of `attention`, where they differ from T-TAME's.
     """
 
     design: str
     masks: Literal["image", "features"] = "image"
     cross_entropy_only: bool = False
-    defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    reads_auxiliary: bool = False
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,8 @@ class Entry:
         title: name in tables.
         kind: family that it belongs to.
         location: `module:class` of the explainer.
-        passes: forward + backward passes of the classifier per map; C is the channels of the target layer, N the
-            masks of RISE, S the steps of IIA.
+        passes: forward + backward passes of the classifier per map, P-TAME's of its auxiliary one; C is the channels
+            of the target layer, N the masks of RISE, S the steps of IIA.
         citation: the paper, or what the control is for.
         works_on: the kinds of backbone that it is defined on.
         training: how it is trained, or None for a method without training.

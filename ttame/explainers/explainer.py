@@ -15,6 +15,7 @@ from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
 from ttame.errors import TTameError, suggestion
 from ttame.explainers.registry import EXPLAINERS, find, refuse_undefined_pair, registered_name
+from ttame.params.auxiliary import AuxiliarySettings
 from ttame.params.messages import explain
 from ttame.params.section import Section
 
@@ -79,7 +80,11 @@ class Explainer(ABC):
 
 
 def make_explainer(
-    method: str, backbone: Backbone, options: Section | Mapping[str, Any] | None = None, checkpoint: Path | None = None
+    method: str,
+    backbone: Backbone,
+    options: Section | Mapping[str, Any] | None = None,
+    checkpoint: Path | None = None,
+    auxiliary: AuxiliarySettings | None = None,
 ) -> Explainer:
     """The explainer called `method` in the registry.
 
@@ -88,6 +93,7 @@ def make_explainer(
         backbone: the frozen classifier.
         options: of a method without training, those that its entry in the registry names; the rest at their defaults.
         checkpoint: the trained mechanism, for a method that needs one.
+        auxiliary: the classifier that the mechanism has to read, or None for the one that the checkpoint names.
 
     Raises:
         TTameError: when there is none of that name, no such option (both with near matches), or no checkpoint.
@@ -107,7 +113,7 @@ def make_explainer(
         raise TTameError(
             f"a learned method needs a trained mechanism; run `python -m ttame train {backbone.name} {method}`"
         )
-    learned: Explainer = make(backbone, checkpoint, entry.training.design)
+    learned: Explainer = make(backbone, checkpoint, entry.training.design, auxiliary)
     return learned
 
 

@@ -1,7 +1,8 @@
 """Every learned method: the map of a trained attention mechanism, in one forward pass.
 
 TAME (Ntrougkas et al., ISM 2022), T-TAME (Ntrougkas et al., IEEE Access 2024), L-CAM (Gkartzonika et al., ECCVW 2022)
-and the mechanisms of T-TAME's ablation study differ in their mechanism and training; using them is the same.
+P-TAME (Ntrougkas et al., IEEE OJSP 2025) and the mechanisms of T-TAME's ablation study differ in their mechanism and
+training; using them is the same.
 """
 
 from __future__ import annotations
@@ -12,33 +13,45 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ttame.attention.auxiliary import features_read
 from ttame.attention.checkpoint import load_checkpoint
 from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
 from ttame.explainers.explainer import Explainer
 from ttame.explainers.options import NoOptions
+from ttame.params.auxiliary import AuxiliarySettings
 
 
 class Learned(Explainer):
     """The raw map of the target class from a trained mechanism; any class can be asked for.
 
-    Target layers: the feature layers that the mechanism was trained on.
+    Target layers: the feature layers that the mechanism was trained on; P-TAME's are those of its auxiliary classifier,
+    and the classifier that it explains is not run at all.
     """
 
-    def __init__(self, backbone: Backbone, checkpoint: Path, design: str) -> None:
-        """Prepare the mechanism of a checkpoint, which has to be one of this design for this classifier."""
+    def __init__(
+        self, backbone: Backbone, checkpoint: Path, design: str, auxiliary: AuxiliarySettings | None = None
+    ) -> None:
+        """Prepare the mechanism of a checkpoint, which has to be one of this design for this classifier.
+
+        Args:
+            backbone: the frozen classifier.
+            checkpoint: the trained mechanism.
+            design: its key in `ttame.attention.designs.DESIGNS`.
+            auxiliary: the classifier that it has to read, or None for the one that the checkpoint names.
+        """
         super().__init__(backbone, NoOptions())
-        trained = load_checkpoint(checkpoint, backbone, design)
-        self._network = trained.network.to(next(backbone.parameters()).device)
-        self._layers, self._counts = trained.layers, trained.counts
+        self._trained = load_checkpoint(checkpoint, backbone, design, auxiliary)
+        self._network = self._trained.network.to(next(backbone.parameters()).device)
 
     @torch.no_grad()
     def explain(self, images: Tensor, targets: Tensor, samples: Sequence[Sample]) -> Tensor:
-        """(B, h, w) raw maps `c` (not the sigmoid) at the resolution of the first feature set, at most 56."""
-        _, features = self.backbone.features(images, self._layers)
-        maps: Tensor = self._network(list(features.values()), targets[:, None])
+        """(B, h, w) raw maps `c` (not the sigmoid) at the resolution of the first feature set, at most 56
+        but for P-TAME."""
+        features = features_read(self.backbone, self._trained.auxiliary, images, self._trained.layers)
+        maps: Tensor = self._network(features, targets[:, None])
         return maps[:, 0]
 
     def training_counts(self, targets: Tensor) -> Tensor:
         """How often each target was a model truth in training; the map of a class with 0 is untrained."""
-        return self._counts[targets.cpu()]
+        return self._trained.counts[targets.cpu()]

@@ -21,6 +21,7 @@ from ttame.explainers.options import (
 SELVARAJU = "Selvaraju et al., ICCV 2017, 10.1109/ICCV.2017.74"
 TAME = "Ntrougkas et al., ISM 2022"
 T_TAME = "Ntrougkas et al., IEEE Access 2024, 10.1109/ACCESS.2024.3405788"
+P_TAME = "Ntrougkas et al., IEEE OJSP 2025, 10.1109/OJSP.2025.3568756"
 L_CAM = "Gkartzonika et al., ECCVW 2022"
 
 
@@ -31,20 +32,29 @@ def _learned(
     *,
     masks: Literal["image", "features"] = "image",
     cross_entropy_only: bool = False,
+    reads_auxiliary: bool = False,
     works_on: tuple[BackboneKind, ...] = BOTH,
     kind: Kind = "learned",
-    defaults: Mapping[str, Mapping[str, Any]] | None = None,
+    defaults: Mapping[str, Any] | None = None,
 ) -> Entry:
-    training = Training(design, masks, cross_entropy_only, defaults or {})
-    return Entry(title, kind, "ttame.explainers.learned:Learned", "1 + 0", citation, works_on, training)
+    training = Training(design, masks, cross_entropy_only, reads_auxiliary, defaults or {})
+    passes = "1 + 0 of the auxiliary classifier" if reads_auxiliary else "1 + 0"
+    return Entry(title, kind, "ttame.explainers.learned:Learned", passes, citation, works_on, training)
 
 
 def _ablation(title: str, design: str, works_on: tuple[BackboneKind, ...] = BOTH) -> Entry:
     return _learned(title, design, f"ablation study of {T_TAME}", works_on=works_on, kind="ablation")
 
 
-LAST_LAYER: Mapping[str, Mapping[str, Any]] = {"mechanism": {"feature_layers": [-1]}}
-CROSS_ENTROPY: Mapping[str, Mapping[str, Any]] = {**LAST_LAYER, "loss": {"area": 0.0, "variation": 0.0}}
+LAST_LAYER: Mapping[str, Any] = {"mechanism": {"feature_layers": [-1]}}
+CROSS_ENTROPY: Mapping[str, Any] = {**LAST_LAYER, "loss": {"area": 0.0, "variation": 0.0}}
+# The recipe of P-TAME for ResNet-50; experiments/paper.yaml has what it changes for VGG-16 and ViT-B-16.
+P_TAME_RECIPE: Mapping[str, Any] = {
+    "mechanism": {"auxiliary": "resnet18"},
+    "loss": {"cross_entropy": 0.1614, "area": 0.8386, "variation": 0.0},
+    "recipe": {"epochs": 1, "optimiser": "AdamW", "amsgrad": True, "weight_decay": 2.4e-4},
+    "learning_rate": 1e-4,
+}
 
 EXPLAINERS: dict[str, Entry] = {
     "ground_truth": Entry(
@@ -180,6 +190,7 @@ EXPLAINERS: dict[str, Entry] = {
     # On a CNN, which has no class token, TAME and T-TAME are the same network: the row is T-TAME's.
     "tame": _learned("TAME", "tame", TAME, works_on=TRANSFORMERS),
     "ttame": _learned("T-TAME", "ttame", T_TAME),
+    "ptame": _learned("P-TAME", "ptame", P_TAME, reads_auxiliary=True, defaults=P_TAME_RECIPE),
     "no_skip": _ablation("No skip", "no_skip"),
     "no_skip_no_norm": _ablation("No skip, no norm", "no_skip_no_norm"),
     "sigmoid_branches": _ablation("Sigmoid branches", "sigmoid_branches"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError, model_validator
 
+from ttame.params.messages import explain
 from ttame.params.section import Count, EachOnce, Name, Section, Seed, Text, Weight
 
 Rate = Annotated[float, Field(gt=0, le=1000)]
@@ -14,6 +16,11 @@ Rate = Annotated[float, Field(gt=0, le=1000)]
 class MechanismSettings(Section):
     """The network."""
 
+    auxiliary: Text | None = Field(
+        None,
+        description="of P-TAME, the classifier whose feature layers the mechanism reads instead of the backbone's: a "
+        "key of `models`, or a model's own name; null for the other methods",
+    )
     feature_layers: Literal["all"] | Annotated[list[int], Field(min_length=1), EachOnce] = Field(
         "all",
         description="which of the backbone's feature layers the mechanism reads: all, or a list of their places, -1 "
@@ -33,6 +40,7 @@ class LossSettings(Section):
 
     cross_entropy: Weight = Field(1.5, description="weight of the cross-entropy of the masked image")
     area: Weight = Field(2.0, description="weight of the area of the masks")
+    area_power: float = Field(0.3, gt=0, le=10, description="power of a mask's values in the area")
     variation: Weight = Field(0.01, description="weight of the roughness of the masks")
     masking: Literal["random", "diagonal", "max"] = Field(
         "random",
@@ -53,7 +61,12 @@ class RecipeSettings(Section):
     batch_size: int = Field(32, ge=2, le=10**9, description="images a batch, over all processes; part of the recipe")
     accumulate: Count = Field(1, description="batches whose gradients make one step of the optimiser")
     optimiser: Literal["SGD", "Adam", "AdamW", "RMSprop"] = Field(
-        "SGD", description="SGD is the paper's, with Nesterov momentum"
+        "SGD",
+        description="SGD is the paper's, with Nesterov momentum; the others take square roots, which "
+        "`execution.portable` does not cover",
+    )
+    amsgrad: bool = Field(
+        False, description="of Adam and AdamW, divide by the largest second moment so far (P-TAME's recipe)"
     )
     momentum: float = Field(
         0.9,
@@ -91,6 +104,29 @@ class AttentionSettings(Section):
     checkpoints: dict[Name, Text] = Field(
         {}, description="published checkpoints to import instead of training, by backbone; the rest is trained"
     )
+    by_backbone: dict[Name, dict[Literal["mechanism", "loss", "recipe"], dict[str, Any]]] = Field(
+        {},
+        description="what is different on a backbone, by its name: keys of these three sections, "
+        "`{vit_b_16: {loss: {area_power: 0.5}}}` say",
+    )
+
+    @model_validator(mode="after")
+    def _check_by_backbone(self) -> AttentionSettings:
+        for backbone, changes in self.by_backbone.items():
+            values = self._changed(changes)
+            try:
+                AttentionSettings.model_validate(values)
+            except ValidationError as error:
+                raise ValueError(f"by_backbone.{backbone}: {explain(error, AttentionSettings, values)}") from None
+        return self
+
+    def on(self, backbone: str) -> AttentionSettings:
+        """The settings on one backbone: what `by_backbone` says of it stands above the rest."""
+        return AttentionSettings.model_validate(self._changed(self.by_backbone.get(backbone, {})))
+
+    def _changed(self, changes: Mapping[Any, dict[str, Any]]) -> dict[str, Any]:
+        values = self.model_dump(exclude={"by_backbone"})
+        return values | {section: values[section] | keys for section, keys in changes.items()}
 
     def rate_for(self, backbone: str) -> float:
         """Maximum of the one-cycle schedule on a backbone."""

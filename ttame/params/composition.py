@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ttame.errors import TTameError, suggestion
+from ttame.params.auxiliary import auxiliaries
 from ttame.params.reading import BY_BACKBONE, merge, parse_settings, read_text, read_yaml
 from ttame.params.settings import Settings
 
@@ -33,11 +34,15 @@ def compose(file: Path, overrides: Sequence[str] = (), said: Mapping[str, Any] |
     params: dict[str, Any] = {}
     for layer in reversed(layers):
         params = merge(params, layer)
-    _refuse_models_of_nobody(file, layers[0], params)
     params = {"experiment": file.stem} | {key: value for key, value in params.items() if key != "base"}
+    backbones, above = params.get("backbones"), dict[str, Any]()
     for override in overrides:
-        params = merge(params, _parse_override(override))
-    return parse_settings(params, " ".join(" ".join([str(file), *overrides]).split())[:200])
+        above = merge(above, _parse_override(override))
+    params = _without_other_backbones(params, above.get("backbones", backbones))
+    settings = parse_settings(merge(params, above), " ".join(" ".join([str(file), *overrides]).split())[:200])
+    if isinstance(backbones, list):
+        _refuse_backbones_of_nobody(file, layers[0], [str(name) for name in backbones], settings)
+    return settings
 
 
 def read_experiment(file: Path) -> dict[str, Any]:
@@ -62,7 +67,9 @@ def whole(settings: Settings) -> dict[str, Any]:
     """Every key of an experiment, as the engines want params.yaml; what nothing uses is left out."""
     values = settings.model_dump()
     used = {
-        "models": settings.backbones,
+        "models": dict.fromkeys(
+            [*settings.backbones, *(name for name in auxiliaries(settings) if name in settings.models)]
+        ),
         "attention": settings.methods.trained,
         "explainers": settings.methods.training_free,
         "measures": ["taken", *settings.measures.taken],
@@ -101,15 +108,38 @@ def _layers(file: Path, said: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return layers
 
 
-def _refuse_models_of_nobody(file: Path, said: Mapping[str, Any], params: Mapping[str, Any]) -> None:
-    """A base may describe classifiers that an experiment leaves out; what itself describes, it means to use."""
-    models, backbones = said.get("models"), params.get("backbones")
-    if isinstance(models, dict) and isinstance(backbones, list):
-        names = [str(name) for name in backbones]
-        for name in models:
-            if name not in names:
-                hint = suggestion(str(name), names) or f"; they are {', '.join(names)}"
-                raise TTameError(f"{file}: models: {name!r} is not one of backbones{hint}")
+def _refuse_backbones_of_nobody(
+    file: Path, said: Mapping[str, Any], backbones: Sequence[str], settings: Settings
+) -> None:
+    """A base may speak of classifiers that an experiment leaves out; those that itself speaks of, it means to use."""
+    spoken_of: dict[str, Any] = {"models": said.get("models")}
+    for method, section in _sections(said):
+        spoken_of[f"attention.{method}.by_backbone"] = section.get("by_backbone")
+    for key, section in spoken_of.items():
+        known = [*backbones, *(auxiliaries(settings) if key == "models" else ())]
+        for name in section if isinstance(section, Mapping) else ():
+            if name not in known:
+                hint = suggestion(str(name), known) or f"; they are {', '.join(known)}"
+                raise TTameError(f"{file}: {key}: {name!r} is not one of backbones{hint}")
+
+
+def _without_other_backbones(params: Mapping[str, Any], backbones: Any) -> dict[str, Any]:
+    """Leave out what the files say under `by_backbone` of classifiers that are none of the experiment's."""
+    if not isinstance(backbones, list) or not isinstance(params.get("attention"), Mapping):
+        return dict(params)
+    attention = dict(params["attention"])
+    for method, section in _sections(params):
+        if isinstance(changes := section.get("by_backbone"), Mapping):
+            left = {name: values for name, values in changes.items() if name in backbones}
+            attention[method] = {**section, "by_backbone": left}
+    return {**params, "attention": attention}
+
+
+def _sections(params: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The sections of `attention` that are any."""
+    attention = params.get("attention")
+    found = attention.items() if isinstance(attention, Mapping) else ()
+    return [(str(method), section) for method, section in found if isinstance(section, Mapping)]
 
 
 def _parse_override(override: str) -> dict[str, Any]:

@@ -58,8 +58,16 @@ def _check_training(settings: Settings, method: str, attention: AttentionSetting
     if isinstance(attention.learning_rate, dict):
         rates = list(attention.learning_rate)
         _known(settings.backbones, f"attention.{method}.learning_rate", rates, "given a learning rate")
+    _known(attention.by_backbone, f"attention.{method}.by_backbone", settings.backbones, "one of backbones")
+    for backbone in settings.backbones:
+        _check_on_backbone(method, attention.on(backbone))
+    _known(attention.checkpoints, f"attention.{method}.checkpoints", settings.backbones, "one of backbones")
+
+
+def _check_on_backbone(method: str, attention: AttentionSettings) -> None:
     training = find(method).training
-    if training and training.cross_entropy_only and (attention.loss.area or attention.loss.variation):
+    assert training is not None
+    if training.cross_entropy_only and (attention.loss.area or attention.loss.variation):
         raise TTameError(
             f"attention.{method}.loss: {method} is trained with the cross-entropy alone; set area and variation to 0"
         )
@@ -68,7 +76,10 @@ def _check_training(settings: Settings, method: str, attention: AttentionSetting
             f"attention.{method}.recipe.sharpness: needs accumulate: 1, since it computes the gradient of one batch "
             "twice; set one of the two"
         )
-    _known(attention.checkpoints, f"attention.{method}.checkpoints", settings.backbones, "one of backbones")
+    if training.reads_auxiliary != (attention.mechanism.auxiliary is not None):
+        expected = "the name of a classifier, resnet18 say" if training.reads_auxiliary else "null"
+        reads = "an auxiliary classifier" if training.reads_auxiliary else "the classifier that it explains"
+        raise TTameError(f"attention.{method}.mechanism.auxiliary: {method} reads {reads}; expected {expected}")
 
 
 def _check_data(settings: Settings) -> None:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from ttame.explainers.registry import find
+from ttame.params.auxiliary import auxiliary_of
 from ttame.params.settings import Settings
 
 
@@ -13,7 +14,7 @@ def specification(settings: Settings, backbone: str, method: str) -> dict[str, A
     """The keys and the facts of the registry that the maps of a pair depend on.
 
     Device, batch size and what the tables say of a method are no part of it. A method that is trained reads the feature
-    layers, another one the target layer or no layer at all.
+    layers, of its auxiliary classifier where it has one; another one the target layer or no layer at all.
     """
     entry, model = find(method), settings.models[backbone]
     found: dict[str, Any] = {"model": model.model, "weights": model.weights, "outputs": model.outputs}
@@ -23,12 +24,13 @@ def specification(settings: Settings, backbone: str, method: str) -> dict[str, A
     if entry.training is None:
         options = settings.options(method)
         return found | {"explainer": entry.location, "options": None if options is None else options.model_dump()}
-    attention = settings.attention[method]
+    attention, auxiliary = settings.attention[method].on(backbone), auxiliary_of(settings, backbone, method)
+    read = {"layers": model.layers} if auxiliary is None else {"auxiliary": auxiliary.model_dump(exclude={"name"})}
     return found | {
-        "layers": model.layers,
+        **read,
         "design": entry.training.design,
         "masks": entry.training.masks,
-        "mechanism": attention.mechanism.model_dump(),
+        "mechanism": attention.mechanism.model_dump(exclude={"auxiliary"}),
         "loss": attention.loss.model_dump(),
         "recipe": attention.recipe.model_dump(),
         "learning_rate": attention.rate_for(backbone),

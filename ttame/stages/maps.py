@@ -12,17 +12,17 @@ import torch
 from torch import Tensor
 
 from ttame.backbones.backbone import Backbone
-from ttame.backbones.loading import load_backbone
-from ttame.explainers.explainer import Explainer, make_explainer
-from ttame.explainers.registry import find
+from ttame.explainers.explainer import Explainer
 from ttame.metrics.masking import saliency_map
 from ttame.params.settings import Settings
-from ttame.runtime.device import device_name, peak_memory_bytes, read_clock, select_device
-from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages
+from ttame.runtime.device import device_name, peak_memory_bytes, read_clock
+from ttame.stages.evaluation_images import EvaluationBatch
+from ttame.stages.method import Method
+from ttame.stages.subject import Subject
 from ttame.store.artifacts import write_text
 from ttame.store.maps_file import Maps, write_maps
 from ttame.store.origin import origin_of_maps
-from ttame.store.paths import checkpoint_file, cost_file, maps_file
+from ttame.store.paths import cost_file, maps_file
 from ttame.store.scratch import Scratch
 
 
@@ -34,26 +34,17 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
     Raises:
         NotDefined: when the method is not defined on this classifier.
     """
-    device = select_device(settings.execution)
-    backbone = load_backbone(backbone_name, settings.models[backbone_name]).to(device)
-    checkpoint = checkpoint_file(settings, backbone_name, method) if find(method).needs_training else None
-    explainer = make_explainer(method, backbone, settings.options(method), checkpoint)
-    images = EvaluationImages(settings, backbone, device)
+    subject = Subject(settings, backbone_name)
+    backbone, explainer = subject.backbone, Method(subject, method).explainer
     origin = origin_of_maps(settings, backbone_name, method)
     target = maps_file(settings, backbone_name, method)
-    scratch = Scratch(target, _identity(settings, origin))
+    scratch = Scratch(target, subject.identity(origin))
     with_masked = settings.metrics.coherency
     title = f"maps {backbone_name} {method}"
-    pieces = images.finish(scratch, title, lambda batch: _explain(explainer, backbone, batch, with_masked))
-    _write(target, images.names, pieces, backbone, origin)
-    _write_cost(settings, backbone_name, method, pieces, device)
+    pieces = subject.images.finish(scratch, title, lambda batch: _explain(explainer, backbone, batch, with_masked))
+    _write(target, subject.images.names, pieces, backbone, origin)
+    _write_cost(settings, backbone_name, method, pieces, subject.device)
     scratch.clear()
-
-
-def _identity(settings: Settings, origin: Mapping[str, str]) -> dict[str, object]:
-    """What decides the maps; the batch size too, since it decides which images a piece holds."""
-    execution = settings.execution
-    return {"origin": origin, "batch_size": execution.batch_size, "portable": execution.portable}
 
 
 def _explain(explainer: Explainer, backbone: Backbone, batch: EvaluationBatch, with_masked: bool) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from ttame.data.sample import Sample
 from ttame.explainers.explainer import Explainer, make_explainer
 from ttame.explainers.registry import find
+from ttame.params.auxiliary import auxiliary_of
 from ttame.stages.subject import Subject
 from ttame.store.maps_file import Maps, read_maps
 from ttame.store.origin import origin_of_maps, refuse_other_origin
@@ -33,7 +34,8 @@ class Method:
         """
         settings, backbone = self.subject.settings, self.subject.name
         checkpoint = checkpoint_file(settings, backbone, self.name) if find(self.name).needs_training else None
-        return make_explainer(self.name, self.subject.backbone, settings.options(self.name), checkpoint)
+        auxiliary = auxiliary_of(settings, backbone, self.name)
+        return make_explainer(self.name, self.subject.backbone, settings.options(self.name), checkpoint, auxiliary)
 
     def explain(self, images: Tensor, targets: Tensor, samples: Sequence[Sample]) -> Tensor:
         """Raw maps, (B, h, w), of (B, 3, H, W) normalised images for the (B,) targets."""

@@ -3,49 +3,44 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pandas as pd
 import torch
 from torch import Tensor
 
 from ttame.backbones.backbone import Backbone
-from ttame.backbones.loading import load_backbone
 from ttame.backbones.randomising import layers_from_output, randomise, restored
-from ttame.explainers.explainer import Explainer, make_explainer
-from ttame.explainers.registry import find
+from ttame.explainers.explainer import Explainer
 from ttame.metrics.masking import normalise_map
 from ttame.metrics.rank_correlation import rank_correlation
 from ttame.params.evaluation import SanitySettings
 from ttame.params.settings import Settings
-from ttame.runtime.device import select_device
 from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages
+from ttame.stages.method import Method
+from ttame.stages.subject import Subject
 from ttame.store.artifacts import write_text
 from ttame.store.origin import origin_of_sanity
-from ttame.store.paths import checkpoint_file, sanity_file
+from ttame.store.paths import sanity_file
 from ttame.store.scratch import Scratch
 
 
 def run(settings: Settings, backbone_name: str, method: str) -> None:
     """Write a CSV with a row per image: name, and for every depth the rank correlation of the map with the map after
     that share of the layers, counted from the output, was randomised. The class stays the model truth
-    of the untouched classifier, and a trained mechanism stays as it is. The last column, the same in every row, is
-    the digest of what made the table.
+    of the untouched classifier, and a trained mechanism stays as it is. So does the auxiliary classifier of P-TAME:
+    its map looks at the explained one in training alone, and its correlation is 1 at every depth. The last column,
+    the same in every row, is the digest of what made the table.
     """
-    device = select_device(settings.execution)
-    backbone = load_backbone(backbone_name, settings.models[backbone_name]).to(device)
-    checkpoint = checkpoint_file(settings, backbone_name, method) if find(method).needs_training else None
-    explainer = make_explainer(method, backbone, settings.options(method), checkpoint)
-    images = EvaluationImages(settings, backbone, device, at_most=settings.sanity.images)
+    subject = Subject(settings, backbone_name)
+    explainer = Method(subject, method).explainer
+    images = EvaluationImages(settings, subject.backbone, subject.device, at_most=settings.sanity.images)
     target = sanity_file(settings, backbone_name, method)
     origin = origin_of_sanity(settings, backbone_name, method)
-    identity = {
-        **origin,
-        "batch_size": settings.execution.batch_size,
-        "portable": settings.execution.portable,
-    }
-    scratch = Scratch(target, identity)
+    scratch = Scratch(target, subject.identity(origin))
     title = f"sanity {backbone_name} {method}"
-    pieces = images.finish(scratch, title, lambda batch: correlations(explainer, backbone, batch, settings.sanity))
+    work = partial(correlations, explainer, subject.backbone, settings=settings.sanity)
+    pieces = images.finish(scratch, title, work)
     table = pd.DataFrame({"name": images.names})
     for depth in settings.sanity.depths:
         name = f"depth_{depth}"

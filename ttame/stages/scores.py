@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from ttame.backbones.backbone import Backbone
-from ttame.backbones.loading import load_backbone
 from ttame.errors import TTameError
 from ttame.metrics.adcc import adcc, coherency, complexity
 from ttame.metrics.average_drop import drop
@@ -21,8 +20,8 @@ from ttame.metrics.masking import keep_most_salient, normalise_map, saliency_map
 from ttame.metrics.road import perturbed_images, road_versions
 from ttame.params.evaluation import CurveSettings, MetricSettings, RoadSettings
 from ttame.params.settings import Settings
-from ttame.runtime.device import select_device
 from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages
+from ttame.stages.subject import Subject
 from ttame.store.maps_file import Maps, read_maps
 from ttame.store.origin import origin_of_maps, origin_of_scores, refuse_other_origin
 from ttame.store.paths import maps_file, scores_file
@@ -49,13 +48,12 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
     maps = read_maps(source)
     again = f"ttame maps {backbone_name} {method}"
     refuse_other_origin(source, maps.origin, origin_of_maps(settings, backbone_name, method), again)
-    device = select_device(settings.execution)
-    backbone = load_backbone(backbone_name, settings.models[backbone_name]).to(device)
-    images = EvaluationImages(settings, backbone, device)
+    subject = Subject(settings, backbone_name)
+    backbone, images, device = subject.backbone, subject.images, subject.device
     _refuse_other_images(source, maps, images)
     target = scores_file(settings, backbone_name, method)
     origin = origin_of_scores(settings, backbone_name, method)
-    scratch = Scratch(target, _identity(settings, origin))
+    scratch = Scratch(target, subject.identity(origin))
     starts = np.cumsum([0, *images.sizes()])
 
     @torch.no_grad()
@@ -74,11 +72,6 @@ def _refuse_other_images(source: Path, maps: Maps, images: EvaluationImages) -> 
             f"{source}: maps of {len(maps.names)} images, but {images.list_file} lists {len(images.names)} or others; "
             "run `python -m ttame maps` again"
         )
-
-
-def _identity(settings: Settings, origin: Mapping[str, str]) -> dict[str, object]:
-    execution = settings.execution
-    return {"origin": origin, "batch_size": execution.batch_size, "portable": execution.portable}
 
 
 def score_batch(backbone: Backbone, batch: EvaluationBatch, maps: Maps, settings: MetricSettings) -> dict[str, Tensor]:

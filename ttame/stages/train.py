@@ -8,7 +8,14 @@ import pandas as pd
 import torch
 from lightning_fabric import Fabric
 
-from ttame.attention.checkpoint import TrainedMechanism, chosen_layers, make_network, save_checkpoint
+from ttame.attention.auxiliary import Auxiliary
+from ttame.attention.checkpoint import (
+    TrainedMechanism,
+    chosen_layers,
+    classifier_read,
+    make_network,
+    save_checkpoint,
+)
 from ttame.attention.designs import start_at
 from ttame.attention.epochs import steps_of_epoch, train
 from ttame.attention.history import HISTORY
@@ -21,6 +28,7 @@ from ttame.data.datalists import read_names
 from ttame.data.dataset import ImageDataset
 from ttame.errors import TTameError
 from ttame.explainers.registry import Training, find, refuse_undefined_pair
+from ttame.params.auxiliary import auxiliary_of
 from ttame.params.section import Split
 from ttame.params.settings import Settings
 from ttame.params.specification import specification
@@ -41,7 +49,7 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
         NotDefined: when the method is not defined on this classifier.
         Stopped: on SIGINT, SIGTERM and SIGHUP, once the state is saved.
     """
-    attention = settings.attention[method]
+    attention = settings.attention[method].on(backbone_name)
     processes = open_processes(settings.execution, attention.recipe.precision)
     backbone = load_backbone(backbone_name, settings.models[backbone_name]).to(processes.device)
     refuse_undefined_pair(method, backbone.name, backbone.is_transformer)
@@ -52,10 +60,13 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
     imported = attention.checkpoints.get(backbone_name)
     if imported is not None:
         if processes.is_global_zero:
-            trained = import_checkpoint(Path(imported), backbone, method_training.design)
+            expected = auxiliary_of(settings, backbone_name, method)
+            trained = import_checkpoint(Path(imported), backbone, method_training.design, expected)
             _write(settings, backbone, method, method_training, trained, pd.DataFrame(columns=HISTORY))
         return
     training = prepare_training(settings, backbone, method, processes)
+    if training.auxiliary is not None and processes.is_global_zero:
+        describe(training.auxiliary.classifier)
     target = checkpoint_file(settings, backbone_name, method)
     identity = {
         "specification": specification(settings, backbone_name, method),
@@ -69,14 +80,15 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
     state_file = scratch.path("state.pt")
     train(training, images, validation, execution.workers, state_file, execution.checkpoint_minutes)
     if processes.is_global_zero:
-        trained = TrainedMechanism(training.network.eval(), list(training.layers), training.counts)
+        network, layers = training.network.eval(), list(training.layers)
+        trained = TrainedMechanism(network, layers, training.counts, training.auxiliary)
         _write(settings, backbone, method, method_training, trained, pd.DataFrame(training.history))
         scratch.clear()
 
 
 def training_images(settings: Settings, backbone: Backbone, method: str) -> ImageDataset:
     """The training list, cropped and flipped at random if the recipe says so."""
-    recipe = settings.attention[method].recipe
+    recipe = settings.attention[method].on(backbone.name).recipe
     return _dataset(settings, backbone, "train", recipe.seed if recipe.augment else None)
 
 
@@ -84,9 +96,10 @@ def prepare_training(settings: Settings, backbone: Backbone, method: str, proces
     """An untrained mechanism with all that its first step needs.
 
     Raises:
-        TTameError: when the training list is smaller than a step, or a batch cannot be shared by the processes.
+        TTameError: when the training list is smaller than a step, a batch cannot be shared by the processes, or the
+            auxiliary classifier cannot be had.
     """
-    attention = settings.attention[method]
+    attention = settings.attention[method].on(backbone.name)
     recipe = attention.recipe
     count = len(read_names(list_file(settings, "train")))
     steps = recipe.epochs * steps_of_epoch(count, recipe)
@@ -101,16 +114,18 @@ def prepare_training(settings: Settings, backbone: Backbone, method: str, proces
             f"params.yaml: attention.{method}.recipe.batch_size: {processes.world_size} processes cannot share "
             f"{recipe.batch_size} images evenly; choose a multiple, or other execution.devices and nodes"
         )
-    layers = chosen_layers(backbone, attention.mechanism.feature_layers)
+    expected = auxiliary_of(settings, backbone.name, method)
+    auxiliary = None if expected is None else Auxiliary(expected, backbone)
+    layers = chosen_layers(classifier_read(backbone, auxiliary), attention.mechanism.feature_layers)
     method_training = find(method).training
     assert method_training is not None
     torch.manual_seed(recipe.seed)
-    network = make_network(backbone, method_training.design, layers).to(processes.device)
+    network = make_network(backbone, method_training.design, layers, auxiliary).to(processes.device)
     if attention.mechanism.initial_bias is not None:
         start_at(network, attention.mechanism.initial_bias)
     rate = attention.rate_for(backbone.name)
     return AttentionTraining(
-        backbone, network, layers, attention.loss, recipe, rate, steps, method_training.masks, processes
+        backbone, network, layers, attention.loss, recipe, rate, steps, method_training.masks, processes, auxiliary
     )
 
 

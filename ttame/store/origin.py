@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ttame.errors import TTameError
+from ttame.params.auxiliary import auxiliary_of
 from ttame.params.settings import Settings
 from ttame.params.specification import specification
 from ttame.store.paths import basis_file, checkpoint_file, contents_file, maps_file, measure_file, scores_file
@@ -23,6 +24,8 @@ KEY = "ttame.origin"
 _WORDS = {
     "photos": "the evaluation photos",
     "weights_file": "the file of the weights",
+    "auxiliary": "the auxiliary classifier",
+    "auxiliary_weights_file": "the file of the auxiliary classifier's weights",
     "trained": "the checkpoint",
     "maps": "the maps",
     "basis": "what the measure knows of the classifier",
@@ -36,9 +39,11 @@ def origin_of_maps(settings: Settings, backbone: str, method: str) -> dict[str, 
     Where a file is not here, a pulled result say, nothing is said of it.
     """
     found = {key: _digest(value) for key, value in specification(settings, backbone, method).items()}
+    auxiliary = auxiliary_of(settings, backbone, method)
     files = {
         "photos": contents_file(settings, "evaluation"),
-        "weights_file": _weights_file(settings, backbone),
+        "weights_file": _weights_file(settings.models[backbone].weights),
+        "auxiliary_weights_file": None if auxiliary is None else _weights_file(auxiliary.weights),
         "trained": checkpoint_file(settings, backbone, method),
     }
     if method not in settings.attention:
@@ -54,7 +59,7 @@ def origin_of_scores(settings: Settings, backbone: str, method: str) -> dict[str
     files = {
         "maps": maps_file(settings, backbone, method),
         "photos": contents_file(settings, "evaluation"),
-        "weights_file": _weights_file(settings, backbone),
+        "weights_file": _weights_file(model.weights),
     }
     found |= {name: file_digest(path) for name, path in files.items() if path is not None and path.is_file()}
     return found | {f"metrics.{key}": _digest(value) for key, value in settings.metrics.model_dump().items()}
@@ -64,7 +69,7 @@ def origin_of_basis(settings: Settings, backbone: str, measure: str) -> dict[str
     """A digest of the classifier, the photos and the options of the measure."""
     model = settings.models[backbone]
     found = {key: _digest(value) for key, value in model.model_dump(include={"model", "weights", "outputs"}).items()}
-    files = {"photos": contents_file(settings, "evaluation"), "weights_file": _weights_file(settings, backbone)}
+    files = {"photos": contents_file(settings, "evaluation"), "weights_file": _weights_file(model.weights)}
     found |= {name: file_digest(path) for name, path in files.items() if path is not None and path.is_file()}
     return found | {f"measures.{measure}": _digest(getattr(settings.measures, measure).model_dump())}
 
@@ -115,8 +120,7 @@ def refuse_other_origin(path: Path, stored: Any, now: Mapping[str, str], again: 
         )
 
 
-def _weights_file(settings: Settings, backbone: str) -> Path | None:
-    weights = settings.models[backbone].weights
+def _weights_file(weights: str) -> Path | None:
     return None if weights in ("default", "none") else Path(weights)
 
 
