@@ -121,7 +121,12 @@ def test_files_are_those_that_the_package_writes() -> None:
         makers = paths.PAIR_OUTPUTS[stage.partition("_")[0]]
         assert _outs(stage, settings, **pair) == {str(make(settings, *pair.values())) for make in makers}
     assert _outs("figure", settings, backbone=pair["backbone"]) == {str(paths.figure_file(settings, pair["backbone"]))}
-    assert {str(paths.results_file(settings)), str(paths.statistics_file(settings))} <= _outs("tables", settings)
+    tables = (
+        paths.results_file(settings),
+        paths.statistics_file(settings),
+        paths.metrics_file(settings, **pair).parents[1],
+    )
+    assert set(map(str, tables)) <= _outs("tables", settings)
     assert str(paths.page_file(settings)) in _outs("page", settings)
     assert str(paths.measured_file(settings)) in _outs("page", settings)
 

@@ -74,6 +74,11 @@ def statistics_file(settings: Settings) -> Path:
     return settings.results / "tables" / "statistics.csv"
 
 
+def metrics_file(settings: Settings, backbone: str, method: str) -> Path:
+    """The headline numbers of a method, as `dvc metrics` shows them: a row a file."""
+    return settings.results / "tables" / "metrics" / backbone / f"{method}.json"
+
+
 def page_file(settings: Settings) -> Path:
     """The page of figures and images."""
     return settings.results / "page" / "index.html"
