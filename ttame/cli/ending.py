@@ -62,5 +62,6 @@ def _say(message: str, code: int) -> int:
     """One line, whatever is in a name; DVC has deleted the outputs of a stage before its command."""
     stage = os.environ.get("DVC_STAGE")
     former = f"; `dvc checkout {stage}` brings the former results back" if stage else ""
-    print(f"ttame: {' '.join(message.splitlines())}{former}", file=sys.stderr)
+    with suppress(OSError):  # whoever read it may be gone, and the exit code is said all the same
+        print(f"ttame: {' '.join(message.splitlines())}{former}", file=sys.stderr)
     return code

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ttame.cli.arguments import STAGES, make_parser
 from ttame.cli.ending import end
+from ttame.cli.printing import finish, give
 from ttame.errors import NotDefined, TTameError, suggestion
 from ttame.params.active import PARAMS_FILE, load_settings
 from ttame.params.planned import as_planned
@@ -32,18 +33,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, AttributeError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # no `≈` where it is not UTF-8
-    options = make_parser().parse_args(arguments)
+    try:
+        options = make_parser().parse_args(arguments)
+    except SystemExit as asked:  # for the help, or said what is wrong
+        raise SystemExit(finish(int(asked.code or 0))) from None
     try:
         with ended_by_signals():
             if options.command in STAGES:
                 _run_stage(options)
+                code = 0
             else:
-                print(COMMANDS[options.command](options))
+                code = give(COMMANDS[options.command](options))
     except (Exception, KeyboardInterrupt) as error:
         if "TTAME_TRACEBACK" in os.environ:
             raise
-        return end(error)
-    return 0
+        code = end(error)
+    return finish(code)
 
 
 def _methods(_: argparse.Namespace) -> str:
