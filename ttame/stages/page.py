@@ -18,8 +18,9 @@ from matplotlib import colormaps
 from PIL import Image
 
 from ttame import __version__
+from ttame.data.contents import OtherImage, open_checked
 from ttame.data.datalists import read_names
-from ttame.data.sources import ImageSource, open_source
+from ttame.data.sources import ImageSource
 from ttame.data.transforms import Preprocessing, center_crop, resize_shorter_side
 from ttame.errors import TTameError
 from ttame.explainers.registry import find, title
@@ -36,7 +37,16 @@ from ttame.report.page.verdict import verdict
 from ttame.report.pictures import COLOUR_MAP, class_name
 from ttame.store.artifacts import write_text
 from ttame.store.maps_file import read_maps
-from ttame.store.paths import cost_file, history_file, list_file, maps_file, measured_file, page_file, statistics_file
+from ttame.store.paths import (
+    contents_file,
+    cost_file,
+    history_file,
+    list_file,
+    maps_file,
+    measured_file,
+    page_file,
+    statistics_file,
+)
 from ttame.store.provenance import read_records
 from ttame.store.scores_file import read_sanity, read_scores
 from ttame.store.statistics_file import read_statistics
@@ -141,7 +151,7 @@ def _gallery(settings: Settings, name: str, evaluation: Evaluation) -> dict[str,
     found = {method: read_maps(maps_file(settings, name, method)) for method in evaluation.scores}
     maps = {method: of.maps for method, of in found.items()}
     first = next(iter(found.values()))
-    source = open_source(settings.data, "evaluation")
+    source = open_checked(settings.data, "evaluation", contents_file(settings, "evaluation"))
     places = spread(agreement(maps), settings.report.gallery)
     photos = {place: _photo(source, first.preprocessing, first.names[place]) for place in places}
     classes = {place: class_name(first.class_names, int(first.targets[place])) for place in places}
@@ -149,8 +159,11 @@ def _gallery(settings: Settings, name: str, evaluation: Evaluation) -> dict[str,
 
 
 def _photo(source: ImageSource, preprocessing: Preprocessing, name: str) -> Image.Image | None:
+    """None for a photo that is gone, which is said; one that changed is refused, since the maps are not of it."""
     try:
         image = source.load(name)
+    except OtherImage:
+        raise
     except TTameError as error:
         print(f"page: {error}", file=sys.stderr)
         return None
