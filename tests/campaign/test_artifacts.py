@@ -70,7 +70,7 @@ def test_any_bytes_are_refused_as_maps_and_statistics(tmp_path_factory, content:
     with pytest.raises(TTameError, match="any"):
         read_maps(path)
     with pytest.raises(TTameError, match="any"):
-        read_statistics(path, "cnn", ["center"])
+        read_statistics(path, "cnn", {"center": ["ad_100"]})
 
 
 @settings(derandomize=True, max_examples=10, deadline=None)

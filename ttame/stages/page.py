@@ -26,6 +26,7 @@ from ttame.errors import TTameError
 from ttame.explainers.registry import find, title
 from ttame.params.composition import whole
 from ttame.params.settings import Settings
+from ttame.report.aggregate import qualities
 from ttame.report.columns import comparison_columns, sanity_columns
 from ttame.report.cost_table import write_cost_tables
 from ttame.report.evaluation import Evaluation
@@ -98,7 +99,8 @@ def _compared(settings: Settings) -> dict[str, Any]:
 def _evaluation(settings: Settings, backbone: str, names: list[str]) -> Evaluation:
     """The scores, and the statistics that the tables stage has written of them."""
     scores, _ = read_scores(settings, backbone, names)
-    statistics = read_statistics(statistics_file(settings), backbone, scores)
+    columns = {method: map(str, qualities(table, settings.metrics)) for method, table in scores.items()}
+    statistics = read_statistics(statistics_file(settings), backbone, columns)
     return Evaluation(scores, settings.metrics, settings.report, statistics)
 
 
