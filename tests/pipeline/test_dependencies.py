@@ -27,6 +27,7 @@ EXEMPT = {
     "ttame/runtime/gpus.py",
     "ttame/runtime/launching.py",
     "ttame/runtime/progress.py",
+    "ttame/runtime/speaking.py",
     "ttame/store/artifacts.py",
     "ttame/store/origin.py",
     "ttame/store/paths.py",

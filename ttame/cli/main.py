@@ -19,6 +19,7 @@ from ttame.params.planned import as_planned
 from ttame.params.settings import Settings
 from ttame.runtime.engine_lock import hold_for_dvc
 from ttame.runtime.portable import make_portable
+from ttame.runtime.speaking import is_first, only_the_first_speaks, take_last_word
 from ttame.runtime.stopping import ended_by_signals
 from ttame.store.paths import PAIR_OUTPUTS, page_file, results_file
 from ttame.store.provenance import recorded
@@ -38,12 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as asked:  # for the help, or said what is wrong
         raise SystemExit(finish(int(asked.code or 0))) from None
     try:
-        with ended_by_signals():
-            if options.command in STAGES:
-                _run_stage(options)
-                code = 0
-            else:
-                code = give(COMMANDS[options.command](options))
+        with ended_by_signals(), only_the_first_speaks():
+            code = _run_stage(options) if options.command in STAGES else give(COMMANDS[options.command](options))
     except (Exception, KeyboardInterrupt) as error:
         if "TTAME_TRACEBACK" in os.environ:
             raise
@@ -158,7 +155,7 @@ def _computing_settings(options: argparse.Namespace) -> Settings:
     return settings
 
 
-def _run_stage(options: argparse.Namespace) -> None:
+def _run_stage(options: argparse.Namespace) -> int:
     hold_for_dvc()
     settings = _computing_settings(options)
     wildcards = {name: getattr(options, name) for name in STAGES[options.command][1]}
@@ -174,6 +171,9 @@ def _run_stage(options: argparse.Namespace) -> None:
                 print(f"{reason}, so there is nothing to do", file=sys.stderr)
                 for output in PAIR_OUTPUTS[options.command]:
                     write_undefined(output(settings, *wildcards.values()), str(reason))
+    if is_first():
+        take_last_word()  # there is nothing to say
+    return 0
 
 
 def _check_wildcards(settings: Settings, params: Path, wildcards: dict[str, str], trained: bool) -> None:
