@@ -17,7 +17,7 @@ from ttame.errors import NotDefined, TTameError, suggestion
 from ttame.params.active import PARAMS_FILE, load_settings
 from ttame.params.planned import as_planned
 from ttame.params.settings import Settings
-from ttame.runtime.engine_lock import hold_for_dvc
+from ttame.runtime.engine_lock import hold_as_job, hold_for_dvc
 from ttame.runtime.portable import make_portable
 from ttame.runtime.speaking import is_first, only_the_first_speaks, take_last_word
 from ttame.runtime.stopping import ended_by_signals
@@ -156,6 +156,7 @@ def _computing_settings(options: argparse.Namespace) -> Settings:
 
 
 def _run_stage(options: argparse.Namespace) -> int:
+    hold_as_job()
     hold_for_dvc()
     settings = _computing_settings(options)
     wildcards = {name: getattr(options, name) for name in STAGES[options.command][1]}
