@@ -26,13 +26,13 @@ def _row(output: str, stage: str, method: str) -> dict[str, str]:
 def test_plan_counts_what_the_stages_then_do(experiment, capsys) -> None:
     experiment()
     params = yaml.safe_load(Path("params.yaml").read_text())
-    params["methods"]["training_free"] = ["gradcam", "scorecam", "rise"]
+    params["methods"]["training_free"] = ["ground_truth", "gradcam", "scorecam", "rise"]
     Path("params.yaml").write_text(yaml.safe_dump(params))
     run("plan")
     plan = capsys.readouterr().out
-    assert "24 train, 6 validation, 10 evaluation images, 13 jobs" in plan
+    assert "24 train, 6 validation, 10 evaluation images, 16 jobs" in plan
     stages = [row["Stage"] for row in _rows(plan)]
-    assert stages == [*["maps", "scores", "sanity"] * 3, "train", "maps", "scores", "sanity", "all"]
+    assert stages == [*["maps", "scores", "sanity"] * 4, "train", "maps", "scores", "sanity", "all"]
     run("datalists")
     run("train", "shapes_cnn", "ttame")
     for method in ("gradcam", "scorecam", "rise", "ttame"):
