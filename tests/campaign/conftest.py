@@ -50,6 +50,7 @@ def refused(folder: Path, capsys) -> Refused:
         lines = text.splitlines()
         assert len(lines) == 1, text
         assert lines[0].startswith("ttame: ")
+        assert "a defect of ttame" not in lines[0], text
         assert len(lines[0]) < 500, text
         assert [name for name in names if name not in lines[0]] == [], text
         assert {path: digest for path, digest in _digests().items() if path in before} == before

@@ -26,22 +26,14 @@ def _row(output: str, stage: str, method: str) -> dict[str, str]:
 def test_plan_counts_what_the_stages_then_do(experiment, capsys) -> None:
     experiment()
     params = yaml.safe_load(Path("params.yaml").read_text())
-    params["methods"]["training_free"] = ["gradcam", "scorecam", "rise"]
+    params["methods"]["training_free"] = ["ground_truth", "gradcam", "scorecam", "rise"]
     Path("params.yaml").write_text(yaml.safe_dump(params))
     run("plan")
     plan = capsys.readouterr().out
-    assert "24 train, 6 validation, 10 evaluation images, 15 jobs" in plan
+    assert "24 train, 6 validation, 10 evaluation images, 18 jobs" in plan
     stages = [row["Stage"] for row in _rows(plan)]
-    assert stages == [
-        "basis",
-        "sensitivity",
-        *["maps", "scores", "sanity"] * 3,
-        "train",
-        "maps",
-        "scores",
-        "sanity",
-        "all",
-    ]
+    of_a_method = ["maps", "scores", "sanity"]
+    assert stages == ["basis", "sensitivity", *of_a_method * 4, "train", *of_a_method, "all"]
     basis = next(row for row in _rows(plan) if row["Stage"] == "basis")
     assert (basis["Method"], basis["Images"], basis["Forward"]) == ("Single deletion", "10", "170")
     run("datalists")

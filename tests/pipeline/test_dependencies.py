@@ -30,6 +30,7 @@ EXEMPT = {
     "ttame/runtime/gpus.py",
     "ttame/runtime/launching.py",
     "ttame/runtime/progress.py",
+    "ttame/runtime/speaking.py",
     "ttame/store/artifacts.py",
     "ttame/store/origin.py",
     "ttame/store/paths.py",
@@ -142,7 +143,12 @@ def test_files_are_those_that_the_package_writes() -> None:
         measured = str(paths.measure_file(settings, backbone, pair["method"], measure))
         assert _outs(stage, settings, **pair, measure=measure) == {measured}
     assert _outs("figure", settings, backbone=pair["backbone"]) == {str(paths.figure_file(settings, pair["backbone"]))}
-    assert {str(paths.results_file(settings)), str(paths.statistics_file(settings))} <= _outs("tables", settings)
+    tables = (
+        paths.results_file(settings),
+        paths.statistics_file(settings),
+        paths.metrics_file(settings, **pair).parents[1],
+    )
+    assert set(map(str, tables)) <= _outs("tables", settings)
     assert str(paths.page_file(settings)) in _outs("page", settings)
     assert str(paths.measured_file(settings)) in _outs("page", settings)
 

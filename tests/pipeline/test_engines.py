@@ -83,9 +83,21 @@ def test_after_dvc_snakemake_has_nothing_to_do(by_dvc: Path) -> None:
 
 
 @pytest.mark.slow
+def test_dvc_shows_a_short_row_of_metrics_for_each_pair(by_snakemake: Path) -> None:
+    lines = shell(by_snakemake, "dvc", "metrics", "show").splitlines()
+    heading, *rows = [line.split() for line in lines if line.strip()]
+    assert heading == ["Path", "ad_100", "adcc", "deletion", "ic_100", "insertion", "road_lerf", "road_morf"]
+    pairs = {tuple(Path(row[0]).with_suffix("").parts[-2:]): row[1:] for row in rows}
+    methods = ("center", "gradcam", "lrp", "tame")
+    assert set(pairs) == {(backbone, method) for backbone in ("shapes_cnn", "shapes_vit") for method in methods}
+    assert pairs["shapes_cnn", "lrp"] == ["-"] * 7
+    assert all(len(line) < 150 for line in lines)
+
+
+@pytest.mark.slow
 def test_both_engines_build_the_same_bytes(by_snakemake: Path, by_dvc: Path) -> None:
     expected = _hashes(by_snakemake)
-    assert len(expected) == 6 + 8 + 1 + 4 + 8 + 8 + 8 + 2 + 8 + 1
+    assert len(expected) == 6 + 8 + 1 + 4 + 8 + 8 + 8 + 2 + (7 + 8) + 1
     assert _hashes(by_dvc) == expected
 
 

@@ -14,6 +14,7 @@ import yaml
 from PIL import Image
 
 from ttame.cli.main import main
+from ttame.data.contents import digest_of, write_contents
 from ttame.data.transforms import Preprocessing
 from ttame.store.maps_file import Maps, write_maps
 
@@ -43,11 +44,13 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
             results = Path("results/by_hand")
             (results / "datalists").mkdir(parents=True)
             (results / "datalists/evaluation.txt").write_text("".join(f"{name}\n" for name in names))
-            random = np.random.default_rng(0)
+            random, contents = np.random.default_rng(0), []
             for number, name in enumerate(names):
                 pixels = random.integers(0, 256, (70, 80, 3), dtype=np.uint8)
+                contents.append((name, digest_of(Image.fromarray(pixels))))
                 if number != gone:
                     Image.fromarray(pixels).save(Path("images") / Path(name).name.replace("/", "_"))
+            write_contents(results / "datalists/evaluation.images.csv", contents)
             for seed, method in enumerate(methods):
                 _write_method(results, method, names, seed)
             assert main(["tables"]) == 0

@@ -26,3 +26,28 @@ def test_a_broken_history_is_named(page, monkeypatch, capsys) -> None:
         Path("results/by_hand/attention/shapes_cnn/ttame.history.csv").write_text(text)
         assert main(["page"]) == 1
         assert "ttame.history.csv: not the history of a training" in capsys.readouterr().err
+
+
+def test_statistics_that_were_cut_are_refused_wherever_the_cut_is(page, monkeypatch, capsys) -> None:
+    first = page(["gradcam", "rise"], 4)
+    monkeypatch.chdir(first.parents[3])
+    path = Path("results/by_hand/tables/statistics.csv")
+    text, before = path.read_text(), first.read_bytes()
+    lines = text.splitlines(keepends=True)
+    rows = len(lines) - 1
+    last_row = "".join(lines[:-1])
+    half_a_row = text[:-3]
+    middle = "".join(lines[:5] + lines[6:])
+    for cut, said in (
+        (last_row, f"{rows - 1} of {rows} rows"),
+        (middle, f"{rows - 1} of {rows} rows"),
+        (half_a_row, "half a row"),
+    ):
+        path.write_text(cut)
+        capsys.readouterr()
+        assert main(["page"]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"ttame: {path}: ")
+        assert said in line
+        assert "run `python -m ttame tables` again" in line
+    assert first.read_bytes() == before

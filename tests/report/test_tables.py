@@ -94,8 +94,9 @@ def test_every_table_is_written_and_agrees_with_the_scores(scored) -> None:
     assert row["mean"] == pytest.approx(100 * scores["deletion"].mean(), rel=1e-5)
     assert row["low"] < row["mean"] < row["high"]
     assert row["difference"] == pytest.approx(100 * (scores["deletion"] - reference["deletion"]).mean(), rel=1e-4)
-    metrics = json.loads((folder / "metrics.json").read_text())
-    assert metrics["shapes_cnn"]["gradcam"]["deletion"] == pytest.approx(row["mean"], abs=1e-3)
+    metrics = json.loads((folder / "metrics/shapes_cnn/gradcam.json").read_text())
+    assert list(metrics) == ["ad_100", "ic_100", "road_morf", "road_lerf", "deletion", "insertion", "adcc"]
+    assert metrics["deletion"] == pytest.approx(row["mean"], abs=0.006)
     page = (folder / "results.md").read_text()
     assert "Difference to T-TAME" in page
     sanity = pd.read_csv(folder / "sanity.csv").set_index("method")
@@ -110,6 +111,21 @@ def test_a_missing_method_is_named_and_the_rest_is_made(scored, capsys) -> None:
     page = (folder / "results.md").read_text()
     assert "Without scores, so left out here: T-TAME." in page
     assert "Difference to" not in page
+
+
+def test_every_pair_has_metrics_and_no_other(scored) -> None:
+    folder = scored(METHODS[:-1])
+    stale = folder / "metrics/shapes_cnn/gone.json"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("{}")
+    assert main(["tables"]) == 0
+    found = {path.name: json.loads(path.read_text()) for path in (folder / "metrics").rglob("*.json")}
+    assert {name: len(numbers) for name, numbers in found.items()} == {
+        "random.json": 7,
+        "center.json": 7,
+        "gradcam.json": 7,
+        "ttame.json": 0,
+    }
 
 
 def test_one_image_and_one_method_have_no_intervals(scored) -> None:

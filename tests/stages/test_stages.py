@@ -47,7 +47,7 @@ def test_two_runs_are_the_same_bytes_and_batches_do_not_matter(experiment) -> No
     _run_all()
     expected, got = _results(first), _results(second)
     assert expected.keys() == got.keys()
-    assert len(expected) == 6 + 2 + 4 + 4 + 4 + 8 + 1 + 1
+    assert len(expected) == 6 + 2 + 4 + 4 + 4 + (7 + 4) + 1 + 1
     assert [name for name in expected if expected[name] != got[name]] == []
 
     third = experiment("third", batch_size=7)

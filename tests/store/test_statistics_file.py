@@ -24,21 +24,21 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_those_of_a_backbone_on_all_images_come_back(file) -> None:
-    found = read_statistics(file, "cnn", ["rise", "gradcam"])
+    found = read_statistics(file, "cnn", {"rise": ["adcc"], "gradcam": ["adcc"]})
     assert found.index.tolist() == [("gradcam", "adcc"), ("rise", "adcc")]
     assert found["mean"].tolist() == pytest.approx([1 / 3, 0.25], rel=1e-8)
     assert found["p_value"].iloc[0] < 0.05
     assert found["mark"].tolist() == ["best", ""]
-    assert read_statistics(file, "vit", ["lrp"])["mark"].tolist() == [""]
+    assert read_statistics(file, "vit", {"lrp": ["adcc"]})["mark"].tolist() == [""]
 
 
 def test_missing_and_other_statistics_are_refused_in_one_line(file) -> None:
     with pytest.raises(TTameError, match=r"nowhere.csv: no such statistics; run `python -m ttame tables` first"):
-        read_statistics(file.with_name("nowhere.csv"), "cnn", ["rise"])
+        read_statistics(file.with_name("nowhere.csv"), "cnn", {"rise": ["adcc"]})
     with pytest.raises(TTameError, match="not the statistics of the methods that have scores on cnn"):
-        read_statistics(file, "cnn", ["gradcam"])
+        read_statistics(file, "cnn", {"gradcam": ["adcc"]})
     for text in ("", "a,b\n1,2\n", '"'):
         file.write_text(text)
         with pytest.raises(TTameError, match=r"not statistics .*; run `python -m ttame tables` again") as error:
-            read_statistics(file, "cnn", ["rise"])
+            read_statistics(file, "cnn", {"rise": ["adcc"]})
         assert "\n" not in str(error.value)

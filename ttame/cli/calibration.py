@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -112,12 +113,13 @@ class Calibration:
             return self._learned_maps[kind]
         explainer = make_explainer(method, self.backbone, self._settings.options(method))
         clean = self.backbone.normalise(self._images)
+        somewhere = np.ones(self.backbone.preprocessing.input_size, dtype=bool)  # for the ground truth's map
 
         shapes = []
 
         def explain(count: int) -> None:
             targets = torch.zeros(count, dtype=torch.int64, device=clean.device)
-            maps = explainer(clean[:count], targets, [Sample(str(index)) for index in range(count)])
+            maps = explainer(clean[:count], targets, [Sample(str(index), somewhere) for index in range(count)])
             shapes.append(maps.shape[1:])
 
         with rehearsed() as left_out:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ttame.errors import Stopped, TTameError
+from ttame.runtime.speaking import take_last_word
 from ttame.store.artifacts import write_text
 
 TRACEBACK = Path("logs/traceback.txt")
@@ -18,27 +19,32 @@ KEPT = "what is finished is kept, run the same command to go on"
 
 
 def end(error: BaseException) -> int:
-    """Say on standard error what went wrong; the exit code."""
+    """Say on standard error what went wrong, unless another process of this command has; the exit code."""
+    line, code = _line_and_code(error)
+    if take_last_word():
+        if line is None:
+            with suppress(Exception):  # a disk that takes no file must not hide the line
+                write_text(TRACEBACK, "".join(traceback.format_exception(error)))
+            defect = f"(a defect of ttame: please report it with {TRACEBACK})"
+            line = f"{type(error).__name__}: {_first_line(error)} {defect}"
+        _say(line)
+    return code
+
+
+def _line_and_code(error: BaseException) -> tuple[str | None, int]:
+    """No line for what nobody foresaw."""
     if isinstance(error, Stopped):
-        return _say(str(error), 128 + error.number)
+        return str(error), 128 + error.number
     if isinstance(error, KeyboardInterrupt):
-        return _say(f"interrupted; {KEPT}", 128 + getattr(error, "number", signal.SIGINT))
+        return f"interrupted; {KEPT}", 128 + getattr(error, "number", signal.SIGINT)
     if isinstance(error, TTameError):
-        return _say(str(error), 1)
+        return str(error), 1
     if _lacks_memory(error):
-        return _say(
-            f"not enough memory ({_first_line(error)}); lower execution.batch_size, for a training its "
-            f"recipe.batch_size with a higher accumulate; {KEPT}",
-            1,
-        )
+        lower = "lower execution.batch_size, for a training its recipe.batch_size with a higher accumulate"
+        return f"not enough memory ({_first_line(error)}); {lower}; {KEPT}", 1
     if isinstance(error, OSError):
-        return _say(_describe(error), 1)
-    text = "".join(traceback.format_exception(error))
-    with suppress(Exception):  # a disk that takes no file must not hide the line
-        write_text(TRACEBACK, text)
-    return _say(
-        f"{type(error).__name__}: {_first_line(error)} (a defect of ttame: please report it with {TRACEBACK})", 1
-    )
+        return _describe(error), 1
+    return None, 1
 
 
 def _lacks_memory(error: BaseException) -> bool:
@@ -58,9 +64,9 @@ def _describe(error: OSError) -> str:
     return f"{where}{error.strerror or error}"
 
 
-def _say(message: str, code: int) -> int:
+def _say(message: str) -> None:
     """One line, whatever is in a name; DVC has deleted the outputs of a stage before its command."""
     stage = os.environ.get("DVC_STAGE")
     former = f"; `dvc checkout {stage}` brings the former results back" if stage else ""
-    print(f"ttame: {' '.join(message.splitlines())}{former}", file=sys.stderr)
-    return code
+    with suppress(OSError):  # whoever read it may be gone, and the exit code is said all the same
+        print(f"ttame: {' '.join(message.splitlines())}{former}", file=sys.stderr)

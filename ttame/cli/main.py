@@ -12,12 +12,14 @@ from pathlib import Path
 
 from ttame.cli.arguments import STAGES, make_parser
 from ttame.cli.ending import end
+from ttame.cli.printing import finish, give
 from ttame.errors import NotDefined, TTameError, suggestion
 from ttame.params.active import PARAMS_FILE, load_settings
 from ttame.params.planned import as_planned
 from ttame.params.settings import Settings
-from ttame.runtime.engine_lock import hold_for_dvc
+from ttame.runtime.engine_lock import hold_as_job, hold_for_dvc
 from ttame.runtime.portable import make_portable
+from ttame.runtime.speaking import is_first, only_the_first_speaks, take_last_word
 from ttame.runtime.stopping import ended_by_signals
 from ttame.store.paths import OUTPUTS, page_file, results_file
 from ttame.store.provenance import recorded
@@ -32,18 +34,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, AttributeError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # no `≈` where it is not UTF-8
-    options = make_parser().parse_args(arguments)
     try:
-        with ended_by_signals():
-            if options.command in STAGES:
-                _run_stage(options)
-            else:
-                print(COMMANDS[options.command](options))
+        options = make_parser().parse_args(arguments)
+    except SystemExit as asked:  # for the help, or said what is wrong
+        raise SystemExit(finish(int(asked.code or 0))) from None
+    try:
+        with ended_by_signals(), only_the_first_speaks():
+            code = _run_stage(options) if options.command in STAGES else give(COMMANDS[options.command](options))
     except (Exception, KeyboardInterrupt) as error:
         if "TTAME_TRACEBACK" in os.environ:
             raise
-        return end(error)
-    return 0
+        code = end(error)
+    return finish(code)
 
 
 def _methods(_: argparse.Namespace) -> str:
@@ -153,7 +155,8 @@ def _computing_settings(options: argparse.Namespace) -> Settings:
     return settings
 
 
-def _run_stage(options: argparse.Namespace) -> None:
+def _run_stage(options: argparse.Namespace) -> int:
+    hold_as_job()
     hold_for_dvc()
     settings = _computing_settings(options)
     wildcards = {name: getattr(options, name) for name in STAGES[options.command][1]}
@@ -169,6 +172,9 @@ def _run_stage(options: argparse.Namespace) -> None:
                 print(f"{reason}, so there is nothing to do", file=sys.stderr)
                 for output in OUTPUTS[options.command]:
                     write_undefined(output(settings, *wildcards.values()), str(reason))
+    if is_first():
+        take_last_word()  # there is nothing to say
+    return 0
 
 
 def _check_wildcards(settings: Settings, params: Path, wildcards: dict[str, str], trained: bool) -> None:

@@ -21,6 +21,10 @@ from ttame.store.artifacts import atomic_path
 HEADER = ["name", "sha256"]
 
 
+class OtherImage(TTameError):  # noqa: N818, like the others it is a line for the user
+    """An image that is there and is not the one that the datalists stage saw."""
+
+
 def digest_of(image: Image.Image) -> bytes:
     """SHA-256 of the decoded pixels."""
     return hashlib.sha256(image.tobytes()).digest()
@@ -73,13 +77,14 @@ class CheckedSource:
         """Decode one image to RGB.
 
         Raises:
-            TTameError: as the source does, and when its pixels are not those of the datalists stage.
+            OtherImage: when its pixels are not those of the datalists stage, or that did not see it.
+            TTameError: as the source does.
         """
         if name not in self._expected:
-            raise TTameError(f"{self._contents}: {name} is not in it; run `python -m ttame datalists` again")
+            raise OtherImage(f"{self._contents}: {name} is not in it; run `python -m ttame datalists` again")
         image = self._source.load(name)
         if digest_of(image) != self._expected[name]:
-            raise TTameError(
+            raise OtherImage(
                 f"{name}: its pixels are not those that the datalists stage saw; put the photo back, or run `python "
                 "-m ttame datalists` and then the engine again"
             )

@@ -15,8 +15,9 @@ import yaml
 
 from ttame.errors import TTameError
 from ttame.params.composition import EXPERIMENTS, compose, difference, whole
-from ttame.params.reading import EVERY, parse_settings, read_text, read_yaml
+from ttame.params.reading import parse_settings, read_text, read_yaml
 from ttame.params.settings import Settings
+from ttame.params.written import EVERY
 from ttame.store.artifacts import write_text
 
 PARAMS_FILE = Path("params.yaml")

@@ -14,6 +14,7 @@ from ttame.errors import TTameError, suggestion
 from ttame.params.auxiliary import auxiliaries
 from ttame.params.reading import BY_BACKBONE, merge, parse_settings, read_text, read_yaml
 from ttame.params.settings import Settings
+from ttame.params.written import Layer
 
 EXPERIMENTS = Path("experiments")
 
@@ -33,15 +34,16 @@ def compose(file: Path, overrides: Sequence[str] = (), said: Mapping[str, Any] |
     layers = _layers(file, read_experiment(file) if said is None else said)
     params: dict[str, Any] = {}
     for layer in reversed(layers):
-        params = merge(params, layer)
+        params = merge(params, layer.said)
     params = {"experiment": file.stem} | {key: value for key, value in params.items() if key != "base"}
-    backbones, above = params.get("backbones"), dict[str, Any]()
+    own, backbones, above = layers[0].said, params.get("backbones"), dict[str, Any]()
     for override in overrides:
-        above = merge(above, _parse_override(override))
+        layers.insert(0, Layer(_one_line(override), _parse_override(override)))
+        above = merge(above, layers[0].said)
     params = _without_other_backbones(params, above.get("backbones", backbones))
-    settings = parse_settings(merge(params, above), " ".join(" ".join([str(file), *overrides]).split())[:200])
+    settings = parse_settings(merge(params, above), _one_line(" ".join([str(file), *overrides])), layers)
     if isinstance(backbones, list):
-        _refuse_backbones_of_nobody(file, layers[0], [str(name) for name in backbones], settings)
+        _refuse_backbones_of_nobody(file, own, [str(name) for name in backbones], settings)
     return settings
 
 
@@ -91,10 +93,10 @@ def difference(values: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, 
     return found
 
 
-def _layers(file: Path, said: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _layers(file: Path, said: Mapping[str, Any]) -> list[Layer]:
     """What the file and its bases say, itself first."""
-    seen, layers = [file], [said]
-    while (base := layers[-1].get("base")) is not None:
+    seen, layers = [file], [Layer(str(file), said)]
+    while (base := layers[-1].said.get("base")) is not None:
         is_name = isinstance(base, str) and base == Path(base).name
         if not is_name or not (below := file.with_name(f"{base}.yaml")).exists():
             known = sorted({path.stem for path in file.parent.glob("*.yaml")} - {path.stem for path in seen})
@@ -104,7 +106,7 @@ def _layers(file: Path, said: Mapping[str, Any]) -> list[Mapping[str, Any]]:
             circle = " -> ".join(path.stem for path in [*seen[seen.index(below) :], below])
             raise TTameError(f"{seen[-1]}: base: the bases go round in a circle, {circle}; take one out")
         seen.append(below)
-        layers.append(read_experiment(below))
+        layers.append(Layer(str(below), read_experiment(below)))
     return layers
 
 
@@ -150,3 +152,7 @@ def _parse_override(override: str) -> dict[str, Any]:
     for part in reversed(key.split(".")):
         nested = {part: nested}
     return dict(nested)
+
+
+def _one_line(source: str) -> str:
+    return " ".join(source.split())[:200]

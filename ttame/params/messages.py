@@ -10,8 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from ttame.errors import suggestion
-
-Place = tuple[int | str, ...]
+from ttame.params.written import Mistake, Place
 
 ON_TRANSFORMERS = (
     "is gone, since pairs of method and classifier that are not defined are left out by themselves; add its methods to "
@@ -21,39 +20,36 @@ GONE: dict[Place, str] = {("methods", "on_transformers"): ON_TRANSFORMERS}
 """Keys of earlier versions, and what became of them."""
 
 
-def explain(error: ValidationError, model: type[BaseModel], params: Any) -> str:
-    """One line for the first thing that is wrong; an unknown key comes before the one that is missing for it."""
+def explain(error: ValidationError, model: type[BaseModel], params: Any) -> Mistake:
+    """The first thing that is wrong; an unknown key comes before the one that is missing for it."""
     found = sorted(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
     first = found[0]
     place = _place(first["loc"], params)
-    key = ".".join(str(part) for part in place) or "the file"
     if first["type"] == "extra_forbidden":
         return _unknown(first["loc"], model)
     if first["type"] == "missing":
-        parent = ".".join(str(part) for part in first["loc"][:-1]) or "the file"
-        return f"{parent}: the key {first['loc'][-1]!r} is missing; add it"
+        return Mistake(first["loc"], f"the key {first['loc'][-1]!r} is missing; add it", inside=True)
     if first["type"] == "value_error":
-        return f"{key}: {first['ctx']['error']}{_meaning(place, model)}"
+        return Mistake(place, f"{first['ctx']['error']}{_meaning(place, model)}")
     # A value that may be of two types breaks the rules of both; of a list that may be a word, an item is wrong.
     inside = [one for one in found if len(_place(one["loc"], params)) > len(place) and _under(one, place, params)]
     if inside and isinstance(_at(place, params), list):
         first, place = inside[0], _place(inside[0]["loc"], params)
-        key = ".".join(str(part) for part in place)
     rules = [_rule(one) for one in found if _under(one, place, params)]
     value = _at(place, params) if place else first["input"]
     hint = suggestion(value, first["ctx"]["expected"].split("'")) if _is_choice(first, value) else ""
-    return f"{key}: {_short(value)} should {' or '.join(dict.fromkeys(rules))}{hint}{_meaning(place, model)}"
+    problem = f"{_short(value)} should {' or '.join(dict.fromkeys(rules))}{hint}{_meaning(place, model)}"
+    return Mistake(place, problem)
 
 
-def _unknown(location: Place, model: type[BaseModel]) -> str:
+def _unknown(location: Place, model: type[BaseModel]) -> Mistake:
     *parents, name = location
-    parent = ".".join(str(part) for part in parents) or "the file"
-    if tuple(location) in GONE:
-        return f"{parent}: the key {name!r} {GONE[tuple(location)]}"
+    if location in GONE:
+        return Mistake(location, f"the key {name!r} {GONE[location]}", inside=True)
     inner = model if not parents else _model_of(_field(tuple(parents), model))
     known = list(inner.model_fields) if inner is not None else []
     expected = f"; expected one of {', '.join(known)}" if known else "; expected no key"
-    return f"{parent}: unknown key {name!r}{suggestion(str(name), known) or expected}"
+    return Mistake(location, f"unknown key {name!r}{suggestion(str(name), known) or expected}", inside=True)
 
 
 def _rule(error: Any) -> str:

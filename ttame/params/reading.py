@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,7 @@ from ttame.explainers.registry import find, is_trained, registered_name
 from ttame.params.messages import explain
 from ttame.params.references import check_references
 from ttame.params.settings import Settings
-
-EVERY = "every"
-"""The key of `attention` that holds for all trained methods."""
+from ttame.params.written import EVERY, Layer, Mistake
 
 BY_BACKBONE = ("learning_rate", "checkpoints")
 """Keys with a value by backbone: to say another value is to say it for all backbones."""
@@ -83,12 +81,13 @@ def read_text(path: Path) -> str:
         raise TTameError(f"{path}: cannot be read ({error.strerror or error}); expected a file of params") from None
 
 
-def parse_settings(params: Any, source: str = "params") -> Settings:
+def parse_settings(params: Any, source: str = "params", layers: Sequence[Layer] = ()) -> Settings:
     """Checked settings from an already read mapping, keys that it leaves out at their defaults.
 
     Args:
         params: as read from YAML.
         source: the name used in messages.
+        layers: what the mapping was composed of, what stands above first; a mistake is named where it was written.
 
     Raises:
         TTameError: naming the key, what is expected there and how to mend it.
@@ -96,9 +95,11 @@ def parse_settings(params: Any, source: str = "params") -> Settings:
     completed = _with_defaults_of_methods(params)
     try:
         settings = Settings.model_validate(completed)
+        check_references(settings)
     except ValidationError as error:
-        raise TTameError(f"{source}: {explain(error, Settings, completed)}") from None
-    check_references(settings, source)
+        raise TTameError(explain(error, Settings, completed).told(source, layers)) from None
+    except Mistake as mistake:
+        raise TTameError(mistake.told(source, layers)) from None
     return settings
 
 
@@ -130,7 +131,8 @@ def _with_defaults_of_methods(params: Any) -> Any:
     )
     if isinstance(attention, dict) and isinstance(trained, list):
         names = [name for name in [*trained, *attention] if isinstance(name, str) and is_trained(name)]
-        named = {name: section for name, section in attention.items() if name != EVERY}
+        # One that is no section breaks a rule under its own name.
+        named = {key: value for key, value in attention.items() if key != EVERY or not isinstance(value, Mapping)}
         completed["attention"] = named | {name: _attention_of(name, attention) for name in names}
     return completed
 
@@ -141,6 +143,8 @@ def _attention_of(method: str, attention: Mapping[str, Any]) -> Any:
     for name in dict.fromkeys((EVERY, registered_name(method), method)):
         above = attention.get(name, {})
         if not isinstance(above, Mapping):
+            if name == EVERY:
+                continue
             return above
         # What another method imports instead of training is that method's alone.
         own = name == method

@@ -3,102 +3,129 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Literal
 
-from ttame.errors import TTameError, suggestion
+from ttame.errors import suggestion
 from ttame.explainers.registry import EXPLAINERS, find, registered_name
 from ttame.measures.registry import MEASURES
 from ttame.params.attention import AttentionSettings
 from ttame.params.section import SPLITS
 from ttame.params.settings import Settings
+from ttame.params.written import Mistake, Place
+
+BACKBONES: Place = ("backbones",)
+SOURCE: Place = ("data", "source")
 
 LABELLED = re.compile(r"[a-z0-9_+]+(-[A-Za-z0-9_]+)?")
 """A method's name stands in commands and paths."""
 
 
-def check_references(settings: Settings, source: str) -> None:
+def check_references(settings: Settings) -> None:
     """Check the names that point to other keys, and the methods against the registry.
 
     Raises:
-        TTameError: naming the file and the key.
+        Mistake: at the key.
     """
-    try:
-        _check_backbones(settings)
-        _check_methods(settings)
-        for method in settings.methods.trained:
-            _check_training(settings, method, settings.attention[method])
-        _known(settings.measures.taken, "measures.taken", list(MEASURES), "a measure")
-        _check_data(settings)
-    except TTameError as error:
-        raise TTameError(f"{source}: {error}") from None
+    _check_backbones(settings)
+    _check_methods(settings)
+    for method in settings.methods.trained:
+        _check_training(settings, method, settings.attention[method])
+    for measure in settings.measures.taken:
+        _known(measure, list(MEASURES), ("measures", "taken"), "a measure")
+    _check_data(settings)
 
 
 def _check_backbones(settings: Settings) -> None:
-    _known(settings.data.model_truths, "data.model_truths", settings.backbones, "one of backbones")
+    for name in settings.data.model_truths:
+        _known(name, settings.backbones, ("data", "model_truths"), "one of backbones", related=[BACKBONES])
 
 
 def _check_methods(settings: Settings) -> None:
     methods = settings.methods
-    for key, names, trained in (
-        ("methods.training_free", methods.training_free, False),
-        ("methods.trained", methods.trained, True),
-        ("attention", list(settings.attention), True),
-    ):
-        wanted = "a method that is trained" if trained else "a method that needs no training"
-        allowed = [name for name, entry in EXPLAINERS.items() if entry.needs_training == trained]
-        _known(names, key, allowed, wanted, [registered_name(name) for name in names])
-        for name in names:
-            if not LABELLED.fullmatch(name):
-                raise TTameError(f"{key}: {name!r}: a label should be of letters, digits and _, as in ttame-two_layers")
+    for name in methods.training_free:
+        _check_method(name, ("methods", "training_free"), trained=False)
+    for name in methods.trained:
+        _check_method(name, ("methods", "trained"), trained=True)
+    for name in settings.attention:
+        _check_method(name, ("attention", name), trained=True, inside=True)
     if not methods.all:
-        raise TTameError("methods: no method is listed; add at least one")
+        raise Mistake(("methods",), "no method is listed; add at least one")
+
+
+def _check_method(name: str, place: Place, trained: bool, inside: bool = False) -> None:
+    wanted = "a method that is trained" if trained else "a method that needs no training"
+    allowed = [known for known, entry in EXPLAINERS.items() if entry.needs_training == trained]
+    _known(name, allowed, place, wanted, looked_up=registered_name(name), inside=inside)
+    if not LABELLED.fullmatch(name):
+        problem = f"{name!r}: a label should be of letters, digits and _, as in ttame-two_layers"
+        raise Mistake(place, problem, inside=inside)
 
 
 def _check_training(settings: Settings, method: str, attention: AttentionSettings) -> None:
+    own: Place = ("attention", method)
     if isinstance(attention.learning_rate, dict):
-        rates = list(attention.learning_rate)
-        _known(settings.backbones, f"attention.{method}.learning_rate", rates, "given a learning rate")
-    _known(attention.by_backbone, f"attention.{method}.by_backbone", settings.backbones, "one of backbones")
+        place, rates = (*own, "learning_rate"), list(attention.learning_rate)
+        for backbone in settings.backbones:
+            _known(backbone, rates, place, "given a learning rate", related=[BACKBONES])
+    for backbone in attention.by_backbone:
+        _known(backbone, settings.backbones, (*own, "by_backbone"), "one of backbones", related=[BACKBONES])
     for backbone in settings.backbones:
-        _check_on_backbone(method, attention.on(backbone))
-    _known(attention.checkpoints, f"attention.{method}.checkpoints", settings.backbones, "one of backbones")
+        _check_on_backbone(method, attention, backbone)
+    for backbone in attention.checkpoints:
+        _known(backbone, settings.backbones, (*own, "checkpoints"), "one of backbones", related=[BACKBONES])
 
 
-def _check_on_backbone(method: str, attention: AttentionSettings) -> None:
-    training = find(method).training
+def _check_on_backbone(method: str, attention: AttentionSettings, backbone: str) -> None:
+    training, changes = find(method).training, attention.by_backbone.get(backbone, {})
     assert training is not None
-    if training.cross_entropy_only and (attention.loss.area or attention.loss.variation):
-        raise TTameError(
-            f"attention.{method}.loss: {method} is trained with the cross-entropy alone; set area and variation to 0"
+    on = attention.on(backbone)
+
+    def place(section: Literal["mechanism", "loss", "recipe"], key: str) -> Place:
+        changed = key in changes.get(section, {})
+        return ("attention", method, *(("by_backbone", backbone) if changed else ()), section, key)
+
+    if training.cross_entropy_only and (on.loss.area or on.loss.variation):
+        problem = f"{method} is trained with the cross-entropy alone; set area and variation to 0"
+        key = "area" if on.loss.area else "variation"
+        raise Mistake(place("loss", key), problem, inside=True, related=[("methods", "trained")])
+    if on.recipe.sharpness > 0 and on.recipe.accumulate > 1:
+        raise Mistake(
+            place("recipe", "sharpness"),
+            "needs accumulate: 1, since it computes the gradient of one batch twice; set one of the two",
+            related=[place("recipe", "accumulate")],
         )
-    if attention.recipe.sharpness > 0 and attention.recipe.accumulate > 1:
-        raise TTameError(
-            f"attention.{method}.recipe.sharpness: needs accumulate: 1, since it computes the gradient of one batch "
-            "twice; set one of the two"
-        )
-    if training.reads_auxiliary != (attention.mechanism.auxiliary is not None):
+    if training.reads_auxiliary != (on.mechanism.auxiliary is not None):
         expected = "the name of a classifier, resnet18 say" if training.reads_auxiliary else "null"
         reads = "an auxiliary classifier" if training.reads_auxiliary else "the classifier that it explains"
-        raise TTameError(f"attention.{method}.mechanism.auxiliary: {method} reads {reads}; expected {expected}")
+        raise Mistake(place("mechanism", "auxiliary"), f"{method} reads {reads}; expected {expected}")
 
 
 def _check_data(settings: Settings) -> None:
     if settings.data.source == "shapes":
         return
     if "ground_truth" in settings.methods.training_free:
-        raise TTameError("methods.training_free: ground_truth needs data.source: shapes; remove it")
+        problem = "ground_truth needs data.source: shapes; remove it"
+        raise Mistake(("methods", "training_free"), problem, related=[SOURCE])
     if "known_parts" in settings.measures.taken:
-        raise TTameError("measures.taken: known_parts needs data.source: shapes; remove it")
+        problem = "known_parts needs data.source: shapes; remove it"
+        raise Mistake(("measures", "taken"), problem, related=[SOURCE])
     for split in SPLITS:
         if settings.data.roots[split] is None:
-            raise TTameError(f"data.roots.{split}: the folder of the images is missing; give its path")
+            problem = "the folder of the images is missing; give its path"
+            raise Mistake(("data", "roots", split), problem, related=[SOURCE])
 
 
 def _known(
-    names: Iterable[str], key: str, allowed: Sequence[str], wanted: str, looked_up: Iterable[str] | None = None
+    name: str,
+    allowed: Sequence[str],
+    place: Place,
+    wanted: str,
+    *,
+    looked_up: str | None = None,
+    inside: bool = False,
+    related: Sequence[Place] = (),
 ) -> None:
-    names = list(names)
-    for name, found in zip(names, looked_up or names, strict=True):
-        if found not in allowed:
-            hint = suggestion(name, allowed) or f"; expected one of {', '.join(sorted(allowed)) or 'none'}"
-            raise TTameError(f"{key}: {name!r} is not {wanted}{hint}")
+    if (looked_up or name) not in allowed:
+        hint = suggestion(name, allowed) or f"; expected one of {', '.join(sorted(allowed)) or 'none'}"
+        raise Mistake(place, f"{name!r} is not {wanted}{hint}", inside=inside, related=related)

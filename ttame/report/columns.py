@@ -41,6 +41,12 @@ def comparison_columns(settings: MetricSettings) -> list[Column]:
     ]
 
 
+def headline_columns(settings: MetricSettings) -> list[Column]:
+    """Few enough for a line of a terminal: AD and IC by the whole map, and what needs no ground truth."""
+    shown = ("ad_100", "ic_100", "road_morf", "road_lerf", "deletion", "insertion", "adcc")
+    return [column for column in quality_columns(settings) if column.key in shown]
+
+
 def road_columns(settings: MetricSettings) -> list[Column]:
     """ROAD at every share, both orders."""
     return [

@@ -11,6 +11,7 @@ from lightning_fabric.plugins.environments import ClusterEnvironment, LightningE
 
 from ttame.errors import TTameError
 from ttame.params.settings import ExecutionSettings
+from ttame.runtime.speaking import share_last_word
 
 
 def environment_of_processes(execution: ExecutionSettings) -> ClusterEnvironment | None:
@@ -33,6 +34,8 @@ def environment_of_processes(execution: ExecutionSettings) -> ClusterEnvironment
         return None
     if execution.nodes == 1:
         # Said to Fabric, which takes any job of Slurm for one whose processes Slurm starts, and then trains on one GPU.
+        if execution.devices > 1:
+            share_last_word()
         return LightningEnvironment()
     if "SLURM_JOB_ID" in os.environ and shutil.which("srun") is not None:
         _start_with_slurm(execution)
@@ -54,5 +57,6 @@ def _start_with_slurm(execution: ExecutionSettings) -> NoReturn:
     cores = execution.threads + execution.workers
     command = ["srun", f"--nodes={execution.nodes}", f"--ntasks-per-node={execution.devices}"]
     command += [f"--cpus-per-task={cores}", "--overlap", "--kill-on-bad-exit=1", sys.executable, *sys.orig_argv[1:]]
+    share_last_word()
     sys.stdout.flush()
     os.execvp("srun", command)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ttame.data.sources import open_source
+from ttame.data.contents import open_checked
 from ttame.data.transforms import center_crop, resize_shorter_side
 from ttame.errors import TTameError
 from ttame.explainers.registry import title
@@ -14,7 +14,7 @@ from ttame.params.settings import Settings
 from ttame.report.pictures import class_name, draw_grid, overlay
 from ttame.store.maps_file import read_maps
 from ttame.store.origin import origin_of_maps, refuse_other_origin
-from ttame.store.paths import figure_file, maps_file
+from ttame.store.paths import contents_file, figure_file, maps_file
 from ttame.store.undefined import is_defined
 
 IMAGES = 8
@@ -22,7 +22,7 @@ IMAGES = 8
 
 def run(settings: Settings, backbone_name: str) -> None:
     """Write the PNG: a column per image spread evenly over the list, a row per method."""
-    source = open_source(settings.data, "evaluation")
+    source = open_checked(settings.data, "evaluation", contents_file(settings, "evaluation"))
     files = {method: maps_file(settings, backbone_name, method) for method in settings.methods.all}
     maps = {method: read_maps(path) for method, path in files.items() if not path.exists() or is_defined(path)}
     if not maps:

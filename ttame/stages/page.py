@@ -18,13 +18,15 @@ from matplotlib import colormaps
 from PIL import Image
 
 from ttame import __version__
+from ttame.data.contents import OtherImage, open_checked
 from ttame.data.datalists import read_names
-from ttame.data.sources import ImageSource, open_source
+from ttame.data.sources import ImageSource
 from ttame.data.transforms import Preprocessing, center_crop, resize_shorter_side
 from ttame.errors import TTameError
 from ttame.explainers.registry import find, title
 from ttame.params.composition import whole
 from ttame.params.settings import Settings
+from ttame.report.aggregate import qualities
 from ttame.report.columns import comparison_columns, quality_columns, sanity_columns
 from ttame.report.cost_table import write_cost_tables
 from ttame.report.evaluation import Evaluation
@@ -41,6 +43,7 @@ from ttame.store.maps_file import read_maps
 from ttame.store.measures_file import read_measures
 from ttame.store.paths import (
     checks_file,
+    contents_file,
     cost_file,
     history_file,
     list_file,
@@ -101,8 +104,13 @@ def _compared(settings: Settings) -> dict[str, Any]:
 def _evaluation(settings: Settings, backbone: str, names: list[str]) -> Evaluation:
     """The scores, and the statistics that the tables stage has written of them."""
     scores, _ = read_scores(settings, backbone, names)
-    statistics = read_statistics(statistics_file(settings), backbone, scores)
-    return Evaluation(scores, settings.metrics, settings.report, statistics, read_measures(settings, backbone))
+    measured = read_measures(settings, backbone)
+    columns = {method: [str(name) for name in qualities(table, settings.metrics)] for method, table in scores.items()}
+    for tables in measured.values():
+        for method, table in tables.items():
+            columns[method] += [str(name) for name in table]
+    statistics = read_statistics(statistics_file(settings), backbone, columns)
+    return Evaluation(scores, settings.metrics, settings.report, statistics, measured)
 
 
 def _section(settings: Settings, name: str, evaluation: Evaluation) -> dict[str, Any]:
@@ -162,7 +170,7 @@ def _gallery(settings: Settings, name: str, evaluation: Evaluation) -> dict[str,
     found = {method: read_maps(maps_file(settings, name, method)) for method in evaluation.scores}
     maps = {method: of.maps for method, of in found.items()}
     first = next(iter(found.values()))
-    source = open_source(settings.data, "evaluation")
+    source = open_checked(settings.data, "evaluation", contents_file(settings, "evaluation"))
     places = spread(agreement(maps), settings.report.gallery)
     photos = {place: _photo(source, first.preprocessing, first.names[place]) for place in places}
     classes = {place: class_name(first.class_names, int(first.targets[place])) for place in places}
@@ -170,8 +178,11 @@ def _gallery(settings: Settings, name: str, evaluation: Evaluation) -> dict[str,
 
 
 def _photo(source: ImageSource, preprocessing: Preprocessing, name: str) -> Image.Image | None:
+    """None for a photo that is gone, which is said; one that changed is refused, since the maps are not of it."""
     try:
         image = source.load(name)
+    except OtherImage:
+        raise
     except TTameError as error:
         print(f"page: {error}", file=sys.stderr)
         return None

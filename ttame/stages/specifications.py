@@ -9,7 +9,7 @@ import pandas as pd
 from ttame.explainers.registry import find
 from ttame.params.settings import Settings
 from ttame.params.specification import specification, specification_text
-from ttame.store.artifacts import write_text
+from ttame.store.artifacts import write_folder, write_text
 from ttame.store.paths import specification_file, trainings_file
 
 
@@ -17,14 +17,10 @@ def run(settings: Settings) -> None:
     """Write `<backbone>/<method>.json` for every pair, and the list of what is trained; delete what others left."""
     pairs = [(backbone, method) for backbone in settings.backbones for method in settings.methods.all]
     files = {specification_file(settings, *pair): specification_text(settings, *pair) for pair in pairs}
-    for path, text in files.items():
-        write_text(path, text)
+    write_folder(settings.results / "specifications", files)
     trained = [_training(settings, backbone, method) for backbone, method in pairs if find(method).needs_training]
     table = pd.DataFrame(trained, columns=["backbone", "method", "design", "epochs", "learning_rate", "checkpoint"])
     write_text(trainings_file(settings), table.to_csv(index=False))
-    for path in (settings.results / "specifications").rglob("*"):
-        if path.is_file() and path not in files:
-            path.unlink()
 
 
 def _training(settings: Settings, backbone: str, method: str) -> list[Any]:

@@ -11,16 +11,31 @@ from ttame.explainers.registry import title
 from ttame.measures.registry import MEASURES
 from ttame.params.settings import Settings
 from ttame.report import latex, legends
-from ttame.report.columns import adcc_columns, comparison_columns, quality_columns, road_columns, sanity_columns
+from ttame.report.columns import (
+    adcc_columns,
+    comparison_columns,
+    headline_columns,
+    quality_columns,
+    road_columns,
+    sanity_columns,
+)
 from ttame.report.evaluation import Evaluation, evaluate
 from ttame.report.markdown import differences_table, intervals_table, methods_table
 from ttame.report.measure_checks import agreement, check_measures
 from ttame.report.measure_tables import checks_table, reading
-from ttame.store.artifacts import write_text
+from ttame.store.artifacts import write_folder, write_text
 from ttame.store.basis_file import read_note
 from ttame.store.checks_file import write_agreement, write_checks
 from ttame.store.measures_file import read_measures
-from ttame.store.paths import agreement_file, basis_file, checks_file, list_file, results_file, statistics_file
+from ttame.store.paths import (
+    agreement_file,
+    basis_file,
+    checks_file,
+    list_file,
+    metrics_file,
+    results_file,
+    statistics_file,
+)
 from ttame.store.scores_file import read_sanity, read_scores
 from ttame.store.sensitivity_file import read_sensitivity
 from ttame.store.statistics_file import EVERYTHING, write_statistics
@@ -29,7 +44,7 @@ from ttame.store.undefined import reason_of
 
 def run(settings: Settings) -> None:
     """Write `results.md`, `results.csv`, `statistics.csv`, `measures.csv`, `agreement.csv`, `sanity.csv`,
-    `comparison.tex`, `road.tex`, `sanity.tex` and `metrics.json`.
+    `comparison.tex`, `road.tex`, `sanity.tex`, and in `metrics` a file for every pair.
 
     A method without scores is named and left out.
 
@@ -73,7 +88,7 @@ def run(settings: Settings) -> None:
     write_checks(checks_file(settings), checks)
     write_agreement(agreement_file(settings), agreements)
     _write_latex(settings, evaluations, sanity)
-    write_text(folder / "metrics.json", _metrics(settings, evaluations))
+    _write_metrics(settings, evaluations)
     write_text(results_file(settings), "\n".join(sections))
 
 
@@ -148,17 +163,16 @@ def _write_latex(settings: Settings, evaluations: dict[str, Evaluation], sanity:
         write_text(results_file(settings).with_name(f"{name}.tex"), text)
 
 
-def _metrics(settings: Settings, evaluations: dict[str, Evaluation]) -> str:
-    """The qualities as JSON, for `dvc metrics`: backbone, method, number."""
-    keys = [column.key for column in quality_columns(settings.metrics)]
-    found = {
-        backbone: {
-            str(method): {key: round(float(row[key]), 3) for key in keys if key in row and pd.notna(row[key])}
-            for method, row in evaluation.means.iterrows()
-        }
-        for backbone, evaluation in evaluations.items()
-    }
-    return json.dumps(found, indent=2) + "\n"
+def _write_metrics(settings: Settings, evaluations: dict[str, Evaluation]) -> None:
+    """A JSON file for each backbone and method, since `dvc metrics` shows a row a file; an empty one without scores."""
+    keys = [column.key for column in headline_columns(settings.metrics)]
+    texts = {}
+    for backbone, evaluation in evaluations.items():
+        found = evaluation.means.reindex(index=settings.methods.all, columns=keys).round(2)
+        for method, row in found.iterrows():
+            numbers = row.dropna().to_dict()
+            texts[metrics_file(settings, backbone, str(method))] = json.dumps(numbers, indent=2) + "\n"
+    write_folder(results_file(settings).with_name("metrics"), texts)
 
 
 def _rows(backbone: str, subset: str, rows: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -92,3 +92,12 @@ def write_text(target: Path, text: str) -> None:
     """Write `text` as UTF-8 with Unix line ends, atomically."""
     with atomic_path(target) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_folder(folder: Path, texts: Mapping[Path, str]) -> None:
+    """Write files in and below `folder`, each atomically, and then delete those that others left there."""
+    for path, text in texts.items():
+        write_text(path, text)
+    for path in folder.rglob("*"):
+        if path.is_file() and path not in texts:
+            path.unlink()

@@ -99,6 +99,11 @@ def agreement_file(settings: Settings) -> Path:
     return settings.results / "tables" / "agreement.csv"
 
 
+def metrics_file(settings: Settings, backbone: str, method: str) -> Path:
+    """The headline numbers of a method, as `dvc metrics` shows them: a row a file."""
+    return settings.results / "tables" / "metrics" / backbone / f"{method}.json"
+
+
 def page_file(settings: Settings) -> Path:
     """The page of figures and images."""
     return settings.results / "page" / "index.html"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ttame.params.settings import Settings
+from ttame.runtime.speaking import is_first
 from ttame.store.artifacts import write_text
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "pandas", "scipy")
@@ -29,8 +29,7 @@ def recorded(settings: Settings, stage: str, wildcards: Sequence[str]) -> Iterat
     """Write the facts of a stage when it ends well, from the first of its processes."""
     started = time.perf_counter()
     yield
-    # What torchrun, Fabric and Slurm call the number of a process.
-    if any(os.environ.get(name, "0") != "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID")):
+    if not is_first():
         return
     facts = {
         "stage": " ".join([stage, *wildcards]),

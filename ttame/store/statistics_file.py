@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
@@ -24,29 +25,36 @@ def write_statistics(path: Path, statistics: pd.DataFrame) -> None:
     write_text(path, statistics[KEYS + STATISTICS].to_csv(index=False, float_format="%.9g"))
 
 
-def read_statistics(path: Path, backbone: str, methods: Iterable[str]) -> pd.DataFrame:
+def read_statistics(path: Path, backbone: str, columns: Mapping[str, Iterable[str]]) -> pd.DataFrame:
     """Those of one backbone on all images, indexed by method and column; no mark is an empty one.
 
     Args:
         path: of the CSV.
         backbone: whose methods were compared.
-        methods: those that have scores.
+        columns: of every method that has scores, what is measured of its maps.
 
     Raises:
-        TTameError: when there is no such file, it holds something else, or statistics of other methods.
+        TTameError: when there is no such file, it holds something else, statistics of other methods, or not all rows.
     """
     try:
-        table = pd.read_csv(path)[KEYS + STATISTICS]
+        text = path.read_text(encoding="utf-8")
+        table = pd.read_csv(StringIO(text))[KEYS + STATISTICS]
     except FileNotFoundError:
         raise TTameError(f"{path}: no such statistics; run `python -m ttame tables` first") from None
     except (KeyError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise TTameError(f"{path}: not statistics ({reason}); run `python -m ttame tables` again") from None
     found = table[(table["backbone"] == backbone) & (table["subset"] == EVERYTHING)]
-    if set(found["method"]) != set(methods):
+    if set(found["method"]) != set(columns):
         raise TTameError(
             f"{path}: not the statistics of the methods that have scores on {backbone}; run `python -m ttame tables` "
             "again"
+        )
+    expected = sorted((method, column) for method, of in columns.items() for column in of)
+    if sorted(zip(found["method"], found["column"], strict=True)) != expected or not text.endswith("\n"):
+        raise TTameError(
+            f"{path}: {len(found)} of {len(expected)} rows on {backbone}, or others, or half a row at the end; run "
+            "`python -m ttame tables` again"
         )
     # A column without any mark is read as numbers.
     marks = found["mark"].astype(object).fillna("")

@@ -28,6 +28,7 @@ except TTameError as error:
 
 PARAMS = whole(SETTINGS)
 STAGES = yaml.safe_load(Path(workflow.basedir, "dvc.yaml").read_text())["stages"]
+PAIRS = list(itertools.product(SETTINGS.backbones, SETTINGS.methods.all))
 SHOWN_IN_REPORT = (".csv", ".html", ".png")
 
 
@@ -64,18 +65,18 @@ def allowed_wildcards(stage):
     return {name: "|".join(sorted(values)) or "(?!)" for name, values in found.items()}
 
 
-def specifications():
-    """The files in the one folder that a stage writes; Snakemake would put a file of its own into a folder."""
-    pairs = itertools.product(SETTINGS.backbones, SETTINGS.methods.all)
-    return [f"{{experiment}}/specifications/{backbone}/{method}.json" for backbone, method in pairs]
+def files_of(pattern):
+    """A folder that a stage writes holds a file for each pair; Snakemake would put a file of its own into a folder."""
+    if Path(pattern).suffix:
+        return [pattern]
+    return [f"{pattern}/{backbone}/{method}.json" for backbone, method in PAIRS]
 
 
 def written(stage):
-    """Path patterns of everything that a stage writes; DVC tells metrics and plots from other outputs."""
+    """Path patterns of every file that a stage writes; DVC tells metrics and plots from other outputs."""
     entries = [entry for kind in ("outs", "metrics", "plots") for entry in STAGES[stage].get(kind, [])]
     patterns = [to_wildcards(entry if isinstance(entry, str) else next(iter(entry))) for entry in entries]
-    files = [pattern for pattern in patterns if not pattern.endswith("specifications")]
-    return files if files == patterns else files + [f"results/{file}" for file in specifications()]
+    return [file for pattern in patterns for file in files_of(pattern)]
 
 
 def reported(stage):
