@@ -22,11 +22,25 @@ from .conftest import SMALL, Refused
 PREPROCESSING = Preprocessing((8, 8), 8, "bilinear", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 RESULTS = Path("results/small")
 PAIR = ["shapes_cnn", "center"]
-STAGES = (["datalists"], ["maps", *PAIR], ["scores", *PAIR], ["sanity", *PAIR], ["tables"])
+JUDGED = ["measure", *PAIR, "single_deletion"]
+STAGES = (
+    ["datalists"],
+    ["maps", *PAIR],
+    ["scores", *PAIR],
+    ["sanity", *PAIR],
+    ["basis", "shapes_cnn", "single_deletion"],
+    JUDGED,
+    ["sensitivity", "shapes_cnn"],
+    ["tables"],
+)
 READERS: dict[str, tuple[list[str], ...]] = {
     "maps/shapes_cnn/center.safetensors": (["scores", *PAIR], ["figure", "shapes_cnn"]),
     "scores/shapes_cnn/center.parquet": (["tables"], ["page"]),
     "sanity/shapes_cnn/center.csv": (["tables"], ["page"]),
+    "basis/shapes_cnn/single_deletion.safetensors": (JUDGED,),
+    "measures/shapes_cnn/single_deletion/center.parquet": (["tables"], ["page"]),
+    "sensitivity/shapes_cnn.csv": (["tables"],),
+    "tables/measures.csv": (["page"],),
     "tables/statistics.csv": (["page"],),
     "cost/shapes_cnn/center.json": (["page"],),
 }
@@ -43,6 +57,7 @@ def finished(tmp_path_factory) -> Path:
         "methods": {"training_free": ["center"], "trained": []},
         "metrics": {"shares": [100], "road": {"shares": [50]}, "insertion_deletion": {"steps": 2}},
         "report": {"reference": "center", "resamples": 100},
+        "measures": {"taken": ["single_deletion"]},
         "sanity": {"images": 2, "depths": [100]},
     }
     (folder / "experiments").mkdir()
@@ -93,7 +108,7 @@ def test_what_no_longer_fits_to_broken_maps_is_named(results: Path, refused: Ref
     path = results / "maps/shapes_cnn/center.safetensors"
     path.write_bytes(_cut(path.read_bytes(), "half"))
     for command in ("tables", "page"):
-        refused(command, names=("center.parquet", "made before maps changed"))
+        refused(command, names=("center.parquet", "made before the maps changed"))
 
 
 @settings(derandomize=True, max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

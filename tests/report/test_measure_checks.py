@@ -99,7 +99,7 @@ def test_what_is_said_of_them(evaluation: Evaluation, tmp_path: Path) -> None:
     assert "no measure should rank" in reading("vit", checks.drop(index="deletion"), COLUMNS)
     write_checks(tmp_path / "measures.csv", {"cnn": checks})
     pd.testing.assert_frame_equal(
-        read_checks(tmp_path / "measures.csv", "cnn"), checks, check_names=False, check_dtype=False
+        read_checks(tmp_path / "measures.csv", "cnn", checks.index), checks, check_names=False, check_dtype=False
     )
     write_agreement(tmp_path / "agreement.csv", {"cnn": agreement(evaluation.means, COLUMNS)})
     assert len(pd.read_csv(tmp_path / "agreement.csv")) == 9

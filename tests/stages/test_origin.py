@@ -78,7 +78,7 @@ def test_scores_of_other_maps_are_refused(finished, capsys) -> None:
     path = RESULTS / "maps/shapes_cnn/gradcam.safetensors"
     write_maps(path, replace(read_maps(path), forward_passes=2.0))
     capsys.readouterr()
-    assert "made before maps changed; run `python -m ttame scores shapes_cnn gradcam`" in _refused(capsys, "tables")
+    assert "made before the maps changed; run `python -m ttame scores shapes_cnn gradcam`" in _refused(capsys, "tables")
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"\xff\xfe\x00", b"name,other\nx,1\n", None])

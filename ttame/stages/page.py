@@ -123,16 +123,13 @@ def _section(settings: Settings, name: str, evaluation: Evaluation) -> dict[str,
     histories = {method: history for method, history in histories.items() if len(history)}
     columns = shown(evaluation.means, comparison_columns(settings.metrics))
     sanity, depths = read_sanity(settings, name), sanity_columns(settings.sanity)
-    checks, qualities = read_checks(checks_file(settings), name), quality_columns(settings.metrics)
+    measures = [column for column in quality_columns(settings.metrics) if column.key in evaluation.means]
+    checks = read_checks(checks_file(settings), name, [column.key for column in measures])
     return {
         "name": name,
         "verdict": verdict(name, evaluation, checks),
-        "reading": reading(name, checks, qualities),
-        "measures": [
-            {"heading": column.heading, "cells": cells(checks, column)}
-            for column in qualities
-            if column.key in checks.index
-        ],
+        "reading": reading(name, checks, measures),
+        "measures": [{"heading": column.heading, "cells": cells(checks, column)} for column in measures],
         "agreement": agreement_chart(name, evaluation),
         "columns": columns,
         "rows": [table_row(evaluation, method, columns) for method in evaluation.scores],

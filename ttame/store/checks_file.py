@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
@@ -20,22 +21,31 @@ def write_checks(path: Path, checks: Mapping[str, pd.DataFrame]) -> None:
     write_text(path, pd.concat(tables)[KEYS + CHECKS].to_csv(index=False, float_format="%.9g"))
 
 
-def read_checks(path: Path, backbone: str) -> pd.DataFrame:
+def read_checks(path: Path, backbone: str, measures: Iterable[str]) -> pd.DataFrame:
     """Those of one backbone, indexed by measure.
 
+    Args:
+        path: of the CSV.
+        backbone: whose methods were compared.
+        measures: that its methods have.
+
     Raises:
-        TTameError: when there is no such file, or it holds something else.
+        TTameError: when there is no such file, it holds something else, or not all rows.
     """
     try:
-        table = pd.read_csv(path, dtype={"objection": str})[KEYS + CHECKS]
+        text = path.read_text(encoding="utf-8")
+        table = pd.read_csv(StringIO(text), dtype={"objection": str})[KEYS + CHECKS]
     except FileNotFoundError:
         raise TTameError(f"{path}: no such file; run `python -m ttame tables` first") from None
-    except (KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise TTameError(f"{path}: not checks of measures ({reason}); run `python -m ttame tables` again") from None
     found = table[table["backbone"] == backbone].set_index("measure")[CHECKS]
-    if not len(found):
-        raise TTameError(f"{path}: nothing about {backbone}; run `python -m ttame tables` again")
+    if set(found.index) != set(measures) or not text.endswith("\n"):
+        raise TTameError(
+            f"{path}: not all measures of {backbone}, or others, or half a row at the end; run `python -m ttame "
+            "tables` again"
+        )
     return found.fillna({"objection": ""})
 
 

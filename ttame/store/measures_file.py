@@ -25,6 +25,10 @@ def read_measures(settings: Settings, backbone: str) -> dict[str, dict[str, pd.D
     """
     found: dict[str, dict[str, pd.DataFrame]] = {}
     for measure in settings.measures.taken:
+        files = {method: measure_file(settings, backbone, method, measure) for method in settings.methods.all}
+        if not any(path.exists() for path in files.values()):
+            print(f"{next(iter(files.values())).parent}: no scores; left out", file=sys.stderr)
+            continue
         tables = {method: _read_measure(settings, backbone, method, measure) for method in settings.methods.all}
         present = {method: table for method, table in tables.items() if table is not None}
         if present:

@@ -27,9 +27,10 @@ def read_sensitivity(settings: Settings, backbone: str) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, dtype={"origin": str})
         found = table[COLUMNS].astype({"noise": int, "mean": float})
-        stored = {"origin": str(table["origin"].iloc[0])}
-    except (KeyError, ValueError, IndexError) as error:
+        origins = table["origin"].astype(str)
+    except (OSError, KeyError, ValueError) as error:
         reason = " ".join(str(error).split())[:120]
         raise TTameError(f"{path}: no answers to noise ({reason}); run `python -m {again}` again") from None
-    refuse_other_origin(path, stored, origin_of_sensitivity(settings, backbone), again)
+    if len(found):  # of controls alone there is nothing to ask
+        refuse_other_origin(path, {"origin": origins[0]}, origin_of_sensitivity(settings, backbone), again)
     return found
