@@ -1,4 +1,4 @@
-"""Every mechanism that can be trained, by name: the paper's two, L-CAM's, and those of the ablation study."""
+"""Every mechanism that can be trained, by name: the paper's two, L-CAM's, ours, and those of the ablation study."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from ttame.attention.lcam import LCAM
 from ttame.attention.mechanism import AttentionMechanism
+from ttame.attention.passing_mechanism import PassingMechanism
 from ttame.attention.transformer_mechanism import BlockAttention, TokenAttention
 from ttame.backbones.tokens import TokenLayout
 
@@ -27,6 +28,7 @@ DESIGNS: dict[str, Design] = {
     "ttame": partial(AttentionMechanism, version="TTAME"),
     "tame": partial(AttentionMechanism, version="TAME"),
     "lcam": LCAM,
+    "passing": PassingMechanism,
     "no_skip": _no_skip,
     "no_skip_no_norm": partial(AttentionMechanism, skip=False, norm=False),
     "sigmoid_branches": partial(AttentionMechanism, activation=torch.sigmoid),

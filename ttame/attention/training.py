@@ -14,6 +14,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, distributed, nn
 
+from ttame.attention.draws import Draws, draw
 from ttame.attention.history import Averages, StepResult
 from ttame.attention.loss import Loss, attention_loss
 from ttame.attention.masking import InputPolicy, classes_of_masks, mask_features, mask_images, own_masks
@@ -102,12 +103,15 @@ class AttentionTraining:
             raw = network(features, classes_of_masks(logits, labels, self.loss.masking))
         # Outside of the mixed precision: the area's power has no slope left near zero in half precision.
         masks: Tensor = raw.to(images.dtype).sigmoid()
-        own = own_masks(masks, self.loss.masking, first)
+        step = [self.recipe.seed, self.epoch, self.batches]
+        draws = draw(self.loss, step, first, len(images), len(labels)) if together else Draws()
+        own = draws.rank(own_masks(masks, self.loss.masking, first))
         with self.processes.autocast():
             if self.masks == "features":
                 masked_logits = self.backbone.rerun(recording, mask_features(features[-1], own, self.backbone))
             else:
-                masked_logits = self.backbone(mask_images(images, own, self.backbone, self.policy))
+                masked = mask_images(images, own, self.backbone, self.policy)
+                masked_logits = self.backbone(draws.fill(masked, images, own, self.backbone))
         loss = attention_loss(masks, masked_logits.to(images.dtype), truths, self.loss)
         return StepResult(loss, labels, (masked_logits.detach().argmax(1) == truths).to(images.dtype).mean())
 

@@ -45,6 +45,7 @@ def _ablation(title: str, design: str, works_on: tuple[BackboneKind, ...] = BOTH
 
 LAST_LAYER: Mapping[str, Mapping[str, Any]] = {"mechanism": {"feature_layers": [-1]}}
 CROSS_ENTROPY: Mapping[str, Mapping[str, Any]] = {**LAST_LAYER, "loss": {"area": 0.0, "variation": 0.0}}
+RANKED: Mapping[str, Mapping[str, Any]] = {"mechanism": {"warm_start": {}}, "loss": {"ranked_masks": 0.5}}
 
 EXPLAINERS: dict[str, Entry] = {
     "ground_truth": Entry(
@@ -173,6 +174,8 @@ EXPLAINERS: dict[str, Entry] = {
     # On a CNN, which has no class token, TAME and T-TAME are the same network: the row is T-TAME's.
     "tame": _learned("TAME", "tame", TAME, works_on=TRANSFORMERS),
     "ttame": _learned("T-TAME", "ttame", T_TAME),
+    # T-TAME that starts from CAM and learns the order of the pixels; ours, so there is no paper to cite.
+    "ttame_ranked": _learned("T-TAME (warm, ranked)", "passing", f"ours, after {T_TAME}", defaults=RANKED),
     "no_skip": _ablation("No skip", "no_skip"),
     "no_skip_no_norm": _ablation("No skip, no norm", "no_skip_no_norm"),
     "sigmoid_branches": _ablation("Sigmoid branches", "sigmoid_branches"),
