@@ -12,7 +12,7 @@ from torch.nn import functional
 from ttame.attention.checkpoint import make_network
 from ttame.attention.mechanism import AttentionMechanism
 from ttame.attention.passing_mechanism import PassingMechanism
-from ttame.attention.warm_start import class_rows, start_from_cam
+from ttame.attention.warm_start import class_rows, scale_of_range, start_from_cam
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
 from ttame.backbones.tokens import TokenLayout
@@ -66,7 +66,7 @@ def test_before_the_first_step_the_map_of_every_class_is_cam(name, head, design,
     assert backbone.passes.backward == 0
     torch.manual_seed(1)
     network = make_network(backbone, design, backbone.layers).train()
-    start_from_cam(network, rows, 0.2, 1.5)
+    start_from_cam(network, 0.2 * rows, 1.5)
     maps = _maps(backbone, network, images)
     torch.testing.assert_close(maps, 0.2 * _cam(backbone, weight, images, maps.shape[2:]) + 1.5, atol=1e-5, rtol=1e-5)
 
@@ -109,14 +109,27 @@ def test_the_general_form_is_the_mean_weight_of_grad_cam(name) -> None:
         summed = gradient[:, 1:].sum(1) if backbone.is_transformer else gradient.sum((2, 3))
         torch.testing.assert_close(rows[target], summed.mean(0), atol=1e-6, rtol=1e-4)
     network = make_network(backbone, "passing", backbone.layers).train()
-    start_from_cam(network, rows, 3.0, 0.0)
+    start_from_cam(network, 3 * rows, 0.0)
     maps = _maps(backbone, network, images)
     torch.testing.assert_close(maps, 3 * _cam(backbone, rows, images, maps.shape[2:]), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["shapes_cnn", "shapes_vit"])
+def test_the_scale_gives_the_maps_of_own_classes_a_range_of_four(name) -> None:
+    backbone = load_backbone(name, ModelSettings(model=name))
+    images = _images(backbone, 5)
+    layer = backbone.layers[-1]
+    rows = class_rows(backbone, layer, [images])
+    scale = scale_of_range(backbone, layer, rows, images.split(2))
+    targets = backbone(backbone.normalise(images)).argmax(1)
+    side = torch.Size([8, 8])
+    own = scale * _cam(backbone, rows, images, side)[torch.arange(5), targets].flatten(1)
+    assert (own.amax(1) - own.amin(1)).mean().item() == pytest.approx(4.0, rel=1e-4)
+
+
 def test_training_can_leave_the_start(tiny_cnn) -> None:
     network = make_network(tiny_cnn, "passing", tiny_cnn.layers).train()
-    start_from_cam(network, class_rows(tiny_cnn, "stage2", [_images(tiny_cnn)]), 0.2, 0.0)
+    start_from_cam(network, class_rows(tiny_cnn, "stage2", [_images(tiny_cnn)]), 0.0)
     _maps(tiny_cnn, network, _images(tiny_cnn)).square().sum().backward()
     moved = {
         name for name, parameter in network.named_parameters() if parameter.grad is not None and parameter.grad.any()
@@ -149,7 +162,7 @@ def test_on_a_cnn_with_relu_it_is_the_published_mechanism() -> None:
 def test_a_mechanism_without_such_branches_is_a_line(tiny_cnn, design) -> None:
     layers = tiny_cnn.layers[-1:]
     with pytest.raises(TTameError, match=r"mechanism\.warm_start: needs branches with a skip connection and a batch"):
-        start_from_cam(make_network(tiny_cnn, design, layers), torch.ones(5, 16), 0.2, 0.0)
+        start_from_cam(make_network(tiny_cnn, design, layers), torch.ones(5, 16), 0.0)
 
 
 class Detached(HeadOfConvolutions):
@@ -171,7 +184,7 @@ def test_a_classifier_without_gradients_is_a_line(tiny_vit) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ({"scale": 0}, r"mechanism\.warm_start\.scale: 0 should be a valid number|greater than 0"),
+        ({"scale": 0.0}, r"mechanism\.warm_start\.scale: 0\.0 should be greater than 0 or be 'auto' \(of the maps"),
         ({"image": 4}, r"mechanism\.warm_start: unknown key 'image'; did you mean 'images'"),
         ("yes", r"mechanism\.warm_start: 'yes' should be keys and values"),
     ],

@@ -11,7 +11,7 @@ import yaml
 from safetensors.torch import load_file
 
 from ttame.attention.epochs import train
-from ttame.attention.warm_start import class_rows
+from ttame.attention.warm_start import class_rows, scale_of_range
 from ttame.backbones.loading import load_backbone
 from ttame.cli.main import main
 from ttame.data.datalists import read_names
@@ -26,19 +26,20 @@ from .conftest import run
 CHECKPOINT = Path("results/tiny/attention/shapes_cnn/ttame.safetensors")
 
 
-def _warm(rate: float, **changes: Any) -> None:
+def _warm(rate: float, scale: float | str = 0.3, **changes: Any) -> None:
     """Let the active experiment start from CAM."""
     params = yaml.safe_load(Path("params.yaml").read_text())
     section = params["attention"]["ttame"]
-    section["mechanism"] |= {"initial_bias": 1.5, "warm_start": {"scale": 0.3, "images": 12}}
+    section["mechanism"] |= {"initial_bias": 1.5, "warm_start": {"scale": scale, "images": 12}}
     section["learning_rate"] = rate
     section["loss"] |= changes
     Path("params.yaml").write_text(yaml.safe_dump(params))
 
 
-def test_at_a_rate_near_zero_the_checkpoint_is_cam(experiment) -> None:
+@pytest.mark.parametrize("scale", [0.3, "auto"])
+def test_at_a_rate_near_zero_the_checkpoint_is_cam(experiment, scale) -> None:
     experiment()
-    _warm(1e-9, ranked_masks=0.5, blurred_fill=0.5)
+    _warm(1e-9, scale, ranked_masks=0.5, blurred_fill=0.5)
     run("datalists")
     run("train", "shapes_cnn", "ttame")
     settings = load_settings(Path("params.yaml"))
@@ -51,7 +52,8 @@ def test_at_a_rate_near_zero_the_checkpoint_is_cam(experiment) -> None:
     rows = class_rows(backbone, "layer3", [images])
     found = load_file(CHECKPOINT)
     before, last = found["fuser.weight"][:, :96, 0, 0], found["fuser.weight"][:, 96:, 0, 0]
-    torch.testing.assert_close(last, 0.3 * rows, atol=1e-6, rtol=1e-4)
+    factor = scale_of_range(backbone, "layer3", rows, [images]) if scale == "auto" else scale
+    torch.testing.assert_close(last, factor * rows, atol=1e-6, rtol=1e-4)
     assert before.abs().max() < 1e-6
     assert found["bns.2.weight"].abs().max() < 1e-6
     torch.testing.assert_close(found["fuser.bias"], torch.full((10,), 1.5), atol=1e-5, rtol=0)
@@ -97,10 +99,11 @@ def test_a_method_that_cannot_start_from_cam_is_one_line(experiment, capsys) -> 
     assert "mechanism.warm_start: needs branches with a skip" in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_what_masks_features_has_no_fill(params: dict[str, Any]) -> None:
+@pytest.mark.parametrize("key", ["blurred_fill", "complement"])
+def test_what_masks_features_has_no_fill_and_no_rest(params: dict[str, Any], key: str) -> None:
     from ttame.errors import TTameError
     from ttame.params.reading import parse_settings
 
-    params["attention"]["lcam_fm"]["loss"]["blurred_fill"] = 0.5
-    with pytest.raises(TTameError, match=r"attention\.lcam_fm\.loss\.blurred_fill: lcam_fm masks features, not the"):
+    params["attention"]["lcam_fm"]["loss"][key] = 0.5
+    with pytest.raises(TTameError, match=rf"attention\.lcam_fm\.loss\.{key}: lcam_fm masks features, not the"):
         parse_settings(params)

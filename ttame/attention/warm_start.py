@@ -18,6 +18,9 @@ from ttame.backbones.backbone import Backbone
 from ttame.backbones.tokens import tokens_to_maps
 from ttame.errors import TTameError
 
+RANGE = 4.0
+"""Of the own class's maps at the start, where the scale is found by it: sigmoids of 0.5 to 0.98 above 0."""
+
 
 def class_rows(backbone: Backbone, layer: str, batches: Iterable[Tensor]) -> Tensor:
     """The weights w of CAM: how much each channel of a layer says for each class.
@@ -56,8 +59,29 @@ def class_rows(backbone: Backbone, layer: str, batches: Iterable[Tensor]) -> Ten
     return rows
 
 
-def start_from_cam(network: nn.Module, rows: Tensor, scale: float, bias: float) -> None:
-    """Set an untrained mechanism so that its maps are scale times CAM, plus a bias.
+@torch.no_grad()
+def scale_of_range(backbone: Backbone, layer: str, rows: Tensor, batches: Iterable[Tensor]) -> float:
+    """The scale at which the maps of CAM of the images' own classes have a range of 4 in the mean.
+
+    Maps are logits of masks, and how large CAM's are differs by a factor of 50 between classifiers.
+
+    Args:
+        backbone: the classifier.
+        layer: name of its layer.
+        rows: (K, C), see `class_rows`.
+        batches: (B, 3, H, W) images in [0, 1].
+    """
+    ranges = []
+    for batch in batches:
+        logits, features = backbone.features(backbone.normalise(batch), [layer])
+        own = rows.to(logits)[logits.argmax(1)]
+        maps = torch.einsum("bc,bchw->bhw", own, _patches(features[layer], backbone)).flatten(1)
+        ranges.append((maps.amax(1) - maps.amin(1)).double().cpu())
+    return RANGE / max(float(torch.cat(ranges).mean()), 1e-6)
+
+
+def start_from_cam(network: nn.Module, rows: Tensor, bias: float) -> None:
+    """Set an untrained mechanism so that its maps are CAM of these rows, plus a bias.
 
     Exact where the last branch passes its features on: with the design `passing` always; with those of TAME and T-TAME
     where features are not negative, as after a ReLU. On a transformer these two pass on what their branch sees above 0
@@ -65,8 +89,7 @@ def start_from_cam(network: nn.Module, rows: Tensor, scale: float, bias: float) 
 
     Args:
         network: a mechanism with skip connections and batch norms.
-        rows: (K, C) of the last feature set, see `class_rows`.
-        scale: of the maps.
+        rows: (K, C) of the last feature set, times the scale of the maps; see `class_rows`.
         bias: of every raw map.
 
     Raises:
@@ -84,7 +107,7 @@ def start_from_cam(network: nn.Module, rows: Tensor, scale: float, bias: float) 
     with torch.no_grad():
         norm.weight.zero_()
         fuser.weight.zero_()
-        fuser.weight[:, -rows.shape[1] :, 0, 0] = scale * rows.to(fuser.weight)
+        fuser.weight[:, -rows.shape[1] :, 0, 0] = rows.to(fuser.weight)
         fuser.bias.fill_(bias)
 
 

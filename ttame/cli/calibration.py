@@ -82,6 +82,7 @@ class Calibration:
             str(attention.mechanism.feature_layers),
             attention.loss.masking,
             recipe.optimiser,
+            attention.loss.complement > 0,
             recipe.sharpness > 0,
         )
         if kind not in self._trainings:
@@ -108,14 +109,16 @@ class Calibration:
         )
         batch = self._images[: attention.recipe.batch_size]
         cost = self._cost(lambda: training.step(batch), len(batch))
-        return dataclasses.replace(cost, backward=cost.forward / 2, bytes=size)
+        return dataclasses.replace(cost, backward=cost.forward - 1, bytes=size)
 
     def start(self, method: str) -> Cost:
-        """Of an image from which a warm start is computed; nothing where the classifier's last layer tells it."""
-        layer = chosen_layers(self.backbone, self._settings.attention[method].mechanism.feature_layers)[-1]
+        """Of an image from which a warm start is computed; no gradient where the classifier's last layer tells it."""
+        mechanism = self._settings.attention[method].mechanism
+        layer = chosen_layers(self.backbone, mechanism.feature_layers)[-1]
         if layer not in self._starts:
             self._starts[layer] = self._start(layer)
-        return self._starts[layer]
+        scaled = mechanism.warm_start is not None and mechanism.warm_start.scale == "auto"
+        return self._starts[layer].plus(self.forward, 1.0 if scaled else 0.0)
 
     def _start(self, layer: str) -> Cost:
         clean = self.backbone.normalise(self._images)

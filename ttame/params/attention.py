@@ -14,13 +14,15 @@ Rate = Annotated[float, Field(gt=0, le=1000)]
 class WarmStart(Section):
     """A start at which the map of every class is its class activation map."""
 
-    scale: float = Field(
-        0.2, gt=0, le=1000, description="of the map at the start; at 0.2 the logits of ImageNet give masks of 0.5 to 1"
+    scale: Annotated[float, Field(gt=0, le=1e6)] | Literal["auto"] = Field(
+        0.2,
+        description="of the maps at the start; 0.2 gives masks of 0.5 to 0.98 on EfficientNet-Lite0, auto on every "
+        "classifier: the maps of the images' own classes then have a range of 4 in the mean",
     )
     images: Count = Field(
         100,
         description="images of the training list over which gradients are averaged; where the classifier's last layer "
-        "reads the means of the features its weights are taken, and no image",
+        "reads the means of the features its weights are taken, and no gradient",
     )
 
 
@@ -71,6 +73,9 @@ class LossSettings(Section):
         0.0,
         description="share of the images in which what the mask takes away becomes the blurred image, and not black; "
         "0 is as published",
+    )
+    complement: Weight = Field(
+        0.0, description="weight of a term that asks the rest of the image to lose the class; 0 is as published"
     )
 
 

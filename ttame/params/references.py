@@ -61,8 +61,9 @@ def _check_training(settings: Settings, method: str, attention: AttentionSetting
         raise TTameError(
             f"attention.{method}.loss: {method} is trained with the cross-entropy alone; set area and variation to 0"
         )
-    if training and training.masks == "features" and attention.loss.blurred_fill:
-        raise TTameError(f"attention.{method}.loss.blurred_fill: {method} masks features, not the image; set it to 0")
+    for key in ("blurred_fill", "complement"):
+        if training and training.masks == "features" and getattr(attention.loss, key):
+            raise TTameError(f"attention.{method}.loss.{key}: {method} masks features, not the image; set it to 0")
     if attention.recipe.sharpness > 0 and attention.recipe.accumulate > 1:
         raise TTameError(
             f"attention.{method}.recipe.sharpness: needs accumulate: 1, since it computes the gradient of one batch "

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor
 
 from ttame.attention.checkpoint import TrainedMechanism, chosen_layers, make_network, save_checkpoint
 from ttame.attention.designs import start_at
@@ -14,7 +16,7 @@ from ttame.attention.epochs import steps_of_epoch, train
 from ttame.attention.history import HISTORY
 from ttame.attention.published import import_checkpoint
 from ttame.attention.training import AttentionTraining
-from ttame.attention.warm_start import class_rows, start_from_cam
+from ttame.attention.warm_start import class_rows, scale_of_range, start_from_cam
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import describe, load_backbone
 from ttame.data.contents import open_checked
@@ -97,13 +99,19 @@ def start(settings: Settings, training: AttentionTraining, method: str, scratch:
         backbone, processes = training.backbone, training.processes
         images = _dataset(settings, backbone, "train", None)
         batches = in_order(min(mechanism.warm_start.images, len(images)), training.recipe.batch_size)
-        loaded = load_batches(images, batches, settings.execution.workers, processes.device)
-        units = (to_unit_range(batch.to(processes.device)) for batch in loaded)
+        layer, scale = training.layers[-1], mechanism.warm_start.scale
+
+        def stream() -> Iterator[Tensor]:
+            for batch in load_batches(images, batches, settings.execution.workers, processes.device):
+                yield to_unit_range(batch.to(processes.device))
+
+        rows = class_rows(backbone, layer, stream())
+        scale = scale_of_range(backbone, layer, rows, stream()) if scale == "auto" else scale
         # All processes have those of the first, since a GPU may round a sum differently from time to time.
-        found = {"rows": processes.broadcast(class_rows(backbone, training.layers[-1], units))}
+        found = {"rows": processes.broadcast(scale * rows)}
         if scratch is not None and processes.is_global_zero:
             scratch.save(0, found)
-    start_from_cam(training.network, found["rows"], mechanism.warm_start.scale, mechanism.initial_bias or 0.0)
+    start_from_cam(training.network, found["rows"], mechanism.initial_bias or 0.0)
 
 
 def prepare_training(settings: Settings, backbone: Backbone, method: str, processes: Fabric) -> AttentionTraining:
