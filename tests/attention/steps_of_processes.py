@@ -65,7 +65,7 @@ def main(devices: int, nodes: int, target: str, maskings: Sequence[Masking]) -> 
         torch.manual_seed(0)
         backbone = Backbone("tiny_cnn", TinyCNN(), Preprocessing((32, 32), 32, "bilinear", *IMAGENET))
         network = make_network(backbone, "ttame", backbone.layers).train()
-        loss = LOSS.model_copy(update={"masking": mode})
+        loss = LOSS.model_copy(update={"masking": mode, "ranked_masks": 0.5, "blurred_fill": 0.5})
         recipe = RECIPE.model_copy(update={"batch_size": 8, "accumulate": 2 if mode == "diagonal" else 1})
         training = AttentionTraining(backbone, network, backbone.layers, loss, recipe, 0.05, 10, processes=processes)
         losses = []

@@ -57,3 +57,19 @@ def test_plan_counts_what_the_stages_then_do(experiment, capsys) -> None:
     facts = json.loads(Path("logs/tiny/stages/train.shapes_cnn.ttame.json").read_text())
     assert float(_row(again, "train", "ttame")["Took, h"]) == pytest.approx(facts["seconds"] / 3600, abs=1e-4)
     assert _row(again, "scores", "ttame")["Took, h"] == "–"
+
+
+@pytest.mark.parametrize(("design", "scale", "passes"), [("ttame", 0.2, 1), ("ttame_ranked", "auto", 2)])
+def test_a_warm_start_has_its_place_in_the_plan(experiment, capsys, design, scale, passes) -> None:
+    experiment()
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["methods"] = {"training_free": [], "trained": [design]}
+    section = params["attention"].pop("ttame")
+    section["mechanism"]["warm_start"] = {"scale": scale, "images": 12}
+    params["attention"] = {design: section}
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    run("plan")
+    row = _row(capsys.readouterr().out, "train", design)
+    assert int(row["Images"]) == 48
+    assert int(row["Forward"]) == 2 * 48 + passes * 12
+    assert int(row["Backward"]) == 48 + 10 * 12, "a backward pass for each of the ten classes"

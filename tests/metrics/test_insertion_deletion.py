@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-import math
-
-import numpy as np
 import pytest
-import scipy.ndimage
 import torch
 
-from ttame.metrics.insertion_deletion import area_under_curve, blurred, deletion_images, insertion_images
+from ttame.data.blurring import blurred
+from ttame.metrics.insertion_deletion import area_under_curve, deletion_images, insertion_images
 
 STEPS = 5
 
@@ -42,16 +39,6 @@ def test_insertion_by_a_plain_loop(images_and_maps) -> None:
             for pixel in order[20 * (step - 1) : 20 * step]:
                 current[:, pixel // 10, pixel % 10] = image[:, pixel // 10, pixel % 10]
             assert torch.equal(curve[step], current)
-
-
-@pytest.mark.parametrize("size", [(40, 40), (30, 50)])
-def test_blur_against_scipy(size) -> None:
-    image = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    deviation = 0.05 * min(size)
-    expected = scipy.ndimage.gaussian_filter(
-        image[0].numpy(), (0, deviation, deviation), mode="mirror", radius=(0, *2 * [math.ceil(2 * deviation)])
-    )
-    np.testing.assert_allclose(blurred(image, 0.05)[0].numpy(), expected, atol=1e-12)
 
 
 def test_area_of_known_curves() -> None:

@@ -128,6 +128,23 @@ def test_every_pair_has_metrics_and_no_other(scored) -> None:
     }
 
 
+def test_classes_that_training_never_met_keep_cam_where_it_started_from_it(scored) -> None:
+    params = json.loads(Path("params.yaml").read_text())
+    for warm_start in (None, {"scale": 0.2, "images": 100}):
+        params["attention"]["ttame"]["mechanism"]["warm_start"] = warm_start
+        Path("params.yaml").write_text(json.dumps(params))
+        folder = scored(METHODS)
+        scores = folder.parent / "scores/shapes_cnn/ttame.parquet"
+        pd.read_parquet(scores).assign(training_count=[0, 0, 0, 1, 2, 3]).to_parquet(scores)
+        assert main(["tables"]) == 0
+        files = {"results.md": " 50.0 CAM |", "comparison.tex": r" & 50.0 CAM \\"}
+        for name, cell in files.items():
+            assert (cell in (folder / name).read_text()) == (warm_start is not None), name
+        seen = (folder / "results.md").read_text().partition("3 of 6 images")[2]
+        assert "0.0 CAM" not in seen, "of the classes that it met none keeps it"
+        assert ("untrained_is_cam" in (folder / "results.csv").read_text()) == (warm_start is not None)
+
+
 def test_one_image_and_one_method_have_no_intervals(scored) -> None:
     folder = scored(["gradcam"], images=1)
     assert main(["tables"]) == 0

@@ -1,4 +1,6 @@
-"""Every mechanism that can be trained, by name: the paper's two, P-TAME's, L-CAM's, and those of the ablation study."""
+"""Every mechanism that can be trained, by name: the paper's two, P-TAME's, L-CAM's, ours, and those of the ablation
+study.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from torch.nn import functional
 from ttame.attention.doubling import DoublingMechanism
 from ttame.attention.lcam import LCAM
 from ttame.attention.mechanism import AttentionMechanism
+from ttame.attention.passing_mechanism import PassingMechanism
 from ttame.attention.transformer_mechanism import BlockAttention, TokenAttention
 from ttame.backbones.tokens import TokenLayout
 
@@ -29,6 +32,7 @@ DESIGNS: dict[str, Design] = {
     "tame": partial(AttentionMechanism, version="TAME"),
     "ptame": partial(DoublingMechanism, version="TAME"),
     "lcam": LCAM,
+    "passing": PassingMechanism,
     "no_skip": _no_skip,
     "no_skip_no_norm": partial(AttentionMechanism, skip=False, norm=False),
     "sigmoid_branches": partial(AttentionMechanism, activation=torch.sigmoid),

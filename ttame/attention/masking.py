@@ -9,9 +9,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from ttame.backbones.backbone import Backbone
+from ttame.params.attention import LossSettings
 
 MaskingMode = Literal["random", "diagonal", "max"]
 InputPolicy = Literal["raw_normalize", "new", "renormalize"]
+
+
+def input_policy(settings: LossSettings, backbone: Backbone) -> InputPolicy:
+    """The stated policy, or the paper's for this kind of classifier."""
+    if settings.input_policy == "auto":
+        return "new" if backbone.is_transformer else "raw_normalize"
+    return settings.input_policy
 
 
 def classes_of_masks(logits: Tensor, labels: Tensor, mode: MaskingMode) -> Tensor:

@@ -50,7 +50,7 @@ class AttentionMechanism(nn.Module):
         super().__init__()
         self.layout = layout
         self.version: Version = version
-        self._skip = skip
+        self.skip = skip
         self._activation = activation
         self._volumes = volumes
         convolution = nn.Conv3d if volumes else nn.Conv2d
@@ -81,7 +81,7 @@ class AttentionMechanism(nn.Module):
         if self.layout is not None:
             feature = tokens_to_maps(feature, self.layout, self.version)
         branch = self.bns[index](self.convs[index](feature))
-        return self._activation(branch + feature if self._skip else branch)
+        return self._activation(branch + feature if self.skip else branch)
 
     def _resized(self, maps: Tensor, size: tuple[int, ...]) -> Tensor:
         return resize(maps, size)

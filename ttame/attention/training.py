@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import math
-import pickle
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
-from zipfile import BadZipFile
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, distributed, nn
 
 from ttame.attention.auxiliary import Auxiliary, logits_and_features
+from ttame.attention.complement import asking_complement
+from ttame.attention.draws import Draws, draw
 from ttame.attention.history import Averages, StepResult
 from ttame.attention.loss import Loss, attention_loss
-from ttame.attention.masking import InputPolicy, classes_of_masks, mask_features, mask_images, own_masks
+from ttame.attention.masking import classes_of_masks, input_policy, mask_features, mask_images, own_masks
 from ttame.attention.optimisation import make_optimiser, make_schedule, sharpest_neighbour
+from ttame.attention.states import read_state
 from ttame.backbones.backbone import Backbone
 from ttame.errors import TTameError
 from ttame.params.attention import LossSettings, RecipeSettings
 from ttame.runtime.processes import one_process
 from ttame.store.artifacts import atomic_path
-
-
-def input_policy(settings: LossSettings, backbone: Backbone) -> InputPolicy:
-    """The stated policy, or the paper's for this kind of classifier."""
-    if settings.input_policy == "auto":
-        return "new" if backbone.is_transformer else "raw_normalize"
-    return settings.input_policy
 
 
 class AttentionTraining:
@@ -103,13 +96,19 @@ class AttentionTraining:
             raw = network(features, classes_of_masks(logits, labels, self.loss.masking))
         # Outside of the mixed precision: the area's power has no slope left near zero in half precision.
         masks: Tensor = raw.to(images.dtype).sigmoid()
-        own = own_masks(masks, self.loss.masking, first)
+        step = [self.recipe.seed, self.epoch, self.batches]
+        draws = draw(self.loss, step, first, len(images), len(labels)) if together else Draws()
+        whole = own_masks(masks, self.loss.masking, first)
+        own = draws.rank(whole)
         with self.processes.autocast():
             if self.masks == "features":
                 masked_logits = self.backbone.rerun(recording, mask_features(features[-1], own, self.backbone))
             else:
-                masked_logits = self.backbone(mask_images(images, own, self.backbone, self.policy))
+                masked_logits = self._logits_of(images, own, draws)
+            rest = self._logits_of(images, 1 - whole, draws) if self.loss.complement > 0 else None
         loss = attention_loss(masks, masked_logits.to(images.dtype), truths, self.loss)
+        if rest is not None:
+            loss = asking_complement(loss, rest.to(images.dtype), truths, self.loss)
         return StepResult(loss, labels, (masked_logits.detach().argmax(1) == truths).to(images.dtype).mean())
 
     def step(self, images: Tensor, names: Sequence[str] = ()) -> StepResult:
@@ -170,15 +169,8 @@ class AttentionTraining:
         Raises:
             TTameError: when the state is whole, but another training's.
         """
-        if not path.exists():
-            return
-        try:
-            # Read on the CPU, where no want of the device's memory can pass for a broken file.
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError, BadZipFile) as error:
-            if isinstance(error, RuntimeError) and "memory" in str(error).lower():
-                raise
-            self._set_aside(path, error)
+        state = read_state(path, self.processes)
+        if state is None:
             return
         try:
             self._restore(state)
@@ -187,13 +179,6 @@ class AttentionTraining:
         except (RuntimeError, KeyError, TypeError, AttributeError, ValueError) as error:
             reason = " ".join(str(error).split())[:120]
             raise TTameError(f"{path}: the state of another training ({reason}); delete it to train anew") from None
-
-    def _set_aside(self, path: Path, error: Exception) -> None:
-        self.processes.barrier()  # every process has read it
-        if self.processes.is_global_zero:
-            path.replace(path.with_name(f"{path.name}.broken"))
-            reason = " ".join(str(error).split())[:120]
-            print(f"warning: {path}: broken ({reason}); set aside as {path.name}.broken, trained anew", file=sys.stderr)
 
     def _restore(self, state: Mapping[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
@@ -211,6 +196,10 @@ class AttentionTraining:
         flags = self.processes.all_reduce(torch.tensor(float(flag), device=self.processes.device), reduce_op="sum")
         assert isinstance(flags, Tensor)
         return bool(flags.item() > 0)
+
+    def _logits_of(self, images: Tensor, masks: Tensor, draws: Draws) -> Tensor:
+        masked = mask_images(images, masks, self.backbone, self.policy)
+        return self.backbone(draws.fill(masked, images, masks, self.backbone))
 
     def _sharpen(self, images: Tensor) -> None:
         """Replace the gradient by that at the sharpest weights nearby."""

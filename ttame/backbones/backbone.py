@@ -159,6 +159,26 @@ class Backbone(nn.Module):
         self.passes.backward += len(images)
         return outputs[layer].detach(), gradient
 
+    def gradients(self, images: Tensor, layer: str) -> Iterator[Tensor]:
+        """For each class in turn, the gradient of its logit with respect to the output of a layer.
+
+        Args:
+            images: (B, 3, H, W), normalised.
+            layer: name of a module.
+
+        Yields:
+            K tensors of the layer's output shape.
+
+        Raises:
+            RuntimeError: from torch, when the logits have no gradient there.
+        """
+        with torch.enable_grad(), self._recording([layer], cut=True) as outputs:
+            scores = self(images).sum(0)
+        for index, score in enumerate(scores):
+            (gradient,) = torch.autograd.grad(score, outputs[layer], retain_graph=index + 1 < len(scores))
+            self.passes.backward += len(images)
+            yield gradient
+
     def record(self, images: Tensor, layer: str) -> Recording:
         """A forward pass that can be run again with another output of `layer`, for the cost of what comes after it.
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ from torch import nn
 from ttame.attention.auxiliary import Auxiliary, features_read
 from ttame.attention.checkpoint import chosen_layers, classifier_read, make_network
 from ttame.attention.training import AttentionTraining
+from ttame.attention.warm_start import rows_of_head
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
 from ttame.data.sample import Sample
@@ -29,6 +32,8 @@ from ttame.runtime.processes import one_process
 
 LARGEST_BATCH = {"cpu": 2, "cuda": 64}
 """Images a measured call."""
+FEW_CLASSES = 4
+"""Classes whose gradients are measured, for all of them."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,15 @@ class Cost:
     backward: float
     bytes: float = 0.0
 
+    def plus(self, other: Cost, share: float) -> Cost:
+        """With a share of another cost on top, what is kept aside."""
+        return Cost(
+            self.seconds + share * other.seconds,
+            self.forward + share * other.forward,
+            self.backward + share * other.backward,
+            self.bytes,
+        )
+
 
 class Calibration:
     """Measures one backbone with random weights on random images, which cost what trained ones on photographs do."""
@@ -47,6 +61,7 @@ class Calibration:
     def __init__(self, settings: Settings, name: str, device: torch.device) -> None:
         self._settings = settings
         self._trainings: dict[tuple[object, ...], Cost] = {}
+        self._starts: dict[str, Cost] = {}
         self._learned_maps: dict[tuple[object, ...], Cost] = {}
         model = settings.models[name].model_copy(update={"weights": "none"})
         self.backbone: Backbone = load_backbone(name, model).to(device)
@@ -73,6 +88,7 @@ class Calibration:
             str(attention.mechanism.feature_layers),
             attention.loss.masking,
             recipe.optimiser,
+            attention.loss.complement > 0,
             recipe.sharpness > 0,
         )
         if kind not in self._trainings:
@@ -99,8 +115,32 @@ class Calibration:
         )
         batch = self._images[: attention.recipe.batch_size]
         cost = self._cost(lambda: training.step(batch), len(batch))
-        passes_of_a_backward = 2 if auxiliary is None else 3  # the clean and the masked image, the auxiliary classifier
-        return dataclasses.replace(cost, backward=cost.forward / passes_of_a_backward, bytes=size)
+        # All passes have a backward but the clean one, and that of an auxiliary classifier.
+        frozen = 1 if auxiliary is None else 2
+        return dataclasses.replace(cost, backward=cost.forward - frozen, bytes=size)
+
+    def start(self, method: str) -> Cost:
+        """Of an image from which a warm start is computed; no gradient where the classifier's last layer tells it."""
+        mechanism = self._settings.attention[method].on(self.backbone.name).mechanism
+        layer = chosen_layers(self.backbone, mechanism.feature_layers)[-1]
+        if layer not in self._starts:
+            self._starts[layer] = self._start(layer)
+        scaled = mechanism.warm_start is not None and mechanism.warm_start.scale == "auto"
+        return self._starts[layer].plus(self.forward, 1.0 if scaled else 0.0)
+
+    def _start(self, layer: str) -> Cost:
+        clean = self.backbone.normalise(self._images)
+        if rows_of_head(self.backbone, layer, clean[:1]) is not None:
+            return Cost(0.0, 0.0, 0.0)
+        classes = self.backbone.num_classes
+
+        def gradients(count: int) -> None:
+            deque(islice(self.backbone.gradients(clean, layer), count), maxlen=0)
+
+        one = self._cost(lambda: gradients(1), len(clean))
+        few = self._cost(lambda: gradients(1 + FEW_CLASSES), len(clean))
+        a_class = max(0.0, few.seconds - one.seconds) / FEW_CLASSES
+        return Cost(one.seconds + (classes - 1) * a_class, 1.0, float(classes))
 
     def map(self, method: str) -> Cost:
         """One map; two slices of the inner work of Score-CAM, Ablation-CAM and RISE run, the rest is extrapolated."""

@@ -24,7 +24,7 @@ from ttame.params.settings import Settings
 from ttame.runtime.device import select_device
 from ttame.runtime.processes import one_process
 from ttame.runtime.progress import progress
-from ttame.stages.train import prepare_training, training_images
+from ttame.stages.train import prepare_training, start, training_images
 from ttame.store.artifacts import atomic_path, write_text
 
 
@@ -55,6 +55,7 @@ def run(settings: Settings, request: Request) -> str:
     backbone = load_backbone(request.backbone, settings.models[request.backbone]).to(device)
     precision = settings.attention[request.method].on(request.backbone).recipe.precision
     training = prepare_training(settings, backbone, request.method, one_process(device, precision))
+    start(settings, training, request.method)
     images = training_images(settings, backbone, request.method)
     batches = itertools.islice(_batches(training, images, settings.execution.workers), request.steps)
     title = f"learning rates {request.backbone} {request.method}"

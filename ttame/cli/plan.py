@@ -25,10 +25,10 @@ from ttame.store.provenance import read_records
 
 HEADINGS = ("Stage", "Backbone", "Method", "Images", "Forward", "Backward", "Disk, MB", "Hours", "Took, h")
 NOTE = """\
-Images of a training are those of all epochs. Forward and backward are passes of the classifier, counted in images,
-P-TAME's of its auxiliary classifier among them.
-Hours are of one job after the other on {device}, extrapolated from a few calls with random weights; decoding the images
-and starting the jobs come on top. "Took" is what the stage took when it last ran here."""
+Images of a training are those of all epochs. Forward and backward are passes of the classifier, counted in images, of a
+training with those of its warm start, and of P-TAME with those of its auxiliary classifier. Hours are of one job after
+the other on {device}, extrapolated from a few calls with random weights; decoding the images and starting the jobs come
+on top. "Took" is what the stage took when it last ran here."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,10 @@ def _of_method(
     if method in settings.methods.trained and backbone not in settings.attention[method].checkpoints:
         recipe = settings.attention[method].on(backbone).recipe
         seen = recipe.epochs * steps_of_epoch(images["train"], recipe) * recipe.batch_size * recipe.accumulate
-        yield Row("train", backbone, method, seen, calibration.training(method))
+        cost, warm_start = calibration.training(method), settings.attention[method].on(backbone).mechanism.warm_start
+        if warm_start is not None and seen:
+            cost = cost.plus(calibration.start(method), min(warm_start.images, images["train"]) / seen)
+        yield Row("train", backbone, method, seen, cost)
     metrics, evaluated = settings.metrics, images["evaluation"]
     a_map = calibration.map(method)
     yield Row("maps", backbone, method, evaluated * (2 if metrics.coherency else 1), a_map)

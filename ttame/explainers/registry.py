@@ -46,6 +46,7 @@ def _ablation(title: str, design: str, works_on: tuple[BackboneKind, ...] = BOTH
     return _learned(title, design, f"ablation study of {T_TAME}", works_on=works_on, kind="ablation")
 
 
+BEAT_IT = "a method must beat it"
 LAST_LAYER: Mapping[str, Any] = {"mechanism": {"feature_layers": [-1]}}
 CROSS_ENTROPY: Mapping[str, Any] = {**LAST_LAYER, "loss": {"area": 0.0, "variation": 0.0}}
 # The recipe of P-TAME for ResNet-50; experiments/paper.yaml has what it changes for VGG-16 and ViT-B-16.
@@ -54,6 +55,10 @@ P_TAME_RECIPE: Mapping[str, Any] = {
     "loss": {"cross_entropy": 0.1614, "area": 0.8386, "variation": 0.0},
     "recipe": {"epochs": 1, "optimiser": "AdamW", "amsgrad": True, "weight_decay": 2.4e-4},
     "learning_rate": 1e-4,
+}
+RANKED: Mapping[str, Any] = {
+    "mechanism": {"warm_start": {"scale": "auto"}},
+    "loss": {"ranked_masks": 0.5, "blurred_fill": 0.5},
 }
 
 EXPLAINERS: dict[str, Entry] = {
@@ -64,12 +69,8 @@ EXPLAINERS: dict[str, Entry] = {
         "0 + 0",
         "the object's own mask, the end of the scale",
     ),
-    "random": Entry(
-        "Random", "control", "ttame.explainers.random:Random", "0 + 0", "a method must beat it", options=RandomOptions
-    ),
-    "center": Entry(
-        "Center", "control", "ttame.explainers.center:Center", "0 + 0", "a method must beat it", options=CenterOptions
-    ),
+    "random": Entry("Random", "control", "ttame.explainers.random:Random", "0 + 0", BEAT_IT, options=RandomOptions),
+    "center": Entry("Center", "control", "ttame.explainers.center:Center", "0 + 0", BEAT_IT, options=CenterOptions),
     "everything_but_one": Entry(
         "Everything but one",
         "control",
@@ -191,6 +192,8 @@ EXPLAINERS: dict[str, Entry] = {
     "tame": _learned("TAME", "tame", TAME, works_on=TRANSFORMERS),
     "ttame": _learned("T-TAME", "ttame", T_TAME),
     "ptame": _learned("P-TAME", "ptame", P_TAME, reads_auxiliary=True, defaults=P_TAME_RECIPE),
+    # T-TAME that starts from CAM and learns the order of the pixels; ours, so there is no paper to cite.
+    "ttame_ranked": _learned("T-TAME (warm, ranked)", "passing", f"ours, after {T_TAME}", defaults=RANKED),
     "no_skip": _ablation("No skip", "no_skip"),
     "no_skip_no_norm": _ablation("No skip, no norm", "no_skip_no_norm"),
     "sigmoid_branches": _ablation("Sigmoid branches", "sigmoid_branches"),

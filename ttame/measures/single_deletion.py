@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ttame.data.blurring import blurred
 from ttame.measures.measure import Measure, cell_masks, refuse_other_sizes
 from ttame.measures.options import SingleDeletionOptions
-from ttame.metrics.insertion_deletion import blurred
 from ttame.metrics.masking import resize_map
 from ttame.metrics.rank_correlation import rank_correlation
 from ttame.stages.evaluation_images import EvaluationBatch

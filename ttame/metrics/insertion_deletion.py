@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from ttame.data.blurring import blurred
 from ttame.metrics.masking import rank_pixels, removed_pixels
 
 
@@ -52,21 +50,6 @@ def area_under_curve(probabilities: Tensor) -> Tensor:
         (B,) in [0, 1]; higher is better for insertion and lower for deletion.
     """
     return torch.trapezoid(probabilities, dx=1 / (probabilities.shape[1] - 1), dim=1)
-
-
-def blurred(images: Tensor, blur: float) -> Tensor:
-    """Gaussian blur, cut at two standard deviations, of a standard deviation that is a fraction of the shorter side.
-
-    RISE uses a kernel of 11 pixels with a standard deviation of 5 and darkens the border; here the border is mirrored.
-    """
-    deviation = blur * min(images.shape[2:])
-    reach = max(1, math.ceil(2 * deviation))
-    offsets = torch.arange(-reach, reach + 1, device=images.device, dtype=images.dtype)
-    kernel = torch.exp(-0.5 * (offsets / deviation) ** 2)
-    kernel = (kernel / kernel.sum()).expand(images.shape[1], 1, 1, -1)
-    padded = functional.pad(images, (reach, reach, reach, reach), mode="reflect")
-    rows = functional.conv2d(padded, kernel, groups=images.shape[1])
-    return functional.conv2d(rows, kernel.transpose(2, 3), groups=images.shape[1])
 
 
 def _most_salient(saliency: Tensor, steps: int) -> Tensor:

@@ -8,9 +8,24 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from ttame.params.messages import explain
-from ttame.params.section import Count, EachOnce, Name, Section, Seed, Text, Weight
+from ttame.params.section import Count, EachOnce, Name, Section, Seed, Share, Text, Weight
 
 Rate = Annotated[float, Field(gt=0, le=1000)]
+
+
+class WarmStart(Section):
+    """A start at which the map of every class is its class activation map."""
+
+    scale: Annotated[float, Field(gt=0, le=1e6)] | Literal["auto"] = Field(
+        0.2,
+        description="of the maps at the start; 0.2 gives masks of 0.5 to 0.98 on EfficientNet-Lite0, auto on every "
+        "classifier: the maps of the images' own classes then have a range of 4 in the mean",
+    )
+    images: Count = Field(
+        100,
+        description="images of the training list over which gradients are averaged; where the classifier's last layer "
+        "reads the means of the features its weights are taken, and no gradient",
+    )
 
 
 class MechanismSettings(Section):
@@ -33,6 +48,11 @@ class MechanismSettings(Section):
         description="bias of every raw map at the start; null is the published random start near 0. A positive value "
         "starts with open masks, so that the area term cannot close a class's map for good before its images came",
     )
+    warm_start: WarmStart | None = Field(
+        None,
+        description="start where every class's map is its class activation map (CAM), so that classes which training "
+        "never meets keep that; null is the published random start, {} the values below",
+    )
 
 
 class LossSettings(Section):
@@ -51,6 +71,19 @@ class LossSettings(Section):
         "auto",
         description="n(m x) for raw_normalize and renormalize, m n(x) for new; auto is the paper's choice, "
         "raw_normalize for CNNs and new for transformers",
+    )
+    ranked_masks: Share = Field(
+        0.0,
+        description="share of the images of which only a top part of the mask, drawn anew each time, keeps the class, "
+        "so that training orders the pixels; 0 is as published",
+    )
+    blurred_fill: Share = Field(
+        0.0,
+        description="share of the images in which what the mask takes away becomes the blurred image, and not black; "
+        "0 is as published",
+    )
+    complement: Weight = Field(
+        0.0, description="weight of a term that asks the rest of the image to lose the class; 0 is as published"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -112,6 +113,8 @@ def _model_of(field: FieldInfo | None) -> type[BaseModel] | None:
     annotation = None if field is None else field.annotation
     if typing.get_origin(annotation) is dict:
         annotation = typing.get_args(annotation)[1]
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):  # a section or null
+        annotation = next((one for one in typing.get_args(annotation) if isinstance(one, type)), None)
     return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
 

@@ -99,6 +99,12 @@ def _check_on_backbone(method: str, attention: AttentionSettings, backbone: str)
         expected = "the name of a classifier, resnet18 say" if training.reads_auxiliary else "null"
         reads = "an auxiliary classifier" if training.reads_auxiliary else "the classifier that it explains"
         raise Mistake(place("mechanism", "auxiliary"), f"{method} reads {reads}; expected {expected}")
+    for key in ("blurred_fill", "complement"):
+        if training.masks == "features" and getattr(on.loss, key):
+            raise Mistake(place("loss", key), f"{method} masks features, not the image; set it to 0")
+    if training.reads_auxiliary and on.mechanism.warm_start is not None:
+        problem = f"{method} reads an auxiliary classifier, whose features have no class activation map; expected null"
+        raise Mistake(place("mechanism", "warm_start"), problem)
 
 
 def _check_data(settings: Settings) -> None:

@@ -47,7 +47,8 @@ def summarise(scores: pd.DataFrame, settings: MetricSettings) -> dict[str, float
 
     Returns:
         images; the means of `qualities`; forward and backward passes per map; untrained, percent of the images whose
-        class the training never saw, for a method whose training was counted (an imported one's was not).
+        class the training never saw, for a method whose training was counted (an imported one's was not), and
+        untrained_is_cam, 1 where such a class keeps the map of CAM that the training started from.
     """
     numbers: dict[str, float] = {"images": len(scores)}
     numbers |= {str(name): float(mean) for name, mean in qualities(scores, settings).mean().items()}
@@ -55,6 +56,8 @@ def summarise(scores: pd.DataFrame, settings: MetricSettings) -> dict[str, float
     numbers["backward_passes"] = float(scores["backward_passes"].mean())
     if _counted(scores):
         numbers["untrained"] = 100.0 * float((scores["training_count"] == 0).mean())
+        if "untrained_is_cam" in scores:
+            numbers["untrained_is_cam"] = 1.0
     return numbers
 
 

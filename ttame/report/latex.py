@@ -8,7 +8,7 @@ import pandas as pd
 
 from ttame.explainers.registry import title
 from ttame.measures.column import Column
-from ttame.report.markdown import MISSING, number, shown
+from ttame.report.markdown import MISSING, cell_text, shown
 from ttame.report.marks import Mark
 
 WRITTEN: dict[Mark | None, str] = {
@@ -60,10 +60,11 @@ def methods_table(
     lines = [_line(["Method", *(column.heading for column in present)])]
     for backbone, comparison in comparisons.items():
         lines.append(rf"\midrule\multicolumn{{{len(present) + 1}}}{{l}}{{{escape(backbone)}}}")
-        for method, row in comparison.reindex(columns=[column.key for column in present]).iterrows():
-            found = {column.key: marks[backbone].get((str(method), column.key)) for column in present}
-            cells = [WRITTEN[found[column.key]].format(escape(number(row[column.key], column))) for column in present]
-            lines.append(" & ".join([escape(title(str(method))), *cells]))
+        known = comparison.reindex(columns=comparison.columns.union([column.key for column in present]))
+        for method in map(str, comparison.index):
+            found = {column.key: marks[backbone].get((method, column.key)) for column in present}
+            cells = [WRITTEN[found[column.key]].format(escape(cell_text(known, method, column))) for column in present]
+            lines.append(" & ".join([escape(title(method)), *cells]))
     body = " \\\\\n".join(lines)
     return (
         "% \\usepackage{booktabs,graphicx}\n"

@@ -35,13 +35,10 @@ def methods_table(
     found = marks or {}
     present = shown(comparison, columns)
 
-    def cell(method: str, value: float, column: Column) -> str:
-        return WRITTEN[found.get((method, column.key))].format(number(value, column))
+    def cell(method: str, column: Column) -> str:
+        return WRITTEN[found.get((method, column.key))].format(cell_text(comparison, method, column))
 
-    rows = [
-        [title(str(method)), *(cell(str(method), row[column.key], column) for column in present)]
-        for method, row in comparison.iterrows()
-    ]
+    rows = [[title(method), *(cell(method, column) for column in present)] for method in map(str, comparison.index)]
     return markdown_table(["Method", *(column.heading for column in present)], rows)
 
 
@@ -75,6 +72,13 @@ def differences_table(against: Mapping[str, pd.DataFrame], columns: Sequence[Col
 def shown(comparison: pd.DataFrame, columns: Sequence[Column]) -> list[Column]:
     """The columns in which some method has a number."""
     return [column for column in columns if column.key in comparison and comparison[column.key].notna().any()]
+
+
+def cell_text(comparison: pd.DataFrame, method: str, column: Column) -> str:
+    """A number of a method as a column shows it; it says CAM of classes that training never met and that keep CAM."""
+    value = float(comparison[column.key][method])
+    keeps_cam = column.key == "untrained" and value > 0 and "untrained_is_cam" in comparison
+    return number(value, column) + (" CAM" if keeps_cam and comparison["untrained_is_cam"][method] == 1 else "")
 
 
 def number(value: float, column: Column) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor
 
 from ttame.attention.auxiliary import Auxiliary
 from ttame.attention.checkpoint import (
@@ -21,11 +23,13 @@ from ttame.attention.epochs import steps_of_epoch, train
 from ttame.attention.history import HISTORY
 from ttame.attention.published import import_checkpoint
 from ttame.attention.training import AttentionTraining
+from ttame.attention.warm_start import class_rows, scale_of_range, start_from_cam
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import describe, load_backbone
 from ttame.data.contents import open_checked
 from ttame.data.datalists import read_names
-from ttame.data.dataset import ImageDataset
+from ttame.data.dataset import ImageDataset, in_order, load_batches
+from ttame.data.transforms import to_unit_range
 from ttame.errors import TTameError
 from ttame.explainers.registry import Training, find, refuse_undefined_pair
 from ttame.params.auxiliary import auxiliary_of
@@ -74,6 +78,7 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
         "images": [file_digest(contents_file(settings, split)) for split in ("train", "validation")],
     }
     scratch = Scratch(target, identity)
+    start(settings, training, method, scratch)
     images = training_images(settings, backbone, method)
     validation = _dataset(settings, backbone, "validation", None)
     execution = settings.execution
@@ -90,6 +95,35 @@ def training_images(settings: Settings, backbone: Backbone, method: str) -> Imag
     """The training list, cropped and flipped at random if the recipe says so."""
     recipe = settings.attention[method].on(backbone.name).recipe
     return _dataset(settings, backbone, "train", recipe.seed if recipe.augment else None)
+
+
+def start(settings: Settings, training: AttentionTraining, method: str, scratch: Scratch | None = None) -> None:
+    """Set an untrained mechanism to its warm start, if its params say so; a state to go on from is read later.
+
+    Raises:
+        TTameError: when the mechanism or the classifier allows none.
+    """
+    mechanism = settings.attention[method].on(training.backbone.name).mechanism
+    if mechanism.warm_start is None:
+        return
+    found = scratch.load(0) if scratch is not None else None
+    if found is None:
+        backbone, processes = training.backbone, training.processes
+        images = _dataset(settings, backbone, "train", None)
+        batches = in_order(min(mechanism.warm_start.images, len(images)), training.recipe.batch_size)
+        layer, scale = training.layers[-1], mechanism.warm_start.scale
+
+        def stream() -> Iterator[Tensor]:
+            for batch in load_batches(images, batches, settings.execution.workers, processes.device):
+                yield to_unit_range(batch.to(processes.device))
+
+        rows = class_rows(backbone, layer, stream())
+        scale = scale_of_range(backbone, layer, rows, stream()) if scale == "auto" else scale
+        # All processes have those of the first, since a GPU may round a sum differently from time to time.
+        found = {"rows": processes.broadcast(scale * rows)}
+        if scratch is not None and processes.is_global_zero:
+            scratch.save(0, found)
+    start_from_cam(training.network, found["rows"], mechanism.initial_bias or 0.0)
 
 
 def prepare_training(settings: Settings, backbone: Backbone, method: str, processes: Fabric) -> AttentionTraining:

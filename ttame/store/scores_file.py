@@ -32,7 +32,8 @@ def write_scores(path: Path, table: pd.DataFrame, origin: Mapping[str, str]) -> 
 def read_scores(settings: Settings, backbone: str, names: list[str]) -> tuple[dict[str, pd.DataFrame], list[str]]:
     """The scores of every method that has some, and the methods that are missing, which are named on standard error.
 
-    Methods that are not defined on the backbone are in neither.
+    Methods that are not defined on the backbone are in neither. Those whose training started from CAM have a column
+    `untrained_is_cam`, since a class that it never met keeps that map.
 
     Args:
         settings: of the experiment.
@@ -50,6 +51,8 @@ def read_scores(settings: Settings, backbone: str, names: list[str]) -> tuple[di
             print(f"{path}: no such scores; left out", file=sys.stderr)
         elif is_defined(path):
             scores[method] = _read(settings, backbone, method, names)
+            if _starts_from_cam(settings, backbone, method):
+                scores[method]["untrained_is_cam"] = True
     if not scores and not missing:
         raise TTameError(
             f"methods: none of them is defined on {backbone}; add one that is, or take it out of backbones"
@@ -93,6 +96,13 @@ def _read_sanity(settings: Settings, backbone: str, method: str) -> pd.DataFrame
         if len(found) != expected:
             raise TTameError(f"{path}: {len(found)} images of {expected}; run `python -m {again}` again")
     return found
+
+
+def _starts_from_cam(settings: Settings, backbone: str, method: str) -> bool:
+    attention = settings.attention.get(method)
+    if attention is None or backbone in attention.checkpoints:
+        return False
+    return attention.on(backbone).mechanism.warm_start is not None
 
 
 def _reason(error: Exception) -> str:

@@ -12,7 +12,7 @@ from ttame.measures.column import Column
 from ttame.metrics.road import ORDERS
 from ttame.report.columns import quality_columns
 from ttame.report.evaluation import Evaluation
-from ttame.report.markdown import number, shown
+from ttame.report.markdown import cell_text, number, shown
 from ttame.report.measure_checks import agreement
 from ttame.report.page.charts import curves, heat_map, scatter
 
@@ -29,7 +29,7 @@ def table_row(evaluation: Evaluation, method: str, columns: Sequence[Column]) ->
         cells.append(
             {
                 "value": "" if pd.isna(value) else f"{value:.6g}",
-                "text": number(value, column),
+                "text": cell_text(evaluation.means, method, column),
                 "interval": "" if ends is None else _interval(ends, column),
                 "mark": evaluation.marks.get((method, column.key), ""),
             }
