@@ -50,5 +50,5 @@ class JudgedFidelityOptions(Section):
     draws: Count = Field(50, description="random halves an image, share and side")
     steps: Count = Field(300, description="of the judge's fine-tuning")
     batch_size: Count = Field(32, description="images a step")
-    learning_rate: float = Field(0.001, gt=0, le=10, description="at the first step, from which it goes down to 0")
+    learning_rate: float = Field(0.0003, gt=0, le=10, description="at the first step, from which it goes down to 0")
     seed: Seed = Field(1, description="seed of images, removals and draws")
