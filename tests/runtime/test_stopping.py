@@ -13,6 +13,8 @@ from torch.utils.data import DataLoader
 from ttame.runtime import stopping
 from ttame.runtime.stopping import ASKING, ENGINE, StopSignal, ended_by_signals, leave_signals_to_parent
 
+from ..conftest import REPOSITORY
+
 
 @pytest.mark.parametrize("number", ASKING)
 def test_a_signal_ends_the_work_once(number) -> None:
@@ -48,6 +50,33 @@ except StopSignal as stopped:
     print("said to nobody", flush=True)
     raise SystemExit(128 + stopped.number)
 """
+
+
+ENGINE_PROGRAM = """
+import subprocess, sys
+from ttame.runtime.stopping import pass_on_signals
+job = subprocess.Popen([sys.executable, "job.py", "-m ttame train"], stdout=subprocess.PIPE, text=True)
+pass_on_signals()
+try:
+    print(job.stdout.readline(), end="", flush=True)
+    job.wait(60)
+except KeyboardInterrupt:
+    print(job.wait(), flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", ASKING)
+def test_a_signal_to_the_engine_alone_ends_its_jobs(number, tmp_path) -> None:
+    (tmp_path / "job.py").write_text(JOB)
+    (tmp_path / "engine.py").write_text(ENGINE_PROGRAM)
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    engine = subprocess.Popen(
+        [sys.executable, "engine.py"], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    assert engine.stdout is not None
+    assert engine.stdout.readline() == "ready\n"
+    engine.send_signal(number)
+    assert engine.communicate(timeout=30)[0] == f"{128 + signal.SIGTERM}\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -66,11 +66,15 @@ def leave_signals_to_parent(_: int = 0) -> None:
 
 
 def pass_on_signals() -> None:
-    """In an engine: SIGTERM and SIGHUP end its jobs too, as Ctrl-C in a terminal does, and then the engine."""
-    passing_on = _passing_on(signal.getsignal(signal.SIGTERM))
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, passing_on)
+    """In an engine: a signal to it alone ends its jobs too, as Ctrl-C in a terminal does, and then the engine.
+
+    Without this Snakemake would wait for their ends, which may be days away.
+    """
+    graceful = signal.getsignal(signal.SIGTERM)
+    for number in ASKING:
+        before = signal.getsignal(number)
+        if before != signal.SIG_IGN:
+            signal.signal(number, _passing_on(before if number == signal.SIGINT else graceful))
 
 
 def _passing_on(graceful: Any) -> Callable[[int, FrameType | None], None]:
