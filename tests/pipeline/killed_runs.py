@@ -112,7 +112,7 @@ def unbroken(folder: Path, engine: list[str]) -> dict[str, float]:
 
 
 def kill(folder: Path, engine: list[str], wanted: Kill, later: float, chance: Random) -> bool:
-    """Whether the stage was met, `later` seconds after it began; returns when the engine has ended."""
+    """Whether the stage was met, `later` seconds after it began; returns when the engine should have ended."""
     run = start(folder, engine)
     until(lambda: jobs(folder, wanted.stage) or run.poll() is not None, PATIENCE)
     time.sleep(later)
@@ -125,7 +125,8 @@ def kill(folder: Path, engine: list[str], wanted: Kill, later: float, chance: Ra
         else:
             with suppress(ProcessLookupError):
                 os.kill(chance.choice(met), wanted.number)
-    run.wait(PATIENCE)
+    with suppress(subprocess.TimeoutExpired):  # it is an orphan then
+        run.wait(PATIENCE)
     return bool(met)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import select
 import signal
@@ -70,22 +71,21 @@ def pass_on_signals() -> None:
 
     Without this Snakemake would wait for their ends, which may be days away.
     """
-    graceful = signal.getsignal(signal.SIGTERM)
+    passing_on = _passing_on(signal.getsignal(signal.SIGTERM))
     for number in ASKING:
-        before = signal.getsignal(number)
-        if before != signal.SIG_IGN:
-            signal.signal(number, _passing_on(before if number == signal.SIGINT else graceful))
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, passing_on)
 
 
 def _passing_on(graceful: Any) -> Callable[[int, FrameType | None], None]:
-    def end(number: int, frame: FrameType | None) -> None:
+    def end(number: int, _: FrameType | None) -> None:
         for job in _jobs_below(os.getpid()):
             with suppress(ProcessLookupError):
                 os.kill(job, signal.SIGTERM)
-        if callable(graceful):
-            graceful(number, frame)
-        else:
+        if number == signal.SIGINT or not callable(graceful):
             raise KeyboardInterrupt
+        # Not here: Snakemake's own handler waits for a lock, which what is interrupted here may hold.
+        _thread.start_new_thread(graceful, (number, None))
 
     return end
 
