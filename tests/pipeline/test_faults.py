@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -47,3 +49,21 @@ def test_a_failed_job_leaves_what_was_there(checkout: Path, engine: list[str]) -
         stage.write_text(code)
     shell(checkout, *engine)
     assert (checkout / LIST).read_bytes() == before
+
+
+def test_what_a_killed_run_left_unfinished_stays_so_when_its_job_fails(checkout: Path) -> None:
+    engine = ["snakemake", "--cores", "1", LIST]
+    shell(checkout, *engine)
+    # As Snakemake marks the outputs of a job until it has ended.
+    mark = checkout / ".snakemake/incomplete" / base64.b64encode(LIST.encode()).decode()
+    mark.write_text(json.dumps({"external_jobid": None}))
+    stage = checkout / "ttame/stages/datalists.py"
+    code = stage.read_text()
+    stage.write_text(code + "\n\ndef run(_):\n    raise TTameError('a bad photo')\n")
+    try:
+        assert "a bad photo" in shell(checkout, *engine, check=False)
+    finally:
+        stage.write_text(code)
+    assert mark.exists(), "files of two runs may lie beside each other, and none would be made again"
+    shell(checkout, *engine)
+    assert not mark.exists()

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import Any
 
@@ -11,7 +12,16 @@ import pytest
 from torch.utils.data import DataLoader
 
 from ttame.runtime import stopping
-from ttame.runtime.stopping import ASKING, ENGINE, StopSignal, ended_by_signals, leave_signals_to_parent
+from ttame.runtime.stopping import (
+    ASKING,
+    ENGINE,
+    StopSignal,
+    ended_by_signals,
+    leave_signals_to_parent,
+    pass_on_signals,
+)
+
+from ..conftest import REPOSITORY
 
 
 @pytest.mark.parametrize("number", ASKING)
@@ -48,6 +58,53 @@ except StopSignal as stopped:
     print("said to nobody", flush=True)
     raise SystemExit(128 + stopped.number)
 """
+
+
+ENGINE_PROGRAM = """
+import subprocess, sys
+from ttame.runtime.stopping import pass_on_signals
+job = subprocess.Popen([sys.executable, "job.py", "-m ttame train"], stdout=subprocess.PIPE, text=True)
+pass_on_signals()
+try:
+    print(job.stdout.readline(), end="", flush=True)
+    job.wait(60)
+except KeyboardInterrupt:
+    print(job.wait(), flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", ASKING)
+def test_a_signal_to_the_engine_alone_ends_its_jobs(number, tmp_path) -> None:
+    (tmp_path / "job.py").write_text(JOB)
+    (tmp_path / "engine.py").write_text(ENGINE_PROGRAM)
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    engine = subprocess.Popen(
+        [sys.executable, "engine.py"], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    assert engine.stdout is not None
+    assert engine.stdout.readline() == "ready\n"
+    engine.send_signal(number)
+    assert engine.communicate(timeout=30)[0] == f"{128 + signal.SIGTERM}\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_engine_ends_though_its_handler_takes_a_lock_that_the_interrupted_code_has(number) -> None:
+    lock, ended = threading.Lock(), threading.Event()
+
+    def graceful(*_: object) -> None:
+        if lock.acquire(timeout=2):
+            ended.set()
+
+    before = {each: signal.getsignal(each) for each in ASKING}
+    signal.signal(signal.SIGTERM, graceful)
+    try:
+        pass_on_signals()
+        with lock:
+            os.kill(os.getpid(), number)
+        assert ended.wait(10)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import select
 import signal
@@ -66,22 +67,25 @@ def leave_signals_to_parent(_: int = 0) -> None:
 
 
 def pass_on_signals() -> None:
-    """In an engine: SIGTERM and SIGHUP end its jobs too, as Ctrl-C in a terminal does, and then the engine."""
+    """In an engine: a signal to it alone ends its jobs too, as Ctrl-C in a terminal does, and then the engine.
+
+    Without this Snakemake would wait for their ends, which may be days away.
+    """
     passing_on = _passing_on(signal.getsignal(signal.SIGTERM))
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in ASKING:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, passing_on)
 
 
 def _passing_on(graceful: Any) -> Callable[[int, FrameType | None], None]:
-    def end(number: int, frame: FrameType | None) -> None:
+    def end(number: int, _: FrameType | None) -> None:
         for job in _jobs_below(os.getpid()):
             with suppress(ProcessLookupError):
                 os.kill(job, signal.SIGTERM)
-        if callable(graceful):
-            graceful(number, frame)
-        else:
+        if number == signal.SIGINT or not callable(graceful):
             raise KeyboardInterrupt
+        # Not here: Snakemake's own handler waits for a lock, which what is interrupted here may hold.
+        _thread.start_new_thread(graceful, (number, None))
 
     return end
 

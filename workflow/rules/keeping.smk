@@ -8,9 +8,11 @@ from snakemake.persistence import PersistenceBase
 
 
 class Kept:
-    """The outputs of failed jobs of this run, and whether something finished was put back in their place."""
+    """Of the outputs of jobs of this run: what a failed one put back, and what an earlier run had left unfinished."""
 
     put_back = {}
+    unfinished = {}
+    start = PersistenceBase.started
     record = PersistenceBase.finished
 
 
@@ -35,15 +37,27 @@ def put_back(persistence, path):
     return Kept.put_back[str(path)]
 
 
+def note_unfinished(persistence, job, external_jobid=None):
+    """What a job left whose engine was killed stays marked, whatever becomes of the job that makes it again."""
+    keys = {str(file): persistence._get_key(file) for file in job.output}
+    marked = persistence._filter_incomplete_keys(keys.values())
+    for file, key in keys.items():
+        Kept.unfinished.setdefault(file, key in marked)
+    Kept.start(persistence, job, external_jobid)
+
+
 async def record_unless_failed(persistence, job):
     """Leave the records of a failed job's outputs as they were; an output without an older self was deleted."""
     failed = [Kept.put_back.pop(str(file), None) for file in job.output]
+    unfinished = [Kept.unfinished.pop(str(file), False) for file in job.output]
     if all(before is None for before in failed):
         return await Kept.record(persistence, job)
-    for file in job.output:
-        persistence._unmark_incomplete(persistence._get_key(file))
+    for file, before in zip(job.output, unfinished):
+        if not before:
+            persistence._unmark_incomplete(persistence._get_key(file))
 
 
 PersistenceBase.backup_output = set_aside
 PersistenceBase.restore_output = put_back
+PersistenceBase.started = note_unfinished
 PersistenceBase.finished = record_unless_failed
