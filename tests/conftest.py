@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
 from ttame.data.transforms import Preprocessing, center_crop, resize_shorter_side, to_bytes, to_unit_range
 from ttame.params.settings import ModelSettings
+from ttame.runtime.speaking import LAST_WORD
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("TTAME_SHARED", REPOSITORY.parent / "shared"))
@@ -66,6 +67,13 @@ def two_photographs(photos: Path, lite0: Backbone) -> Tensor:
         center_crop(resize_shorter_side(Image.open(f).convert("RGB"), preprocessing), preprocessing) for f in files
     ]
     return lite0.normalise(to_unit_range(torch.stack([to_bytes(crop) for crop in crops])))
+
+
+@pytest.fixture(autouse=True)
+def _last_word_of_its_own() -> Iterator[None]:
+    """Processes that a test starts share it by the environment of this one."""
+    yield
+    os.environ.pop(LAST_WORD, None)
 
 
 @pytest.fixture

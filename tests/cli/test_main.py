@@ -42,6 +42,7 @@ def folder(tmp_path: Path, params: dict[str, Any], monkeypatch) -> Callable[...,
         }
         params["backbones"] = ["shapes_cnn"]
         params["methods"] = {"training_free": ["gradcam"], "trained": ["ttame"]}
+        params["measures"]["taken"] = ["single_deletion"]
         params["execution"]["device"] = "cpu"
         params.update(changes)
         (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))

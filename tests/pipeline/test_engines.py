@@ -97,16 +97,19 @@ def test_dvc_shows_a_short_row_of_metrics_for_each_pair(by_snakemake: Path) -> N
 @pytest.mark.slow
 def test_both_engines_build_the_same_bytes(by_snakemake: Path, by_dvc: Path) -> None:
     expected = _hashes(by_snakemake)
-    assert len(expected) == 6 + 8 + 1 + 4 + 8 + 8 + 8 + 2 + (7 + 8) + 1
+    assert len(expected) == 6 + 8 + 1 + 4 + 8 + 8 + 8 + 2 + 8 + 2 + 2 + (9 + 8) + 1
     assert _hashes(by_dvc) == expected
 
 
-SCORED = {"scores": 2, "figure": 2, "tables": 1, "page": 1}
+EXPLAINED = {"maps": 2, "sanity": 2, "measure": 2}
+SCORED = {"scores": 2, "sensitivity": 2, "figure": 2, "tables": 1, "page": 1}
 TRAINED_ON_ONE = {
     "train": 1,
     "maps_trained": 1,
     "scores_trained": 1,
     "sanity_trained": 1,
+    "measure_trained": 1,
+    "sensitivity": 1,
     "figure": 1,
     "tables": 1,
     "page": 1,
@@ -120,40 +123,57 @@ TRAINED_ON_ONE = {
         (
             "params.yaml",
             ("noise: 0.01", "noise: 0.02"),
-            {"scores": 6, "scores_trained": 2, "tables": 1, "page": 1},
+            {"scores": 6, "scores_trained": 2, "sensitivity": 2, "tables": 1, "page": 1},
             None,
         ),
         ("params.yaml", ("resamples: 10000", "resamples: 900"), {"tables": 1, "page": 1}, None),
-        ("params.yaml", ("sigma: 0.25", "sigma: 0.3"), {"maps": 2, "sanity": 2}, {"maps": 2, "sanity": 2} | SCORED),
+        ("params.yaml", ("sigma: 0.25", "sigma: 0.3"), EXPLAINED, EXPLAINED | SCORED),
+        ("params.yaml", ("start_layer: 0", "start_layer: 1"), EXPLAINED, EXPLAINED | SCORED),
         (
             "params.yaml",
-            ("start_layer: 0", "start_layer: 1"),
-            {"maps": 2, "sanity": 2},
-            {"maps": 2, "sanity": 2} | SCORED,
+            ("fill: mean", "fill: blur"),
+            {"basis": 2, "measure": 6, "measure_trained": 2, "sensitivity": 2, "page": 1},
+            {"basis": 2, "measure": 6, "measure_trained": 2, "sensitivity": 2, "tables": 1, "page": 1},
         ),
         (
             "params.yaml",
             ("learning_rate: 0.02", "learning_rate: {shapes_vit: 0.03, shapes_cnn: 0.02}"),
-            {"train": 1, "maps_trained": 1, "sanity_trained": 1, "page": 1},
+            {"train": 1, "maps_trained": 1, "sanity_trained": 1, "measure_trained": 1, "page": 1},
             TRAINED_ON_ONE,
         ),
         (
             "params.yaml",
             ("target_layer: auto", "target_layer: layer2"),
-            {"maps": 1, "sanity": 1, "page": 1},
-            {"maps": 1, "sanity": 1, "scores": 1, "figure": 1, "tables": 1, "page": 1},
+            {"maps": 1, "sanity": 1, "measure": 1, "page": 1},
+            {"maps": 1, "sanity": 1, "measure": 1, "scores": 1, "sensitivity": 1, "figure": 1, "tables": 1, "page": 1},
         ),
         ("params.yaml", ("batch_size: 4\n", "batch_size: 5\n"), {}, {}),
-        ("ttame/explainers/registry.py", ('"Center"', '"Centre"'), {"figure": 2, "tables": 1, "page": 1}, None),
+        (
+            "ttame/explainers/registry.py",
+            ('"Center"', '"Centre"'),
+            {"sensitivity": 2, "figure": 2, "tables": 1, "page": 1},
+            None,
+        ),
         (
             "ttame/explainers/registry.py",
             ('_learned("TAME", "tame", TAME', '_learned("TAME", "ttame", TAME'),
-            {"train": 2, "maps_trained": 2, "sanity_trained": 2, "figure": 2, "tables": 1, "page": 1},
+            {
+                "train": 2,
+                "maps_trained": 2,
+                "sanity_trained": 2,
+                "measure_trained": 2,
+                "sensitivity": 2,
+                "figure": 2,
+                "tables": 1,
+                "page": 1,
+            },
             {
                 "train": 2,
                 "maps_trained": 2,
                 "scores_trained": 2,
                 "sanity_trained": 2,
+                "measure_trained": 2,
+                "sensitivity": 2,
                 "figure": 2,
                 "tables": 1,
                 "page": 1,
@@ -162,8 +182,8 @@ TRAINED_ON_ONE = {
         (
             "ttame/explainers/center.py",
             ("-squared", "- squared"),
-            {"maps": 2, "sanity": 2},
-            {"maps": 2, "sanity": 2} | SCORED,
+            EXPLAINED | {"sensitivity": 2},
+            EXPLAINED | SCORED,
         ),
     ],
 )

@@ -26,6 +26,10 @@ def _run_all() -> None:
         run("maps", "shapes_cnn", method)
         run("scores", "shapes_cnn", method)
         run("sanity", "shapes_cnn", method)
+    run("basis", "shapes_cnn", "single_deletion")
+    for method in METHODS:
+        run("measure", "shapes_cnn", method, "single_deletion")
+    run("sensitivity", "shapes_cnn")
     run("tables")
     run("page")
     run("figure", "shapes_cnn")
@@ -47,7 +51,7 @@ def test_two_runs_are_the_same_bytes_and_batches_do_not_matter(experiment) -> No
     _run_all()
     expected, got = _results(first), _results(second)
     assert expected.keys() == got.keys()
-    assert len(expected) == 6 + 2 + 4 + 4 + 4 + (7 + 4) + 1 + 1
+    assert len(expected) == 6 + 2 + 4 + 4 + 4 + 1 + 4 + 1 + (9 + 4) + 1 + 1
     assert [name for name in expected if expected[name] != got[name]] == []
 
     third = experiment("third", batch_size=7)

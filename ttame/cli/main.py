@@ -19,7 +19,7 @@ from ttame.params.planned import as_planned
 from ttame.params.settings import Settings
 from ttame.runtime.engine_lock import hold_as_job, hold_for_dvc
 from ttame.runtime.portable import make_portable
-from ttame.runtime.speaking import is_first, only_the_first_speaks, take_last_word
+from ttame.runtime.speaking import is_first, one_command, only_the_first_speaks, take_last_word
 from ttame.runtime.stopping import ended_by_signals
 from ttame.store.paths import OUTPUTS, page_file, results_file
 from ttame.store.provenance import recorded
@@ -38,13 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = make_parser().parse_args(arguments)
     except SystemExit as asked:  # for the help, or said what is wrong
         raise SystemExit(finish(int(asked.code or 0))) from None
-    try:
-        with ended_by_signals(), only_the_first_speaks():
-            code = _run_stage(options) if options.command in STAGES else give(COMMANDS[options.command](options))
-    except (Exception, KeyboardInterrupt) as error:
-        if "TTAME_TRACEBACK" in os.environ:
-            raise
-        code = end(error)
+    with one_command():
+        try:
+            with ended_by_signals(), only_the_first_speaks():
+                code = _run_stage(options) if options.command in STAGES else give(COMMANDS[options.command](options))
+        except (Exception, KeyboardInterrupt) as error:
+            if "TTAME_TRACEBACK" in os.environ:
+                raise
+            code = end(error)
     return finish(code)
 
 

@@ -45,6 +45,17 @@ def take_last_word() -> bool:
 
 
 @contextmanager
+def one_command() -> Iterator[None]:
+    """A last word that is shared within is not that of the next command of this process."""
+    inherited = LAST_WORD in os.environ
+    try:
+        yield
+    finally:
+        if not inherited:
+            os.environ.pop(LAST_WORD, None)
+
+
+@contextmanager
 def only_the_first_speaks() -> Iterator[None]:
     """What the others would say while they work, the first says as well."""
     if is_first() or "TTAME_TRACEBACK" in os.environ:
