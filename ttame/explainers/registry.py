@@ -47,7 +47,7 @@ LAST_LAYER: Mapping[str, Mapping[str, Any]] = {"mechanism": {"feature_layers": [
 CROSS_ENTROPY: Mapping[str, Mapping[str, Any]] = {**LAST_LAYER, "loss": {"area": 0.0, "variation": 0.0}}
 RANKED: Mapping[str, Mapping[str, Any]] = {
     "mechanism": {"warm_start": {"scale": "auto"}},
-    "loss": {"ranked_masks": 0.5, "blurred_fill": 0.5},
+    "loss": {"ranked_masks": 0.5},
 }
 
 EXPLAINERS: dict[str, Entry] = {
