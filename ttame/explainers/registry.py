@@ -58,7 +58,7 @@ P_TAME_RECIPE: Mapping[str, Any] = {
 }
 RANKED: Mapping[str, Any] = {
     "mechanism": {"warm_start": {"scale": "auto"}},
-    "loss": {"ranked_masks": 0.5, "blurred_fill": 0.5},
+    "loss": {"ranked_masks": 0.5},
 }
 
 EXPLAINERS: dict[str, Entry] = {
