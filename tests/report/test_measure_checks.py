@@ -12,7 +12,7 @@ from ttame.params.evaluation import CurveSettings, MetricSettings, ReportSetting
 from ttame.report.columns import quality_columns
 from ttame.report.evaluation import Evaluation, evaluate
 from ttame.report.measure_checks import agreement, check_measures, resolution
-from ttame.report.measure_tables import checks_table, reading
+from ttame.report.measure_tables import checks_table, recommendation
 from ttame.report.statistics import holm
 from ttame.store.checks_file import read_checks, write_agreement, write_checks
 
@@ -92,11 +92,11 @@ def test_what_is_said_of_them(evaluation: Evaluation, tmp_path: Path) -> None:
     checks = check_measures(evaluation, COLUMNS, _noise(deletion=1.0))
     checks.loc["deletion", "fooled"] = 0.0
     checks.loc["deletion", "objection"] = ""
-    text = reading("shapes_cnn", checks, COLUMNS)
+    text = recommendation("shapes_cnn", checks, COLUMNS)
     assert text.startswith("On shapes_cnn, methods may be ranked by Deletion (100 %)")
     assert text.endswith("Do not rank by Insertion and Single deletion.")
     assert "prefers everything but one to 100 % of the methods, puts a control above" in checks_table(checks, COLUMNS)
-    assert "no measure should rank" in reading("vit", checks.drop(index="deletion"), COLUMNS)
+    assert "no measure should rank" in recommendation("vit", checks.drop(index="deletion"), COLUMNS)
     write_checks(tmp_path / "measures.csv", {"cnn": checks})
     pd.testing.assert_frame_equal(
         read_checks(tmp_path / "measures.csv", "cnn", checks.index), checks, check_names=False, check_dtype=False

@@ -18,7 +18,7 @@ from ttame.attention.designs import DESIGNS
 from ttame.backbones.backbone import Backbone
 from ttame.errors import TTameError
 from ttame.params.auxiliary import AuxiliarySettings
-from ttame.store.artifacts import atomic_path
+from ttame.store.artifacts import atomic_path, reading
 
 _COUNTS = "training_counts"
 _METADATA = "ttame"
@@ -140,7 +140,7 @@ def load_checkpoint(
             classifier, other layers or classes.
     """
     try:
-        with safe_open(path, framework="pt") as file:
+        with reading(path), safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get(_METADATA, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
         layers, counts = list(metadata["layers"]), tensors.pop(_COUNTS)

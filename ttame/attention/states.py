@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ from zipfile import BadZipFile
 
 import torch
 from lightning_fabric import Fabric
+
+from ttame.store.artifacts import reading
 
 
 def read_state(path: Path, processes: Fabric) -> dict[str, Any] | None:
@@ -20,8 +23,10 @@ def read_state(path: Path, processes: Fabric) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        # Read on the CPU, where no want of the device's memory can pass for a broken file.
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        # Whole and on the CPU, so that no error of the disk, nor want of memory, can pass for a broken file.
+        with reading(path):
+            content = io.BytesIO(path.read_bytes())
+        state: dict[str, Any] = torch.load(content, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError, BadZipFile) as error:
         if isinstance(error, RuntimeError) and "memory" in str(error).lower():
             raise

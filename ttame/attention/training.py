@@ -159,8 +159,8 @@ class AttentionTraining:
                 "images": self.averages.images,
                 "history": self.history,
             }
-            with atomic_path(path) as temporary:
-                torch.save(state, temporary)
+            with atomic_path(path) as temporary, temporary.open("wb") as file:
+                torch.save(state, file)  # by its name torch would not say what the disk did
         self.processes.barrier()
 
     def resume(self, path: Path) -> None:

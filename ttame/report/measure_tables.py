@@ -23,17 +23,17 @@ def cells(checks: pd.DataFrame, column: Column) -> list[str]:
     """The numbers of a measure as text, and what they mean."""
     check: dict[Any, Any] = dict(checks.T[column.key])
     truth = MISSING if pd.isna(check["truth_first"]) else "yes" if check["truth_first"] else "no"
-    reading = f"{check['objection']}: do not rank by it" if check["objection"] else "may rank"
+    meaning = f"{check['objection']}: do not rank by it" if check["objection"] else "may rank"
     return [
         _number(check["resolution"], 0),
         _number(check["sensitivity"], 2),
         truth,
         _number(check["fooled"], 0),
-        reading,
+        meaning,
     ]
 
 
-def reading(backbone: str, checks: pd.DataFrame, columns: Sequence[Column]) -> str:
+def recommendation(backbone: str, checks: pd.DataFrame, columns: Sequence[Column]) -> str:
     """Which measures methods may be ranked by, the sharpest first, and which not."""
     present = [column for column in columns if column.key in checks.index]
     titles = {column.key: column.title for column in present}

@@ -31,13 +31,13 @@ from ttame.report.columns import comparison_columns, quality_columns, sanity_col
 from ttame.report.cost_table import write_cost_tables
 from ttame.report.evaluation import Evaluation
 from ttame.report.markdown import number, shown
-from ttame.report.measure_tables import HEADINGS, cells, reading
+from ttame.report.measure_tables import HEADINGS, cells, recommendation
 from ttame.report.page.charts import COLOURS
 from ttame.report.page.gallery import agreement, gallery_of, spread
 from ttame.report.page.sections import agreement_chart, cost_chart, curve_charts, table_row, training_chart
 from ttame.report.page.verdict import verdict
 from ttame.report.pictures import COLOUR_MAP, class_name
-from ttame.store.artifacts import write_text
+from ttame.store.artifacts import reading, write_text
 from ttame.store.checks_file import read_checks
 from ttame.store.maps_file import read_maps
 from ttame.store.measures_file import read_measures
@@ -128,7 +128,7 @@ def _section(settings: Settings, name: str, evaluation: Evaluation) -> dict[str,
     return {
         "name": name,
         "verdict": verdict(name, evaluation, checks),
-        "reading": reading(name, checks, measures),
+        "recommendation": recommendation(name, checks, measures),
         "measures": [{"heading": column.heading, "cells": cells(checks, column)} for column in measures],
         "agreement": agreement_chart(name, evaluation),
         "columns": columns,
@@ -145,7 +145,8 @@ def _section(settings: Settings, name: str, evaluation: Evaluation) -> dict[str,
 
 def _history(path: Path, backbone: str, method: str) -> pd.DataFrame:
     try:
-        history = pd.read_csv(path)
+        with reading(path):
+            history = pd.read_csv(path)
         history[["epoch", "validation_masked_accuracy"]].astype(float)
     except (KeyError, ValueError) as error:
         reason = " ".join(str(error).split())[:120]
@@ -160,7 +161,8 @@ def _milliseconds(settings: Settings, backbone: str, method: str) -> float | Non
     path = cost_file(settings, backbone, method)
     if find(method).kind == "control" or not path.exists():
         return None
-    return 1000 * float(json.loads(path.read_text(encoding="utf-8"))["seconds_per_image"])
+    with reading(path):
+        return 1000 * float(json.loads(path.read_text(encoding="utf-8"))["seconds_per_image"])
 
 
 def _gallery(settings: Settings, name: str, evaluation: Evaluation) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from ttame.report.columns import (
 from ttame.report.evaluation import Evaluation, evaluate
 from ttame.report.markdown import differences_table, intervals_table, methods_table
 from ttame.report.measure_checks import agreement, check_measures
-from ttame.report.measure_tables import checks_table, reading
+from ttame.report.measure_tables import checks_table, recommendation
 from ttame.store.artifacts import write_folder, write_text
 from ttame.store.basis_file import read_note
 from ttame.store.checks_file import write_agreement, write_checks
@@ -71,7 +71,7 @@ def run(settings: Settings) -> None:
         columns = quality_columns(settings.metrics)
         checks[backbone] = check_measures(evaluation, columns, read_sensitivity(settings, backbone))
         agreements[backbone] = agreement(evaluation.means, columns)
-        sections += [legends.MEASURES_CHECKED, reading(backbone, checks[backbone], columns) + "\n"]
+        sections += [legends.MEASURES_CHECKED, recommendation(backbone, checks[backbone], columns) + "\n"]
         sections.append(checks_table(checks[backbone], columns))
         if len(sanity[backbone]):
             introduction = legends.SANITY.format(images=min(settings.sanity.images, len(names)))

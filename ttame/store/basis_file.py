@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ttame.errors import TTameError
-from ttame.store.artifacts import atomic_path
+from ttame.store.artifacts import atomic_path, reading
 from ttame.store.undefined import refuse_undefined
 
 _METADATA = "ttame"
@@ -84,7 +84,7 @@ def read_basis(path: Path, again: str) -> Basis:
     """
     refuse_undefined(path)
     try:
-        with safe_open(path, framework="pt") as file:
+        with reading(path), safe_open(path, framework="pt") as file:
             facts = json.loads((file.metadata() or {})[_METADATA])
             found: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         tensors = {name: tensor for name, tensor in found.items() if not name.startswith(_WEIGHTS)}
@@ -93,7 +93,5 @@ def read_basis(path: Path, again: str) -> Basis:
         return Basis(facts["units"], (rows, columns), tensors, weights, str(facts["note"]), facts["origin"])
     except FileNotFoundError:
         raise TTameError(f"{path}: no such file; run `python -m {again}` first") from None
-    except OSError as error:  # of the disk or the network, and no reason to delete the file
-        raise TTameError(f"{path}: cannot be read ({error}); run the same command again when it can") from None
-    except (SafetensorError, KeyError, TypeError, AttributeError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise TTameError(f"{path}: not the basis of a measure ({error}); run `python -m {again}` again") from None

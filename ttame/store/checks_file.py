@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from ttame.errors import TTameError
-from ttame.store.artifacts import write_text
+from ttame.store.artifacts import reading, write_text
 
 KEYS = ["backbone", "measure"]
 CHECKS = ["resolution", "sensitivity", "truth_first", "fooled", "objection"]
@@ -33,7 +33,8 @@ def read_checks(path: Path, backbone: str, measures: Iterable[str]) -> pd.DataFr
         TTameError: when there is no such file, it holds something else, or not all rows.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with reading(path):
+            text = path.read_text(encoding="utf-8")
         table = pd.read_csv(StringIO(text), dtype={"objection": str})[KEYS + CHECKS]
     except FileNotFoundError:
         raise TTameError(f"{path}: no such file; run `python -m ttame tables` first") from None

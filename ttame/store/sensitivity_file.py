@@ -8,6 +8,7 @@ import pandas as pd
 
 from ttame.errors import TTameError
 from ttame.params.settings import Settings
+from ttame.store.artifacts import reading
 from ttame.store.origin import origin_of_sensitivity, refuse_other_origin
 from ttame.store.paths import sensitivity_file
 
@@ -25,7 +26,8 @@ def read_sensitivity(settings: Settings, backbone: str) -> pd.DataFrame:
         print(f"{path}: no such file; what noise does to the measures is left out", file=sys.stderr)
         return pd.DataFrame(columns=COLUMNS)
     try:
-        table = pd.read_csv(path, dtype={"origin": str})
+        with reading(path):
+            table = pd.read_csv(path, dtype={"origin": str})
         found = table[COLUMNS].astype({"noise": int, "mean": float})
         origins = table["origin"].astype(str)
     except (OSError, KeyError, ValueError) as error:

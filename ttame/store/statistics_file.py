@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from ttame.errors import TTameError
-from ttame.store.artifacts import write_text
+from ttame.store.artifacts import reading, write_text
 
 KEYS = ["backbone", "method", "subset", "column"]
 STATISTICS = ["mean", "low", "high", "difference", "p_value", "mark"]
@@ -37,7 +37,8 @@ def read_statistics(path: Path, backbone: str, columns: Mapping[str, Iterable[st
         TTameError: when there is no such file, it holds something else, statistics of other methods, or not all rows.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with reading(path):
+            text = path.read_text(encoding="utf-8")
         table = pd.read_csv(StringIO(text))[KEYS + STATISTICS]
     except FileNotFoundError:
         raise TTameError(f"{path}: no such statistics; run `python -m ttame tables` first") from None
