@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,20 @@ def test_a_lack_of_memory_breaks_no_state(tiny_cnn, tmp_path: Path, monkeypatch)
     with pytest.raises(torch.OutOfMemoryError):
         _training(tiny_cnn).resume(path)
     assert path.read_bytes() == before
+
+
+def test_a_disk_that_fails_breaks_no_state(tiny_cnn, tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "state.pt"
+    _training(tiny_cnn).save(path)
+
+    def fail(_: Path) -> bytes:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", fail)
+        with pytest.raises(TTameError, match=r"state\.pt: cannot be read"):
+            _training(tiny_cnn).resume(path)
+    assert path.exists()
 
 
 @pytest.mark.parametrize("change", [lambda state: state.pop("counts"), lambda state: state["network"].clear()])

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
+from ttame.errors import TTameError
 from ttame.store import scratch
-from ttame.store.artifacts import atomic_path, write_text
+from ttame.store.artifacts import atomic_path, reading, write_text
 from ttame.store.scratch import Scratch
 
 
@@ -24,6 +27,33 @@ def test_failure_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:
         fail()
     assert target.read_text() == "old"
     assert list(target.parent.iterdir()) == [target]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EIO, "Input/output error"),
+        PermissionError(errno.EACCES, "Permission denied", "part"),
+        OSError("Stale file handle (os error 116)"),
+        SafetensorError("I/O error: Input/output error (os error 5)"),
+        RuntimeError("unable to open file <file> in read-only mode: Stale file handle (116)"),
+        RuntimeError("Error closing file <file>: Permission denied (13)"),
+    ],
+    ids=str,
+)
+def test_a_disk_that_fails_is_no_broken_file(error) -> None:
+    with (
+        pytest.raises(TTameError, match=r"^results/file: cannot be read \(.*\); run the same command"),
+        reading(Path("results/file")),
+    ):
+        raise error
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError(errno.ENOENT, "No such file"), ValueError("no JSON")], ids=str)
+def test_what_is_not_there_and_what_is_broken_is_said_by_its_reader(error) -> None:
+    with pytest.raises(type(error)) as raised, reading(Path("results/file")):
+        raise error
+    assert raised.value is error
 
 
 def test_others_may_read_what_is_written(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ttame.attention.designs import DESIGNS
 from ttame.backbones.backbone import Backbone
 from ttame.errors import TTameError
-from ttame.store.artifacts import atomic_path
+from ttame.store.artifacts import atomic_path, reading
 
 _COUNTS = "training_counts"
 _METADATA = "ttame"
@@ -113,7 +113,7 @@ def load_checkpoint(path: Path, backbone: Backbone, design: str) -> TrainedMecha
         TTameError: when the file is missing or broken, or was trained for another backbone, other layers or classes.
     """
     try:
-        with safe_open(path, framework="pt") as file:
+        with reading(path), safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get(_METADATA, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
         layers, counts = list(metadata["layers"]), tensors.pop(_COUNTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import pickle
 import sys
@@ -22,7 +23,7 @@ from ttame.backbones.backbone import Backbone
 from ttame.errors import TTameError
 from ttame.params.attention import LossSettings, RecipeSettings
 from ttame.runtime.processes import one_process
-from ttame.store.artifacts import atomic_path
+from ttame.store.artifacts import atomic_path, reading
 
 
 def input_policy(settings: LossSettings, backbone: Backbone) -> InputPolicy:
@@ -159,8 +160,8 @@ class AttentionTraining:
                 "images": self.averages.images,
                 "history": self.history,
             }
-            with atomic_path(path) as temporary:
-                torch.save(state, temporary)
+            with atomic_path(path) as temporary, temporary.open("wb") as file:
+                torch.save(state, file)  # by its name torch would not say what the disk did
         self.processes.barrier()
 
     def resume(self, path: Path) -> None:
@@ -172,8 +173,10 @@ class AttentionTraining:
         if not path.exists():
             return
         try:
-            # Read on the CPU, where no want of the device's memory can pass for a broken file.
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            # Whole and on the CPU, so that no error of the disk, nor want of memory, can pass for a broken file.
+            with reading(path):
+                content = io.BytesIO(path.read_bytes())
+            state: dict[str, Any] = torch.load(content, map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError, BadZipFile) as error:
             if isinstance(error, RuntimeError) and "memory" in str(error).lower():
                 raise

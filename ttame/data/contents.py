@@ -15,7 +15,7 @@ from ttame.data.sources import Entry, ImageSource, ShapesSource, open_source
 from ttame.errors import TTameError
 from ttame.params.data import DataSettings
 from ttame.params.section import Split
-from ttame.store.artifacts import atomic_path
+from ttame.store.artifacts import atomic_path, reading
 
 HEADER = ["name", "sha256"]
 
@@ -40,7 +40,7 @@ def read_contents(path: Path) -> dict[str, bytes]:
         TTameError: when the file is missing or not as the datalists stage writes it.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with reading(path), path.open(newline="", encoding="utf-8") as file:
             return _parse(file)
     except FileNotFoundError:
         raise TTameError(f"{path}: no such file; run `python -m ttame datalists`") from None

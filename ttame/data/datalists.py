@@ -13,7 +13,7 @@ from ttame.data.sources import UNKNOWN_LABEL, Entry, ImageSource, open_source
 from ttame.errors import TTameError
 from ttame.params.data import DataSettings
 from ttame.params.section import SPLITS, Split
-from ttame.store.artifacts import write_text
+from ttame.store.artifacts import reading, write_text
 
 
 def read_datalist(path: Path) -> list[Entry]:
@@ -25,7 +25,8 @@ def read_datalist(path: Path) -> list[Entry]:
     """
     no_text = f"{path}: not a text file; expected one `path label` a line"
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
+        with reading(path):
+            lines = path.read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError:
         raise TTameError(f"{path}: no such datalist; run the datalists stage, or mend data.lists") from None
     except (UnicodeDecodeError, IsADirectoryError):

@@ -11,7 +11,7 @@ from ttame.errors import TTameError
 from ttame.explainers.registry import find, title
 from ttame.params.settings import Settings
 from ttame.report.markdown import MISSING, markdown_table
-from ttame.store.artifacts import write_text
+from ttame.store.artifacts import reading, write_text
 from ttame.store.paths import cost_file, results_file, training_speed_file
 from ttame.store.undefined import is_defined
 
@@ -55,7 +55,8 @@ def write_cost_tables(settings: Settings) -> tuple[list[str], list[list[str]]]:
 def _row(settings: Settings, backbone: str, method: str) -> dict[str, Any]:
     path = cost_file(settings, backbone, method)
     try:
-        row: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        with reading(path):
+            row: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         float(row["seconds_per_image"]), float(row["peak_memory_bytes"])
         str(row["batch_size"]), str(row["device"])
     except (FileNotFoundError, KeyError, TypeError, ValueError):
@@ -64,7 +65,8 @@ def _row(settings: Settings, backbone: str, method: str) -> dict[str, Any]:
     speed = training_speed_file(settings, backbone, method)
     if find(method).needs_training and speed.exists():
         try:
-            speeds = pd.read_csv(speed)["images_per_second"].astype(float)
+            with reading(speed):
+                speeds = pd.read_csv(speed)["images_per_second"].astype(float)
         except (KeyError, ValueError):
             raise TTameError(
                 f"{speed}: not a measurement; run `python -m ttame train {backbone} {method}` again"

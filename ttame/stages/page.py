@@ -34,7 +34,7 @@ from ttame.report.page.gallery import agreement, gallery_of, spread
 from ttame.report.page.sections import cost_chart, curve_charts, table_row, training_chart
 from ttame.report.page.verdict import verdict
 from ttame.report.pictures import COLOUR_MAP, class_name
-from ttame.store.artifacts import write_text
+from ttame.store.artifacts import reading, write_text
 from ttame.store.maps_file import read_maps
 from ttame.store.paths import cost_file, history_file, list_file, maps_file, measured_file, page_file, statistics_file
 from ttame.store.provenance import read_records
@@ -119,7 +119,8 @@ def _section(settings: Settings, name: str, evaluation: Evaluation) -> dict[str,
 
 def _history(path: Path, backbone: str, method: str) -> pd.DataFrame:
     try:
-        history = pd.read_csv(path)
+        with reading(path):
+            history = pd.read_csv(path)
         history[["epoch", "validation_masked_accuracy"]].astype(float)
     except (KeyError, ValueError) as error:
         reason = " ".join(str(error).split())[:120]
@@ -134,7 +135,8 @@ def _milliseconds(settings: Settings, backbone: str, method: str) -> float | Non
     path = cost_file(settings, backbone, method)
     if find(method).kind == "control" or not path.exists():
         return None
-    return 1000 * float(json.loads(path.read_text(encoding="utf-8"))["seconds_per_image"])
+    with reading(path):
+        return 1000 * float(json.loads(path.read_text(encoding="utf-8"))["seconds_per_image"])
 
 
 def _gallery(settings: Settings, name: str, evaluation: Evaluation) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ttame.errors import TTameError
+
 FULL = 64 * 1024
 """A disk with fewer free bytes is full."""
 
@@ -55,7 +57,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
             check(target)
         temporary.replace(target)
     except Exception as error:
-        number = _error_number(error, target)
+        number = _error_number(error) or _full(target)
         if number is None or (isinstance(error, OSError) and error.filename not in (None, str(temporary))):
             raise
         raise OSError(number, os.strerror(number), str(target)) from error
@@ -64,12 +66,38 @@ def atomic_path(target: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def _error_number(error: Exception, target: Path) -> int | None:
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Tell a disk that fails and a network folder that is lost from a broken file, which is one to make again.
+
+    Raises:
+        TTameError: with the file and what the file system said, which was about neither its absence nor its content.
+    """
+    try:
+        yield
+    except Exception as error:
+        number = _error_number(error)
+        if number in (None, errno.ENOENT, errno.ENOTDIR, errno.EISDIR):
+            raise
+        said = os.strerror(number)
+        raise TTameError(f"{path}: cannot be read ({said}); run the same command again when it can") from None
+
+
+_SAID = re.compile(
+    r"os error (\d+)|Os \{ code: (\d+)|\[errno (\d+)\]|(?:open|Error closing) file <.*\((\d+)\)", re.IGNORECASE
+)
+
+
+def _error_number(error: Exception) -> int | None:
     """What the file system said; torch, safetensors and pyarrow say it in exceptions of their own."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno
-    if said := re.search(r"os error (\d+)|Os \{ code: (\d+)|\[errno (\d+)\]", str(error)):
-        return int(next(filter(None, said.groups())))
+    said = _SAID.search(str(error))
+    return int(next(filter(None, said.groups()))) if said else None
+
+
+def _full(target: Path) -> int | None:
+    """The number of a full disk, where an exception without one came of it."""
     with suppress(OSError):
         if shutil.disk_usage(target.parent).free < FULL:
             return errno.ENOSPC

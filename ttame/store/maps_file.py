@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ttame.data.transforms import Preprocessing
 from ttame.errors import TTameError
-from ttame.store.artifacts import atomic_path
+from ttame.store.artifacts import atomic_path, reading
 from ttame.store.undefined import refuse_undefined
 
 _METADATA = "ttame"
@@ -92,15 +92,13 @@ def read_maps(path: Path) -> Maps:
     """
     refuse_undefined(path)
     try:
-        with safe_open(path, framework="pt") as file:
+        with reading(path), safe_open(path, framework="pt") as file:
             facts = json.loads((file.metadata() or {})[_METADATA])
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         return _maps_of(tensors, facts)
     except FileNotFoundError:
         raise TTameError(f"{path}: no such maps; run `python -m ttame maps` for this method first") from None
-    except OSError as error:  # of the disk or the network, and no reason to delete the file
-        raise TTameError(f"{path}: cannot be read ({error}); run the same command again when it can") from None
-    except (SafetensorError, KeyError, TypeError, AttributeError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise TTameError(f"{path}: not a maps file ({error}); delete it and run `python -m ttame maps` again") from None
 
 

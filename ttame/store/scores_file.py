@@ -12,7 +12,7 @@ import pandas as pd
 from ttame.data.datalists import read_names
 from ttame.errors import TTameError
 from ttame.params.settings import Settings
-from ttame.store.artifacts import atomic_path
+from ttame.store.artifacts import atomic_path, reading
 from ttame.store.origin import KEY, origin_of_sanity, origin_of_scores, refuse_other_origin
 from ttame.store.paths import list_file, sanity_file, scores_file
 from ttame.store.undefined import is_defined
@@ -78,7 +78,8 @@ def _read_sanity(settings: Settings, backbone: str, method: str) -> pd.DataFrame
     path, again = sanity_file(settings, backbone, method), f"ttame sanity {backbone} {method}"
     depths = [f"depth_{depth}" for depth in settings.sanity.depths]
     try:
-        table = pd.read_csv(path, dtype={"origin": str})
+        with reading(path):
+            table = pd.read_csv(path, dtype={"origin": str})
         found = table[depths].astype(float)
     except (OSError, KeyError, ValueError) as error:
         raise TTameError(
@@ -104,9 +105,10 @@ def _read(settings: Settings, backbone: str, method: str, names: list[str]) -> p
     try:
         import pyarrow.parquet
 
-        metadata = pyarrow.parquet.read_schema(path).metadata or {}
+        with reading(path):
+            metadata = pyarrow.parquet.read_schema(path).metadata or {}
+            scores = pd.read_parquet(path)
         stored = json.loads(metadata[KEY.encode()]) if KEY.encode() in metadata else None
-        scores = pd.read_parquet(path)
         listed = scores["name"].tolist()
     except (OSError, KeyError, ValueError) as error:
         raise TTameError(

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ttame.store.artifacts import atomic_path
+from ttame.store.artifacts import atomic_path, reading
 
 ROOT = Path(".scratch")
 
@@ -29,7 +30,7 @@ def _code_digest() -> str:
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
-    with path.open("rb") as file:
+    with reading(path), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -55,7 +56,8 @@ class Scratch:
         """The tensors of a piece, or None when it was never finished."""
         path = self.folder / f"{piece:06d}.safetensors"
         try:
-            return load_file(path) if path.exists() else None
+            with reading(path):
+                return load_file(path) if path.exists() else None
         except SafetensorError:
             return None
 
@@ -66,4 +68,5 @@ class Scratch:
 
     def clear(self) -> None:
         """Forget all pieces of this artifact, once it is written."""
-        shutil.rmtree(self._artifact_folder, ignore_errors=True)
+        with suppress(OSError):  # of calls whose errors `ignore_errors` does not cover
+            shutil.rmtree(self._artifact_folder, ignore_errors=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from ttame.errors import TTameError
-from ttame.store.artifacts import write_text
+from ttame.store.artifacts import reading, write_text
 
 KEYS = ["backbone", "method", "subset", "column"]
 STATISTICS = ["mean", "low", "high", "difference", "p_value", "mark"]
@@ -36,7 +36,8 @@ def read_statistics(path: Path, backbone: str, methods: Iterable[str]) -> pd.Dat
         TTameError: when there is no such file, it holds something else, or statistics of other methods.
     """
     try:
-        table = pd.read_csv(path)[KEYS + STATISTICS]
+        with reading(path):
+            table = pd.read_csv(path)[KEYS + STATISTICS]
     except FileNotFoundError:
         raise TTameError(f"{path}: no such statistics; run `python -m ttame tables` first") from None
     except (KeyError, ValueError) as error:
