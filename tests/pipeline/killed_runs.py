@@ -140,9 +140,9 @@ def end_orphans(folder: Path, seconds: float) -> list[str]:
     return list(orphans.values())
 
 
-def results(folder: Path) -> Files:
+def results(folder: Path, below: str = "results") -> Files:
     """Every result but measurements, and but the temporary files of writers that were killed."""
-    files = [path.relative_to(folder) for path in (folder / "results").rglob("*") if path.is_file()]
+    files = [path.relative_to(folder) for path in (folder / below).rglob("*") if path.is_file()]
     files = [path for path in files if "cost" not in str(path) and path.name != "measured.html"]
     return {path: (folder / path).read_bytes() for path in files if path.suffix != ".tmp"}
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import random
@@ -70,23 +71,21 @@ def test_after_kills_the_results_are_those_of_an_unbroken_run(tmp_path, name) ->
     (folder / "dvc.lock").unlink(missing_ok=True)
     seed = int(os.environ.get("TTAME_KILLS_SEED", "1"))
     chance = random.Random(seed)
-    met: list[bool] = []
     wrong: list[str] = []
     for number in range(int(os.environ.get("TTAME_KILL_ROUNDS", "1"))):
         for wanted in _round(number, random.Random(seed)):
             # A busy machine meets no stage at the first try, or is slow to come to its middle.
             for share in (0.6, 0.3, 0.0):
-                # So that there is something to do for this stage, whatever the runs before finished.
-                shutil.rmtree(folder / "results/tiny" / MADE.get(wanted.stage, wanted.stage), ignore_errors=True)
-                shutil.rmtree(folder / ".dvc" / "cache", ignore_errors=True)
+                _forget(folder, MADE.get(wanted.stage, wanted.stage))
                 before = results(folder)
                 later = chance.uniform(0, share) * seconds[wanted.stage]
-                met.append(kill(folder, engine, wanted, later, chance))
+                met = kill(folder, engine, wanted, later, chance)
                 said = [f"orphan: {orphan}" for orphan in end_orphans(folder, 120)]
-                said += _harm(before, results(folder), expected, name)
-                print(f"{name} {number}: {wanted}, {later:.2f} s, met {met[-1]}, {said or 'nothing wrong'}", flush=True)
+                said += _harm(folder, before, expected)
+                print(f"{name} {number}: {wanted}, {later:.2f} s, met {met}, {said or 'nothing wrong'}", flush=True)
                 wrong += [f"round {number}, {wanted}: {what}" for what in said]
-                if met[-1]:
+                _remove_emptied_lock_of_dvc(folder)
+                if met:
                     break
             else:
                 wrong.append(f"round {number}, {wanted}: the stage was not met")
@@ -104,12 +103,38 @@ def _round(number: int, chance: random.Random) -> list[Kill]:
     return sorted(kills, key=lambda each: STAGES.index(each.stage))
 
 
-def _harm(before: Files, after: Files, expected: Files, engine: str) -> list[str]:
-    """Files that are not what an unbroken run makes of them, and finished ones that are gone."""
+def _harm(folder: Path, before: Files, expected: Files) -> list[str]:
+    """Files that are not what an unbroken run makes of them, and finished ones that are neither here nor with DVC."""
+    after = results(folder)
     changed = [f"changed: {path}" for path, content in after.items() if expected.get(path) != content]
-    # DVC has deleted what its stage makes anew, and has it in its cache; the page depends on measurements.
-    gone = [path for path in before.keys() - after.keys() if engine != "dvc" or "page" not in path.parts]
-    return changed + [f"gone: {path}" for path in gone]
+    gone = [f"gone: {path}" for path in before.keys() - after.keys() if not _is_cached(folder, before[path])]
+    return changed + gone
+
+
+def _is_cached(folder: Path, content: bytes) -> bool:
+    """Whether DVC, which deletes what a stage makes anew, has it in its cache."""
+    return _in_cache(folder, content).exists()
+
+
+def _in_cache(folder: Path, content: bytes) -> Path:
+    name = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    return folder / ".dvc/cache/files/md5" / name[:2] / name[2:]
+
+
+def _forget(folder: Path, made: str) -> None:
+    """Delete what a stage made, in DVC's cache too, so that it has something to do whatever finished before."""
+    for path in (folder / "results/tiny" / made).rglob("*.*"):
+        _in_cache(folder, path.read_bytes()).unlink(missing_ok=True)
+        path.unlink()
+    shutil.rmtree(folder / ".dvc/cache/runs", ignore_errors=True)
+
+
+def _remove_emptied_lock_of_dvc(folder: Path) -> None:
+    """DVC writes this file in place, so a signal in that moment leaves it empty: the one thing to clean by hand."""
+    lock = folder / ".dvc/tmp/rwlock"
+    if lock.exists() and not lock.read_text():
+        print("dvc: its lock was left empty", flush=True)
+        lock.unlink()
 
 
 def _end(folder: Path, engine: list[str], expected: Files) -> list[str]:
