@@ -5,7 +5,11 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-from collections.abc import Callable, Iterator
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +23,8 @@ from safetensors import SafetensorError
 from ttame.cli.main import main
 from ttame.store import maps_file, scratch
 
+from ..conftest import REPOSITORY
+from . import faulty_disk, full_disk
 from .conftest import run
 
 ERRORS = (errno.ENOSPC, errno.EROFS, errno.EIO, errno.ESTALE, errno.EACCES)
@@ -123,3 +129,35 @@ def test_an_error_of_any_call_is_one_line_and_loses_nothing(experiment, faults: 
             run(*stage)
             assert _files() == whole, (stage, at)
         assert at > 1
+
+
+@pytest.mark.long
+@pytest.mark.skipif(shutil.which("cc") is None or sys.platform != "linux", reason="compiled for Linux")
+def test_an_error_of_every_system_call_is_one_line_and_loses_nothing(tmp_path) -> None:
+    library = tmp_path / "failing_calls.so"
+    source = Path(__file__).with_name("failing_calls.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
+    lines = _lines("tests.stages.every_call", tmp_path, LD_PRELOAD=str(library))
+    assert [line for line in lines if not re.fullmatch(r".*: \d+ calls", line)] == []
+    assert len(lines) == len(faulty_disk.STAGES)
+
+
+@pytest.mark.long
+def test_a_full_and_a_read_only_disk_are_one_line_and_lose_nothing(tmp_path) -> None:
+    in_namespace = ["unshare", "--mount", "--map-root-user"]
+    try:
+        subprocess.run([*in_namespace, "mount", "-t", "tmpfs", "tmpfs", tmp_path], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("nothing can be mounted here")
+    lines = _lines("tests.stages.full_disk", tmp_path, in_namespace)
+    assert [line for line in lines if ": well: " not in line] == []
+    assert len(lines) == len(faulty_disk.STAGES) * (len(full_disk.PLACES) + 1)
+
+
+def _lines(module: str, folder: Path, prefix: Sequence[str] = (), **environment: str) -> list[str]:
+    command = [*prefix, sys.executable, "-m", module, str(folder)]
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env=os.environ | environment, check=True, stdout=subprocess.PIPE, text=True
+    )
+    print(done.stdout)
+    return done.stdout.splitlines()
