@@ -58,6 +58,21 @@ def test_checks_by_hand(evaluation: Evaluation) -> None:
     assert "does not get steadily worse with noise (tau -1.00)" in str(checks.loc["single_deletion", "objection"])
 
 
+def test_a_measure_that_noise_does_not_move_is_told(evaluation: Evaluation) -> None:
+    checks = check_measures(evaluation, COLUMNS, _noise(deletion=0.0, insertion=-1.0))
+    assert checks.loc["deletion", "sensitivity"] == 0
+    assert "does not get steadily worse with noise (tau 0.00)" in str(checks.loc["deletion", "objection"])
+    assert np.isnan(checks["sensitivity"]["single_deletion"]), "it was not tried"
+
+
+def test_a_control_without_a_measure_is_no_verdict_on_it(evaluation: Evaluation) -> None:
+    judged = {name: table for name, table in evaluation.measured["single_deletion"].items() if name != "random"}
+    partly = evaluate(evaluation.scores, METRICS, evaluation.report, {"single_deletion": judged})
+    checks = check_measures(partly, COLUMNS, _noise(deletion=1.0))
+    worth = {name: table["single_deletion"].mean() for name, table in judged.items()}
+    assert checks.loc["single_deletion", "truth_first"] == (worth["ground_truth"] > worth["everything_but_one"])
+
+
 def test_resolution_is_holm_over_all_pairs_of_methods() -> None:
     random = np.random.default_rng(1)
     values = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -152,9 +151,21 @@ def test_a_killed_basis_goes_on(measured: Path, monkeypatch) -> None:
     assert torch.equal(again.tensors["drops"], whole.tensors["drops"])
 
 
-def test_a_map_that_says_nothing_counts_as_zero(measured: Path) -> None:
-    rows = rows_of("everything_but_one", "single_deletion")["single_deletion"]
-    assert np.isfinite(rows).all()
+def test_a_method_without_scores_has_no_row_though_it_was_measured(measured: Path) -> None:
+    (RESULTS / "scores/shapes_cnn/gradcam.parquet").unlink()
+    run("sensitivity", "shapes_cnn")
+    run("tables")
+    assert "gradcam" not in set(pd.read_csv(RESULTS / "tables/statistics.csv")["method"])
+    run("page")
+
+
+def test_other_training_images_are_another_judge(measured: Path, capsys) -> None:
+    change(judged_fidelity={"steps": 1, "batch_size": 1, "learning_rate": 1e-30, "draws": 1})
+    run("basis", "shapes_cnn", "judged_fidelity")
+    path = RESULTS / "datalists/train.txt"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[::-1]))
+    assert main(["measure", "shapes_cnn", "gradcam", "judged_fidelity"]) == 1
+    assert "made before the training list changed" in capsys.readouterr().err
 
 
 def test_the_tables_say_how_far_the_classifier_sees_its_classes_in_the_grids(measured: Path) -> None:

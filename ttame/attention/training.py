@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ from ttame.backbones.backbone import Backbone
 from ttame.errors import TTameError
 from ttame.params.attention import LossSettings, RecipeSettings
 from ttame.runtime.processes import one_process
-from ttame.store.artifacts import atomic_path, reading
+from ttame.store.artifacts import atomic_path
 
 
 class AttentionTraining:

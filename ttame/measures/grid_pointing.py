@@ -58,7 +58,8 @@ class GridPointing(Measure):
             targets = subject.logits(subject.backbone.normalise(batch.images)).argmax(1)
             halves = subject.logits(subject.backbone.normalise(halved)).double().softmax(1)
             known = halves.argmax(1) == targets
-            confidences = torch.where(known, halves.gather(1, targets[:, None])[:, 0], 0.0)
+            # Rounded, so that the last bits of a device draw no other grids.
+            confidences = torch.where(known, halves.gather(1, targets[:, None])[:, 0], 0.0).round(decimals=4)
             return {"targets": targets.cpu(), "confidences": confidences.cpu()}
 
         pieces = subject.images.finish(scratch, f"basis {subject.name} grid_pointing", examine)
@@ -119,7 +120,7 @@ class GridPointing(Measure):
 
     def normalise(self, maps: Tensor) -> Tensor:
         """Negative values cut off, and the largest to 1: what is below zero speaks against a class."""
-        positive = maps.clamp(min=0)
+        positive = torch.where(maps.isfinite(), maps, 0.0).clamp(min=0)
         return positive / positive.flatten(-2).amax(-1).clamp(min=NO_MASS)[..., None, None]
 
     def judge(self, subject: Subject, maps: Tensor, basis: Basis, scratch: Scratch) -> Mapping[str, Tensor]:
@@ -155,7 +156,7 @@ def draw_grids(
         rank_in_class[of_class] = np.arange(len(of_class))
     chosen = sure_first[rank_in_class[sure_first] < grids][: CELLS * grids]
     random = np.random.default_rng(seed)
-    shuffled = chosen[random.permutation(len(chosen))]
+    shuffled = np.sort(chosen)[random.permutation(len(chosen))]
     turn = random.permutation(int(classes.max(initial=0)) + 1)
     dealt = shuffled[np.argsort(turn[classes[shuffled]], kind="stable")].reshape(CELLS, grids).T
     return places[random.permuted(dealt, axis=1)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 
 import numpy as np
@@ -21,6 +21,7 @@ from ttame.measures.options import JudgedFidelityOptions
 from ttame.metrics.masking import rank_pixels
 from ttame.runtime.progress import progress
 from ttame.runtime.seeding import image_seed
+from ttame.stages.evaluation_images import EvaluationBatch
 from ttame.stages.pieces import finish_pieces
 from ttame.stages.subject import Subject
 from ttame.store.basis_file import Basis
@@ -63,7 +64,7 @@ class JudgedFidelity(Measure):
             NotDefined: when it keeps the class less often than the classifier that it came from.
         """
         judge = self._fine_tune(subject, scratch)
-        found = [self._compare(subject, judge, batch.images, batch.number) for batch in subject.images.all()]
+        found = [self._compare(subject, judge, batch) for batch in subject.images.all()]
         targets, known, kept = (torch.cat(parts) for parts in zip(*found, strict=True))
         of_classifier, of_judge = (100 * kept.double().mean(0)).tolist()
         said = (
@@ -121,31 +122,34 @@ class JudgedFidelity(Measure):
         return torch.stack(found).view(-1, 2).mean(0)
 
     @torch.no_grad()
-    def _compare(self, subject: Subject, judge: Backbone, images: Tensor, number: int) -> tuple[Tensor, Tensor, Tensor]:
+    def _compare(self, subject: Subject, judge: Backbone, batch: EvaluationBatch) -> tuple[Tensor, Tensor, Tensor]:
         """(B,) model truths, (B,) whether the judge knows them, (B * CHECKS, 2) what classifier and judge keep."""
-        clean = subject.backbone.normalise(images)
+        clean = subject.backbone.normalise(batch.images)
         targets = subject.backbone(clean).argmax(1)
         known = judge(clean).argmax(1) == targets
         kept = []
         for check in range(CHECKS):
-            less = self._with_removal(subject, clean, f"check-{number}-{check}")
+            less = self._with_removal(subject, clean, [f"check-{check}-{sample.name}" for sample in batch.samples])
             kept.append(torch.stack([model(less).argmax(1) == targets for model in (subject.backbone, judge)], dim=1))
         return targets.cpu(), known.cpu(), torch.cat(kept).cpu()
 
-    def _with_removal(self, subject: Subject, clean: Tensor, name: str) -> Tensor:
-        """Images without a random share of their cells, of at most `removed`, another one in every image."""
+    def _with_removal(self, subject: Subject, clean: Tensor, names: Sequence[str]) -> Tensor:
+        """Images without a random share of their cells, of at most `removed`, drawn by a name for each."""
         grid = cells_of(subject.backbone)
-        random = np.random.default_rng(image_seed(self.options.seed, name))
-        shares = torch.from_numpy(random.uniform(0, self.options.removed, (len(clean), 1)))
-        ranks = torch.from_numpy(random.random((len(clean), grid[0] * grid[1]))).argsort(1).argsort(1)
-        return _without(clean, (ranks < shares * ranks.shape[1]).view(-1, *grid))
+        gone = []
+        for name in names:
+            random = np.random.default_rng(image_seed(self.options.seed, name))
+            share = random.uniform(0, self.options.removed)
+            ranks = random.permutation(grid[0] * grid[1])
+            gone.append(torch.from_numpy(ranks < share * len(ranks)).view(grid))
+        return _without(clean, torch.stack(gone))
 
     def _fine_tune(self, subject: Subject, scratch: Scratch) -> Backbone:
         """SGD with Nesterov momentum and a cosine down to 0; batch norms stay as they are."""
         judge = deepcopy(subject.backbone)
         judge.model.requires_grad_(True)
         weights = dict(judge.model.named_parameters())
-        optimiser = torch.optim.SGD(weights.values(), MOMENTUM, momentum=MOMENTUM, nesterov=True)
+        optimiser = torch.optim.SGD(weights.values(), self.options.learning_rate, MOMENTUM, nesterov=True)
         first = _restore(weights, optimiser, scratch.load(0))
         steps = self.options.steps
         with progress(steps, f"judge of {subject.name}", "steps") as bar:
@@ -156,8 +160,8 @@ class JudgedFidelity(Measure):
                     targets = subject.backbone(clean).argmax(1)
                 optimiser.param_groups[0]["lr"] = self.options.learning_rate * (1 + np.cos(np.pi * step / steps)) / 2
                 optimiser.zero_grad()
-                loss = functional.cross_entropy(judge(self._with_removal(subject, clean, f"step-{step}")), targets)
-                loss.backward()
+                less = self._with_removal(subject, clean, [f"step-{step}-{place}" for place in range(len(clean))])
+                functional.cross_entropy(judge(less), targets).backward()
                 optimiser.step()
                 bar.update(1)
                 if (step + 1) % STATE_EVERY == 0:
@@ -218,7 +222,11 @@ def _without(images: Tensor, gone: Tensor) -> Tensor:
 
 
 def _state(weights: Mapping[str, Tensor], optimiser: torch.optim.SGD, step: int) -> dict[str, Tensor]:
-    momenta = {f"momentum.{name}": optimiser.state[weight]["momentum_buffer"] for name, weight in weights.items()}
+    # A weight that no image reaches, of a head for training say, has no momentum.
+    moved = {
+        name: optimiser.state[weight]["momentum_buffer"] for name, weight in weights.items() if optimiser.state[weight]
+    }
+    momenta = {f"momentum.{name}": momentum for name, momentum in moved.items()}
     values = {f"weight.{name}": weight.detach() for name, weight in weights.items()}
     return {name: value.cpu() for name, value in (values | momenta).items()} | {"step": torch.tensor(step)}
 
@@ -230,5 +238,6 @@ def _restore(weights: Mapping[str, Tensor], optimiser: torch.optim.SGD, state: M
         return 0
     for name, weight in weights.items():
         weight.copy_(state[f"weight.{name}"])
-        optimiser.state[weight]["momentum_buffer"] = state[f"momentum.{name}"].to(weight.device)
+        if f"momentum.{name}" in state:
+            optimiser.state[weight]["momentum_buffer"] = state[f"momentum.{name}"].to(weight.device)
     return int(state["step"])

@@ -120,7 +120,7 @@ def idle_mass(saliency: Tensor, drops: Tensor, parts: Tensor, idle: float) -> Te
         idle: drops below this share of the largest decide nothing.
 
     Returns:
-        (B,) in [0, 1]; 0 for a map without mass.
+        (B,) in [0, 1]; a map without mass says the same of all pixels, and counts as even.
     """
     largest = torch.where(drops.isnan(), -torch.inf, drops).amax(1, keepdim=True)
     decides_nothing = drops < idle * largest
@@ -128,4 +128,5 @@ def idle_mass(saliency: Tensor, drops: Tensor, parts: Tensor, idle: float) -> Te
         torch.stack([parts == number for number in range(drops.shape[1])], dim=1) & decides_nothing[..., None, None]
     )
     mass = saliency.double()
+    mass = torch.where(mass.amax((1, 2), keepdim=True) > 0, mass, 1.0)
     return (mass * on_idle.any(1)).sum((1, 2)) / mass.sum((1, 2)).clamp(min=1e-12)

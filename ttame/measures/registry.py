@@ -21,6 +21,7 @@ class Entry:
         columns: what it gives of every method.
         unit: what a row of its scores is: an image, or a grid of four.
         options: with their defaults.
+        reads_training: whether its basis is made of the training list too.
     """
 
     title: str
@@ -30,6 +31,7 @@ class Entry:
     columns: tuple[Column, ...]
     unit: str
     options: type[Section]
+    reads_training: bool = False
 
 
 MEASURES: dict[str, Entry] = {
@@ -63,6 +65,7 @@ MEASURES: dict[str, Entry] = {
         (Column("fid_plus", "Fid+", "higher"), Column("fid_minus", "Fid-", "lower")),
         "image",
         JudgedFidelityOptions,
+        reads_training=True,
     ),
     "known_parts": Entry(
         "Known parts",

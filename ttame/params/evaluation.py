@@ -58,7 +58,9 @@ class MetricSettings(Section):
 class SensitivitySettings(Section):
     """Does a measure fall when maps are mixed with noise?"""
 
-    methods: Count = Field(2, description="how many of the best methods, by their mean rank over all measures")
+    methods: Count = Field(
+        2, description="how many of the methods that a stage ranks best, by their mean rank over its columns"
+    )
     images: Count = Field(
         32, description="how many are scored again, spread evenly over the evaluation list, and how many grids at most"
     )

@@ -112,17 +112,20 @@ def agreement(means: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
 
 
 def _sensitivity(rows: pd.DataFrame, column: Column) -> float:
+    """A mean that noise does not move has no order: tau is 0."""
     taus = [kendall_tau(table["noise"], -worth_of(table, column, "mean")) for _, table in rows.groupby("method")]
-    return float(np.mean(taus)) if taus else np.nan
+    return float(np.mean(np.nan_to_num(taus))) if taus else np.nan
 
 
 def _truth_first(worth: pd.Series) -> float:
-    others = [name for name in worth.index if is_control(name) and name != TRUTH]
-    if TRUTH not in worth.index or not others or pd.isna(worth[TRUTH]):
+    known = worth.dropna()
+    others = [name for name in known.index if is_control(name) and name != TRUTH]
+    if TRUTH not in known.index or not others:
         return np.nan
-    return float((worth[others] < worth[TRUTH]).all())
+    return float((known[others] < known[TRUTH]).all())
 
 
 def _fooled(worth: pd.Series) -> float:
-    methods = [name for name in worth.index if not is_control(name)]
-    return 100 * float((worth[methods] < worth[FOOLS]).mean()) if FOOLS in worth.index and methods else np.nan
+    known = worth.dropna()
+    methods = [name for name in known.index if not is_control(name)]
+    return 100 * float((known[methods] < known[FOOLS]).mean()) if FOOLS in known.index and methods else np.nan

@@ -104,7 +104,7 @@ def _compared(settings: Settings) -> dict[str, Any]:
 def _evaluation(settings: Settings, backbone: str, names: list[str]) -> Evaluation:
     """The scores, and the statistics that the tables stage has written of them."""
     scores, _ = read_scores(settings, backbone, names)
-    measured = read_measures(settings, backbone)
+    measured = read_measures(settings, backbone, scores)
     columns = {method: [str(name) for name in qualities(table, settings.metrics)] for method, table in scores.items()}
     for tables in measured.values():
         for method, table in tables.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -44,8 +44,8 @@ AtNoise = Callable[[int], Means]
 def run(settings: Settings, backbone: str) -> None:
     """Write a CSV with a row per method, percent of noise and column of the measures: the mean over a few images.
 
-    Every measure is asked about the methods that itself calls the best: a method that it puts at chance has no way to
-    fall.
+    Every measure is asked about the methods that it calls the best, all columns of the scores together: a method that
+    it puts at chance has no way to fall.
     """
     subject = Subject(settings, backbone)
     target, origin = sensitivity_file(settings, backbone), origin_of_sensitivity(settings, backbone)
@@ -53,7 +53,7 @@ def run(settings: Settings, backbone: str) -> None:
     jobs = [(*pair, step) for pair in _best_of_each(settings, backbone) for step in STEPS]
     scratch = Scratch(target, identity)
 
-    @cache
+    @lru_cache(1)
     def ask(measure: str, name: str) -> AtNoise:
         method = Method(subject, name)
         if measure == SCORES:
@@ -82,7 +82,7 @@ def _best_of_each(settings: Settings, backbone: str) -> list[tuple[str, str]]:
     """Pairs of a measure, or all of the scores, and a method that it calls one of the best."""
     scores, _ = read_scores(settings, backbone, read_names(list_file(settings, "evaluation")))
     means = {SCORES: comparison(scores, settings.metrics)}
-    for measure, tables in read_measures(settings, backbone).items():
+    for measure, tables in read_measures(settings, backbone, scores).items():
         means[measure] = pd.DataFrame({method: table.mean() for method, table in tables.items()}).T
     columns, count = quality_columns(settings.metrics), settings.sensitivity.methods
     return [(measure, name) for measure, table in means.items() for name in best_methods(table, columns, count)]

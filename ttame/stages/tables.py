@@ -58,7 +58,7 @@ def run(settings: Settings) -> None:
     means, statistics, evaluations, sanity, checks, agreements = [], [], {}, {}, {}, {}
     for backbone in settings.backbones:
         scores, missing = read_scores(settings, backbone, names)
-        measured = read_measures(settings, backbone)
+        measured = read_measures(settings, backbone, scores)
         evaluation = evaluate(scores, settings.metrics, settings.report, measured)
         evaluations[backbone], sanity[backbone] = evaluation, read_sanity(settings, backbone)
         sections += _section(settings, backbone, evaluation, missing)

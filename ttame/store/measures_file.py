@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 
 import pandas as pd
 
@@ -15,21 +16,26 @@ from ttame.store.scores_file import read_rows
 from ttame.store.undefined import is_defined
 
 
-def read_measures(settings: Settings, backbone: str) -> dict[str, dict[str, pd.DataFrame]]:
+def read_measures(settings: Settings, backbone: str, methods: Collection[str]) -> dict[str, dict[str, pd.DataFrame]]:
     """What the measures of the experiment say, by measure and method: a row per unit, columns as tables show them.
 
     A measure that says nothing of this backbone is left out; a method without a file is named on standard error.
+
+    Args:
+        settings: of the experiment.
+        backbone: whose maps were judged.
+        methods: those that have scores; a method without has no row in any table.
 
     Raises:
         TTameError: when a file is broken, or was made of something else.
     """
     found: dict[str, dict[str, pd.DataFrame]] = {}
     for measure in settings.measures.taken:
-        files = {method: measure_file(settings, backbone, method, measure) for method in settings.methods.all}
+        files = {method: measure_file(settings, backbone, method, measure) for method in methods}
         if not any(path.exists() for path in files.values()):
             print(f"{next(iter(files.values())).parent}: no scores; left out", file=sys.stderr)
             continue
-        tables = {method: _read_measure(settings, backbone, method, measure) for method in settings.methods.all}
+        tables = {method: _read_measure(settings, backbone, method, measure) for method in methods}
         present = {method: table for method, table in tables.items() if table is not None}
         if present:
             found[measure] = present

@@ -12,10 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from ttame.errors import TTameError
+from ttame.measures.registry import MEASURES
 from ttame.params.auxiliary import auxiliary_of
 from ttame.params.settings import Settings
 from ttame.params.specification import specification
-from ttame.store.paths import basis_file, checkpoint_file, contents_file, maps_file, measure_file, scores_file
+from ttame.store.paths import (
+    basis_file,
+    checkpoint_file,
+    contents_file,
+    list_file,
+    maps_file,
+    measure_file,
+    scores_file,
+)
 from ttame.store.scratch import file_digest
 
 KEY = "ttame.origin"
@@ -24,6 +33,8 @@ KEY = "ttame.origin"
 _WORDS = {
     "photos": "the evaluation photos",
     "weights_file": "the file of the weights",
+    "training": "the training list",
+    "training_photos": "the training photos",
     "auxiliary": "the auxiliary classifier",
     "auxiliary_weights_file": "the file of the auxiliary classifier's weights",
     "trained": "the checkpoint",
@@ -70,6 +81,8 @@ def origin_of_basis(settings: Settings, backbone: str, measure: str) -> dict[str
     model = settings.models[backbone]
     found = {key: _digest(value) for key, value in model.model_dump(include={"model", "weights", "outputs"}).items()}
     files = {"photos": contents_file(settings, "evaluation"), "weights_file": _weights_file(model.weights)}
+    if MEASURES[measure].reads_training:
+        files |= {"training": list_file(settings, "train"), "training_photos": contents_file(settings, "train")}
     found |= {name: file_digest(path) for name, path in files.items() if path is not None and path.is_file()}
     return found | {f"measures.{measure}": _digest(getattr(settings.measures, measure).model_dump())}
 

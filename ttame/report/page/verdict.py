@@ -28,7 +28,7 @@ def verdict(backbone: str, evaluation: Evaluation, checks: pd.DataFrame) -> str:
         if column.key in checks.index and not checks["objection"][column.key]
     ]
     if not columns and len(checks):
-        return f"On {backbone}, {_count(evaluation)}: no measure can tell the methods apart, so there is no ranking."
+        return f"On {backbone}, {_count(evaluation)}: no measure may rank the methods, so there is no ranking."
     wins = dict.fromkeys(evaluation.scores, 0)
     for (method, key), mark in evaluation.marks.items():
         if mark != "second" and any(column.key == key for column in columns):
