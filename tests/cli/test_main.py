@@ -218,6 +218,7 @@ def test_a_lack_of_memory_says_what_to_lower(capsys, monkeypatch, error) -> None
 def test_under_dvc_a_failure_says_where_the_former_results_are(capsys, monkeypatch, tmp_path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_STAGE", "tables")
+    monkeypatch.setenv("TTAME_ENGINE", str(os.getppid()))
     assert "`dvc checkout tables` brings the former results back" in _one_line(capsys, "tables")
 
 

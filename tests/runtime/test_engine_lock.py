@@ -32,7 +32,8 @@ def test_a_stage_of_dvc_is_told_of_a_run_of_snakemake_but_not_of_its_own(tmp_pat
     held: list[TextIO] = []
     monkeypatch.setattr(engine_lock, "_held", held)
     for name in ("DVC_STAGE", "TTAME_ENGINE"):
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # so that what the lock sets is taken back after the test
+        monkeypatch.delenv(name)
     engine_lock.hold("snakemake --cores all")
     engine_lock.hold_for_dvc()
     monkeypatch.setenv("DVC_STAGE", "maps")

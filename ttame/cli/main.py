@@ -19,7 +19,7 @@ from ttame.params.planned import as_planned
 from ttame.params.settings import Settings
 from ttame.runtime.engine_lock import hold_as_job, hold_for_dvc
 from ttame.runtime.portable import make_portable
-from ttame.runtime.speaking import is_first, one_command, only_the_first_speaks, take_last_word
+from ttame.runtime.speaking import one_command, only_the_first_speaks
 from ttame.runtime.stopping import ended_by_signals
 from ttame.store.paths import OUTPUTS, page_file, results_file
 from ttame.store.provenance import recorded
@@ -173,8 +173,6 @@ def _run_stage(options: argparse.Namespace) -> int:
                 print(f"{reason}, so there is nothing to do", file=sys.stderr)
                 for output in OUTPUTS[options.command]:
                     write_undefined(output(settings, *wildcards.values()), str(reason))
-    if is_first():
-        take_last_word()  # there is nothing to say
     return 0
 
 

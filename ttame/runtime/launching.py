@@ -34,8 +34,6 @@ def environment_of_processes(execution: ExecutionSettings) -> ClusterEnvironment
         return None
     if execution.nodes == 1:
         # Said to Fabric, which takes any job of Slurm for one whose processes Slurm starts, and then trains on one GPU.
-        if execution.devices > 1:
-            share_last_word()
         return LightningEnvironment()
     if "SLURM_JOB_ID" in os.environ and shutil.which("srun") is not None:
         _start_with_slurm(execution)

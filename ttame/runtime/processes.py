@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from typing import Literal
 
 import torch
@@ -13,6 +14,7 @@ from ttame.params.settings import ExecutionSettings
 from ttame.runtime.device import device_type, set_up_arithmetic
 from ttame.runtime.gpus import claim_gpus
 from ttame.runtime.launching import environment_of_processes
+from ttame.runtime.speaking import is_first, share_last_word, take_last_word
 
 
 def open_processes(execution: ExecutionSettings, precision: Literal["auto", "float32"] = "float32") -> Fabric:
@@ -46,6 +48,10 @@ def open_processes(execution: ExecutionSettings, precision: Literal["auto", "flo
         plugins=environment,
     )
     if together:
+        if isinstance(environment, LightningEnvironment):  # launch() starts the others
+            share_last_word()
+        if is_first():
+            atexit.register(take_last_word)  # where all went well there is nothing to say
         processes.launch()
         # Fabric tells the processes that it starts to use one thread each.
         torch.set_num_threads(execution.threads)

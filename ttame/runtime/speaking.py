@@ -51,8 +51,9 @@ def one_command() -> Iterator[None]:
     try:
         yield
     finally:
-        if not inherited:
-            os.environ.pop(LAST_WORD, None)
+        if not inherited and LAST_WORD in os.environ:
+            take_last_word()  # where all went well there was nothing to say
+            del os.environ[LAST_WORD]
 
 
 @contextmanager
