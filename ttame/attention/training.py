@@ -160,8 +160,10 @@ class AttentionTraining:
                 "images": self.averages.images,
                 "history": self.history,
             }
-            with atomic_path(path) as temporary, temporary.open("wb") as file:
-                torch.save(state, file)  # by its name torch would not say what the disk did
+            content = io.BytesIO()
+            torch.save(state, content)  # itself, torch would not say what the disk did
+            with atomic_path(path) as temporary:
+                temporary.write_bytes(content.getbuffer())
         self.processes.barrier()
 
     def resume(self, path: Path) -> None:
@@ -173,8 +175,7 @@ class AttentionTraining:
         if not path.exists():
             return
         try:
-            # Whole and on the CPU, so that no error of the disk, nor want of memory, can pass for a broken file.
-            with reading(path):
+            with reading(path):  # whole and on the CPU: no error of the disk, nor want of memory, is a broken file
                 content = io.BytesIO(path.read_bytes())
             state: dict[str, Any] = torch.load(content, map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError, BadZipFile) as error:
