@@ -44,7 +44,8 @@ def failing(at: int, lost: bool) -> Iterator[int]:
 def _fail_every_call(stage: str) -> Iterator[str]:
     """What goes wrong, and at last how many calls there were."""
     before = files()
-    assert attempt(stage)[0] == 0, stage
+    code, lines = attempt(stage)
+    assert code == 0, lines
     whole = files()
     made = [path for path in whole if path not in before]
     for at, lost in ((number, lost) for number in itertools.count(1) for lost in (False, True)):

@@ -29,6 +29,12 @@ def test_failure_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:
     assert list(target.parent.iterdir()) == [target]
 
 
+def test_an_error_without_a_number_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"file\.parquet") as raised, atomic_path(tmp_path / "file.parquet"):
+        raise OSError("error closing file")  # as pyarrow says it
+    assert raised.value.errno == errno.EIO
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -159,8 +160,10 @@ class AttentionTraining:
                 "images": self.averages.images,
                 "history": self.history,
             }
-            with atomic_path(path) as temporary, temporary.open("wb") as file:
-                torch.save(state, file)  # by its name torch would not say what the disk did
+            content = io.BytesIO()
+            torch.save(state, content)  # itself, torch would not say what the disk did
+            with atomic_path(path) as temporary:
+                temporary.write_bytes(content.getbuffer())
         self.processes.barrier()
 
     def resume(self, path: Path) -> None:

@@ -57,7 +57,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
             check(target)
         temporary.replace(target)
     except Exception as error:
-        number = _error_number(error) or _full(target)
+        number = _error_number(error) or _full(target) or (errno.EIO if isinstance(error, OSError) else None)
         if number is None or (isinstance(error, OSError) and error.filename not in (None, str(temporary))):
             raise
         raise OSError(number, os.strerror(number), str(target)) from error
