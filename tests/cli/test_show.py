@@ -65,6 +65,7 @@ def test_a_trained_mechanism_is_found_or_named(photo, capsys) -> None:
         (["photo.png", "--method", "ground_truth"], "'ground_truth' is no method for an image of your own"),
         (["photo.png", "--output", "photo.png"], "--output: photo.png is the photo itself"),
         (["photo.png", "--output", "params.yaml"], "--output: params.yaml: no picture can be written there"),
+        (["photo.png", "--output", "c.safetensors"], "--output: c.safetensors: no picture can be written there"),
         (["photo.png", "--output", "."], "--output: .: no picture can be written there"),
         (
             ["photo.png", "--method", "gradcam", "--checkpoint", "x.ckpt"],
