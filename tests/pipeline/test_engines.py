@@ -101,6 +101,16 @@ def test_both_engines_build_the_same_bytes(by_snakemake: Path, by_dvc: Path) -> 
     assert _hashes(by_dvc) == expected
 
 
+RETRAINED = {
+    "train": 2,
+    "maps_trained": 2,
+    "sanity_trained": 2,
+    "measure_trained": 2,
+    "sensitivity": 2,
+    "figure": 2,
+    "tables": 1,
+    "page": 1,
+}
 EXPLAINED = {"maps": 2, "sanity": 2, "measure": 2}
 SCORED = {"scores": 2, "sensitivity": 2, "figure": 2, "tables": 1, "page": 1}
 TRAINED_ON_ONE = {
@@ -157,27 +167,8 @@ TRAINED_ON_ONE = {
         (
             "ttame/explainers/registry.py",
             ('_learned("TAME", "tame", TAME', '_learned("TAME", "ttame", TAME'),
-            {
-                "train": 2,
-                "maps_trained": 2,
-                "sanity_trained": 2,
-                "measure_trained": 2,
-                "sensitivity": 2,
-                "figure": 2,
-                "tables": 1,
-                "page": 1,
-            },
-            {
-                "train": 2,
-                "maps_trained": 2,
-                "scores_trained": 2,
-                "sanity_trained": 2,
-                "measure_trained": 2,
-                "sensitivity": 2,
-                "figure": 2,
-                "tables": 1,
-                "page": 1,
-            },
+            RETRAINED,
+            RETRAINED | {"scores_trained": 2},
         ),
         (
             "ttame/explainers/center.py",

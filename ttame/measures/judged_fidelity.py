@@ -106,19 +106,16 @@ class JudgedFidelity(Measure):
     ) -> Tensor:
         """(2,) fid+ and fid- of one image."""
         grid = cells_of(subject.backbone)
-        order = rank_pixels(functional.interpolate(saliency[None, None], grid, mode="bilinear", antialias=True)[:, 0])[
-            0
-        ]
+        on_cells = functional.interpolate(saliency[None, None], grid, mode="bilinear", antialias=True)[:, 0]
+        order = rank_pixels(on_cells)[0]
         random = np.random.default_rng(image_seed(self.options.seed, basis.units[row]))
+        target, known = basis.tensors["targets"][row], basis.tensors["known"][row].double()
         found = []
         for share in self.options.shares:
             for chosen in split_order(order, share):
                 gone = removals(chosen, len(order), self.options.removed, self.options.draws, random).view(-1, *grid)
-                kept = (
-                    subject.logits_of(judge, _without(clean[None], gone)).argmax(1).cpu()
-                    == basis.tensors["targets"][row]
-                )
-                found.append(basis.tensors["known"][row].double() - kept.double().mean())
+                classes = subject.logits_of(judge, _without(clean[None], gone)).argmax(1).cpu()
+                found.append(known - (classes == target).double().mean())
         return torch.stack(found).view(-1, 2).mean(0)
 
     @torch.no_grad()

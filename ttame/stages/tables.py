@@ -125,7 +125,8 @@ def _units(settings: Settings, backbone: str, evaluation: Evaluation) -> list[st
         entry, tables = MEASURES[measure], evaluation.measured.get(measure)
         if tables:
             count = len(next(iter(tables.values())))
-            note = read_note(basis_file(settings, backbone, measure))
+            basis = basis_file(settings, backbone, measure)
+            note = read_note(basis) if basis.exists() else ""  # of measures that were copied here without it
             said = f"{entry.title}: {count} {entry.unit}{'' if count == 1 else 's'}"
             lines.append(f"{said}; {note}.\n" if note else f"{said}.\n")
             continue

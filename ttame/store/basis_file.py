@@ -63,12 +63,9 @@ def write_basis(path: Path, basis: Basis) -> None:
 
 
 def read_note(path: Path) -> str:
-    """What the tables should say beside a measure, without reading its tensors; empty where there is no such file."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            return str(json.loads((file.metadata() or {})[_METADATA])["note"])
-    except (OSError, SafetensorError, KeyError, ValueError):
-        return ""
+    """What the tables should say beside a measure, of a basis that `read_basis` reads, without reading its tensors."""
+    with reading(path), safe_open(path, framework="pt") as file:
+        return str(json.loads((file.metadata() or {})[_METADATA])["note"])
 
 
 def read_basis(path: Path, again: str) -> Basis:
