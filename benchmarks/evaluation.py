@@ -34,7 +34,7 @@ MODEL = "tf_efficientnet_lite0"
 METRICS = settings_of("photos").metrics.model_copy(update={"coherency": False})
 ROAD = METRICS.road
 PASSES = 1 + len(METRICS.shares) + 2 * len(ROAD.shares) + 2 * METRICS.insertion_deletion.steps
-CHECKPOINT = REPOSITORY / f"results/photos/attention/{MODEL}/ttame.safetensors"
+CHECKPOINT = REPOSITORY / f"results/photos/attention/{MODEL}/ttame.seed1.safetensors"
 Row = list[str]
 
 

@@ -122,7 +122,7 @@ def pieces() -> dict[str, Piece]:
         attention, training = settings.attention[method], find(method).training
         assert training is not None
         layers = backbone.layers if method == "ttame" else backbone.layers[-1:]
-        torch.manual_seed(attention.recipe.seed)
+        torch.manual_seed(settings.methods.seeds[0])
         network = make_network(backbone, training.design, layers).train()
         if attention.mechanism.initial_bias is not None:
             start_at(network, attention.mechanism.initial_bias)

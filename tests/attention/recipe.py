@@ -27,7 +27,6 @@ RECIPE = RecipeSettings(
     sharpness=0.0,
     precision="float32",
     augment=True,
-    seed=3,
 )
 P_TAME_LOSS = LossSettings(cross_entropy=0.1313, area=0.8386, variation=0.001, area_power=0.5)
 P_TAME_RECIPE = RECIPE.model_copy(update={"optimiser": "AdamW", "amsgrad": True, "weight_decay": 0.1})

@@ -182,7 +182,7 @@ def test_killed_at_ten_random_points_the_weights_are_those_of_an_unbroken_run(ex
         (folder / "params.yaml").write_text(text.replace("epochs: 2", "epochs: 12"))
         os.chdir(folder)
         assert main(["datalists"]) == 0
-    weights = Path("results/tiny/attention/shapes_cnn/ttame.safetensors")
+    weights = Path("results/tiny/attention/shapes_cnn/ttame.seed1.safetensors")
     assert train_in(unbroken) == 0
     chance = random.Random(1)
     # At most 30 steps of the 36 in ten lives.

@@ -221,14 +221,16 @@ def test_an_experiment_imports_instead_of_training(experiment, tmp_path, capsys)
         assert main(["datalists", "--params", "imported.yaml"]) == 0
         for stage in ("train", "maps"):
             assert main([stage, "shapes_cnn", "ttame", "--params", "imported.yaml"]) == 0
-        history = Path("results/imported/attention/shapes_cnn/ttame.history.csv").read_text()
+        history = Path("results/imported/attention/shapes_cnn/ttame.seed1.history.csv").read_text()
         assert history.count("\n") == 1, "a heading without epochs"
         for method in ("random", "center", "gradcam"):
             assert main(["maps", "shapes_cnn", method, "--params", "imported.yaml"]) == 0
         write_cost_tables(load_settings(Path("imported.yaml")))
         cost = Path("results/imported/tables/cost.md").read_text()
         assert "nan" not in cost
-        written = load_checkpoint(Path("results/imported/attention/shapes_cnn/ttame.safetensors"), backbone, "ttame")
+        written = load_checkpoint(
+            Path("results/imported/attention/shapes_cnn/ttame.seed1.safetensors"), backbone, "ttame"
+        )
         assert torch.equal(written.network.state_dict()["fuser.weight"], network.state_dict()["fuser.weight"])
 
 

@@ -41,7 +41,7 @@ def folder(tmp_path: Path, params: dict[str, Any], monkeypatch) -> Callable[...,
             "counts": {"train": 4, "validation": 2, "evaluation": 2},
         }
         params["backbones"] = ["shapes_cnn"]
-        params["methods"] = {"training_free": ["gradcam"], "trained": ["ttame"]}
+        params["methods"] |= {"training_free": ["gradcam"], "trained": ["ttame"]}
         params["measures"]["taken"] = ["single_deletion"]
         params["execution"]["device"] = "cpu"
         params.update(changes)
@@ -93,7 +93,7 @@ def test_stage_out_of_order_says_which_comes_first(folder, capsys) -> None:
     folder()
     assert "run the datalists stage" in _one_line(capsys, "maps", "shapes_cnn", "gradcam")
     assert main(["datalists"]) == 0
-    assert "no such checkpoint; run `python -m ttame train shapes_cnn ttame`" in _one_line(
+    assert "no such checkpoint; run `python -m ttame train shapes_cnn ttame --seed 1`" in _one_line(
         capsys, "maps", "shapes_cnn", "ttame"
     )
     assert "no such maps; run `python -m ttame maps`" in _one_line(capsys, "scores", "shapes_cnn", "gradcam")

@@ -40,7 +40,8 @@ def test_plan_counts_what_the_stages_then_do(experiment, capsys) -> None:
     run("train", "shapes_cnn", "ttame")
     for method in ("gradcam", "scorecam", "rise", "ttame"):
         run("maps", "shapes_cnn", method)
-        found = read_maps(Path(f"results/tiny/maps/shapes_cnn/{method}.safetensors"))
+        named = "ttame.seed1" if method == "ttame" else method
+        found = read_maps(Path(f"results/tiny/maps/shapes_cnn/{named}.safetensors"))
         planned = _row(plan, "maps", method)
         assert int(planned["Images"]) == 20
         assert int(planned["Forward"]) / 20 == pytest.approx(found.forward_passes, rel=0.1)
@@ -54,7 +55,7 @@ def test_plan_counts_what_the_stages_then_do(experiment, capsys) -> None:
     capsys.readouterr()
     run("plan")
     again = capsys.readouterr().out
-    facts = json.loads(Path("logs/tiny/stages/train.shapes_cnn.ttame.json").read_text())
+    facts = json.loads(Path("logs/tiny/stages/train.shapes_cnn.ttame.1.json").read_text())
     assert float(_row(again, "train", "ttame")["Took, h"]) == pytest.approx(facts["seconds"] / 3600, abs=1e-4)
     assert _row(again, "scores", "ttame")["Took, h"] == "–"
 
@@ -63,7 +64,7 @@ def test_plan_counts_what_the_stages_then_do(experiment, capsys) -> None:
 def test_a_warm_start_has_its_place_in_the_plan(experiment, capsys, design, scale, passes) -> None:
     experiment()
     params = yaml.safe_load(Path("params.yaml").read_text())
-    params["methods"] = {"training_free": [], "trained": [design]}
+    params["methods"] |= {"training_free": [], "trained": [design]}
     section = params["attention"].pop("ttame")
     section["mechanism"]["warm_start"] = {"scale": scale, "images": 12}
     params["attention"] = {design: section}

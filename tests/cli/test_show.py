@@ -49,7 +49,7 @@ def test_a_trained_mechanism_is_found_or_named(photo, capsys) -> None:
     run("train", "shapes_cnn", "ttame")
     run("show", str(photo))
     found = Path("photo.maps.png").read_bytes()
-    elsewhere = Path("results/tiny/attention/shapes_cnn/ttame.safetensors").rename("elsewhere.safetensors")
+    elsewhere = Path("results/tiny/attention/shapes_cnn/ttame.seed1.safetensors").rename("elsewhere.safetensors")
     run("show", str(photo), "--method", "gradcam", "ttame", "--checkpoint", str(elsewhere))
     assert Path("photo.maps.png").read_bytes() == found
 

@@ -88,12 +88,16 @@ def test_hand_edits_are_kept_or_dropped_on_request(checkout, capsys) -> None:
 def test_save_says_what_differs_of_other_classifiers_and_methods_and_no_more(checkout, capsys) -> None:
     params = _params()
     params["backbones"] = ["shapes_cnn"]
-    params["methods"] = {"training_free": ["gradcam"], "trained": ["ttame"]}
+    params["methods"] = {"training_free": ["gradcam"], "trained": ["ttame"], "seeds": [1]}
     Path("params.yaml").write_text("".join(_header()) + yaml.safe_dump(params, sort_keys=False))
     whole = load_settings()
     run("save", "small")
     written = yaml.safe_load(Path("experiments/small.yaml").read_text())
-    assert written == {"base": "shapes", "backbones": ["shapes_cnn"], "methods": params["methods"]}
+    assert written == {
+        "base": "shapes",
+        "backbones": ["shapes_cnn"],
+        "methods": {"training_free": ["gradcam"], "trained": ["ttame"]},
+    }
     assert (
         load_settings() == whole.model_copy(update={"experiment": "small"}) or load_settings().methods == whole.methods
     )
@@ -146,6 +150,12 @@ def test_a_file_of_all_keys_of_an_earlier_version_says_what_to_run(checkout, cap
     Path("params.yaml").write_text(yaml.safe_dump(params))
     message = _fails(capsys, "tables")
     assert "methods: the key 'on_transformers' is gone" in message
+    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    params["attention"]["ttame"]["recipe"]["seed"] = 3
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    message = _fails(capsys, "tables")
+    assert "attention.ttame.recipe: the key 'seed' is gone" in message
+    assert "methods.seeds" in message
     assert "`python -m ttame use NAME`" in message
 
 

@@ -32,6 +32,7 @@ EXEMPT = {
     "ttame/runtime/progress.py",
     "ttame/runtime/speaking.py",
     "ttame/store/artifacts.py",
+    "ttame/store/commands.py",
     "ttame/store/origin.py",
     "ttame/store/paths.py",
     "ttame/store/scratch.py",
@@ -133,15 +134,17 @@ def test_files_are_those_that_the_package_writes() -> None:
     folder = str(paths.specification_file(settings, **pair).parents[1])
     assert _outs("specifications", settings) == {folder, str(paths.trainings_file(settings))}
     for stage in ("train", "maps", "maps_trained", "scores", "scores_trained", "sanity", "sanity_trained"):
-        makers = paths.OUTPUTS[stage.partition("_")[0]]
-        assert _outs(stage, settings, **pair) == {str(make(settings, *pair.values())) for make in makers}
+        makers, seed = paths.OUTPUTS[stage.partition("_")[0]], 7 if "seed" in STAGES[stage]["matrix"] else None
+        written = {str(make(settings, **pair, seed=seed)) for make in makers}
+        assert _outs(stage, settings, **pair, seed=str(seed)) == written
     backbone, measure = pair["backbone"], settings.measures.taken[0]
     assert _outs("basis", settings, backbone=backbone, measure=measure) == {
         str(paths.basis_file(settings, backbone, measure))
     }
     for stage in ("measure", "measure_trained"):
-        measured = str(paths.measure_file(settings, backbone, pair["method"], measure))
-        assert _outs(stage, settings, **pair, measure=measure) == {measured}
+        seed = 7 if "seed" in STAGES[stage]["matrix"] else None
+        measured = str(paths.measure_file(settings, backbone, pair["method"], seed, measure))
+        assert _outs(stage, settings, **pair, measure=measure, seed=str(seed)) == {measured}
     assert _outs("figure", settings, backbone=pair["backbone"]) == {str(paths.figure_file(settings, pair["backbone"]))}
     tables = (
         paths.results_file(settings),

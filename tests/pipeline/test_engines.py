@@ -26,7 +26,7 @@ def origin(tmp_path_factory) -> Path:
     params: dict[str, Any] = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
     tiny = tiny_params(params)
     tiny["backbones"] = ["shapes_vit", "shapes_cnn"]
-    tiny["methods"] = {"training_free": ["center", "gradcam", "lrp"], "trained": ["tame"]}
+    tiny["methods"] |= {"training_free": ["center", "gradcam", "lrp"], "trained": ["tame"]}
     tiny["attention"]["tame"]["recipe"] |= {"epochs": 2, "batch_size": 8}
     tiny["report"]["reference"] = "tame"
     return copy_checkout(tmp_path_factory.mktemp("engines") / "origin", tiny)
@@ -97,7 +97,7 @@ def test_dvc_shows_a_short_row_of_metrics_for_each_pair(by_snakemake: Path) -> N
 @pytest.mark.slow
 def test_both_engines_build_the_same_bytes(by_snakemake: Path, by_dvc: Path) -> None:
     expected = _hashes(by_snakemake)
-    assert len(expected) == 6 + 8 + 1 + 4 + 8 + 8 + 8 + 2 + 8 + 2 + 2 + (9 + 8) + 1
+    assert len(expected) == 6 + 8 + 1 + 4 + 8 + 8 + 8 + 2 + 8 + 2 + 2 + (10 + 8) + 1
     assert _hashes(by_dvc) == expected
 
 
@@ -121,6 +121,17 @@ TRAINED_ON_ONE = {
     "measure_trained": 1,
     "sensitivity": 1,
     "figure": 1,
+    "tables": 1,
+    "page": 1,
+}
+ONE_SEED_MORE = {
+    "train": 2,
+    "maps_trained": 2,
+    "scores_trained": 2,
+    "sanity_trained": 2,
+    "measure_trained": 2,
+    "sensitivity": 2,
+    "figure": 2,
     "tables": 1,
     "page": 1,
 }
@@ -157,6 +168,7 @@ TRAINED_ON_ONE = {
             {"maps": 1, "sanity": 1, "measure": 1, "page": 1},
             {"maps": 1, "sanity": 1, "measure": 1, "scores": 1, "sensitivity": 1, "figure": 1, "tables": 1, "page": 1},
         ),
+        ("params.yaml", ("seeds:\n  - 1\n", "seeds:\n  - 1\n  - 2\n"), ONE_SEED_MORE, None),
         ("params.yaml", ("batch_size: 4\n", "batch_size: 5\n"), {}, {}),
         (
             "ttame/explainers/registry.py",

@@ -61,17 +61,18 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
 
 def _write_method(results: Path, method: str, names: list[str], seed: int) -> None:
-    write_scores(results / "scores/shapes_cnn" / f"{method}.parquet", names, seed)
+    named = "ttame.seed1" if method == "ttame" else method
+    write_scores(results / "scores/shapes_cnn" / f"{named}.parquet", names, seed)
     maps = torch.rand(len(names), 8, 8, generator=torch.Generator().manual_seed(seed))
     targets = torch.zeros(len(names), dtype=torch.long)
     preprocessing = Preprocessing((64, 64), 64, "bilinear", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     written = Maps(names, maps, targets, None, None, 1.0, 0.0, preprocessing, {0: "disc & ring"})
-    write_maps(results / f"maps/shapes_cnn/{method}.safetensors", written)
-    cost = results / f"cost/shapes_cnn/{method}.json"
+    write_maps(results / f"maps/shapes_cnn/{named}.safetensors", written)
+    cost = results / f"cost/shapes_cnn/{named}.json"
     cost.parent.mkdir(parents=True, exist_ok=True)
     measured = {"seconds_per_image": 0.001 * (seed + 1), "peak_memory_bytes": 1, "batch_size": 1, "device": "CPU"}
     cost.write_text(json.dumps({"backbone": "shapes_cnn", "method": method} | measured))
     if method == "ttame":
-        history = results / "attention/shapes_cnn/ttame.history.csv"
+        history = results / "attention/shapes_cnn/ttame.seed1.history.csv"
         history.parent.mkdir(parents=True)
         pd.DataFrame({"epoch": [1, 2], "validation_masked_accuracy": [0.4, 0.8]}).to_csv(history, index=False)

@@ -23,9 +23,9 @@ def test_what_is_measured_is_on_a_page_of_its_own(page, monkeypatch) -> None:
 def test_a_broken_history_is_named(page, monkeypatch, capsys) -> None:
     monkeypatch.chdir(page(["gradcam", "ttame"], 4).parents[3])
     for text in ("", "epoch\n1\n", "epoch,validation_masked_accuracy\n1,much\n"):
-        Path("results/by_hand/attention/shapes_cnn/ttame.history.csv").write_text(text)
+        Path("results/by_hand/attention/shapes_cnn/ttame.seed1.history.csv").write_text(text)
         assert main(["page"]) == 1
-        assert "ttame.history.csv: not the history of a training" in capsys.readouterr().err
+        assert "ttame.seed1.history.csv: not the history of a training" in capsys.readouterr().err
 
 
 def test_statistics_that_were_cut_are_refused_wherever_the_cut_is(page, monkeypatch, capsys) -> None:

@@ -72,10 +72,11 @@ def scored(tmp_path: Path, params: dict[str, Any], monkeypatch) -> Any:
         names = [f"shape_{number}" for number in range(images)]
         (results / "datalists/evaluation.txt").write_text("".join(f"{name}\n" for name in names))
         for index, method in enumerate(methods):
-            sanity = results / "sanity/shapes_cnn" / f"{method}.csv"
+            named = "ttame.seed1" if method == "ttame" else method
+            sanity = results / "sanity/shapes_cnn" / f"{named}.csv"
             sanity.parent.mkdir(parents=True, exist_ok=True)
             sanity.write_text("name,depth_1,depth_50,depth_100\na,0.5,0.25,0.1\nb,0.7,0.35,-0.1\n")
-            write_scores(results / "scores/shapes_cnn" / f"{method}.parquet", names, index)
+            write_scores(results / "scores/shapes_cnn" / f"{named}.parquet", names, index)
         return results / "tables"
 
     return write
@@ -90,7 +91,7 @@ def test_every_table_is_written_and_agrees_with_the_scores(scored) -> None:
     statistics = pd.read_csv(folder / "statistics.csv").set_index(["method", "column"])
     row: Any = statistics.loc[("gradcam", "deletion")]
     scores = pd.read_parquet(folder.parent / "scores/shapes_cnn/gradcam.parquet")
-    reference = pd.read_parquet(folder.parent / "scores/shapes_cnn/ttame.parquet")
+    reference = pd.read_parquet(folder.parent / "scores/shapes_cnn/ttame.seed1.parquet")
     assert row["mean"] == pytest.approx(100 * scores["deletion"].mean(), rel=1e-5)
     assert row["low"] < row["mean"] < row["high"]
     assert row["difference"] == pytest.approx(100 * (scores["deletion"] - reference["deletion"]).mean(), rel=1e-4)
@@ -107,7 +108,7 @@ def test_every_table_is_written_and_agrees_with_the_scores(scored) -> None:
 def test_a_missing_method_is_named_and_the_rest_is_made(scored, capsys) -> None:
     folder = scored(METHODS[:-1])
     assert main(["tables"]) == 0
-    assert "ttame.parquet: no such scores; left out" in capsys.readouterr().err
+    assert "ttame.seed1.parquet: no such scores; left out" in capsys.readouterr().err
     page = (folder / "results.md").read_text()
     assert "Without scores, so left out here: T-TAME." in page
     assert "Difference to" not in page
@@ -134,7 +135,7 @@ def test_classes_that_training_never_met_keep_cam_where_it_started_from_it(score
         params["attention"]["ttame"]["mechanism"]["warm_start"] = warm_start
         Path("params.yaml").write_text(json.dumps(params))
         folder = scored(METHODS)
-        scores = folder.parent / "scores/shapes_cnn/ttame.parquet"
+        scores = folder.parent / "scores/shapes_cnn/ttame.seed1.parquet"
         pd.read_parquet(scores).assign(training_count=[0, 0, 0, 1, 2, 3]).to_parquet(scores)
         assert main(["tables"]) == 0
         files = {"results.md": " 50.0 CAM |", "comparison.tex": r" & 50.0 CAM \\"}

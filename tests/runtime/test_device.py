@@ -51,6 +51,6 @@ def test_stages_that_need_no_device_ask_for_none(without_cuda, capsys) -> None:
 
 def test_a_pair_that_is_not_defined_is_recorded_without_a_device(without_cuda, capsys) -> None:
     settings = Settings.model_validate({"experiment": "shapes", "backbones": ["shapes_cnn"]})
-    write_undefined(maps_file(settings, "shapes_cnn", "rollout"), "rollout is not defined on shapes_cnn")
+    write_undefined(maps_file(settings, "shapes_cnn", "rollout", None), "rollout is not defined on shapes_cnn")
     assert main(["scores", "shapes_cnn", "rollout"]) == 0, capsys.readouterr().err
     assert read_records(settings)[0]["device"].startswith("CPU")

@@ -26,7 +26,7 @@ def tiny_params(params: dict[str, Any]) -> dict[str, Any]:
     params["data"]["lists"] = dict.fromkeys(SPLITS)
     params["data"]["counts"] = {"train": 24, "validation": 6, "evaluation": 10}
     params["backbones"] = ["shapes_cnn"]
-    params["methods"] = {"training_free": METHODS[:-1], "trained": ["ttame"]}
+    params["methods"] |= {"training_free": METHODS[:-1], "trained": ["ttame"]}
     params["attention"]["ttame"]["recipe"] |= {"epochs": 2, "batch_size": 8}
     params["metrics"]["road"]["shares"] = [10, 70]
     params["metrics"]["insertion_deletion"]["steps"] = 4

@@ -36,7 +36,7 @@ def enter_experiment(folder: str) -> None:
     """Go to a folder and write the params of a tiny experiment of one trained method."""
     params = tiny_params(yaml.safe_load((REPOSITORY / "params.yaml").read_text()))
     params["data"]["counts"] = {"train": 8, "validation": 2, "evaluation": 2}
-    params["methods"] = {"training_free": [], "trained": ["ttame"]}
+    params["methods"] |= {"training_free": [], "trained": ["ttame"]}
     params["data"]["model_truths"] = params["backbones"]
     provenance._commit = lambda: None  # git would take most of the time
     os.chdir(folder)

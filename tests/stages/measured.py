@@ -19,7 +19,7 @@ EVERY = [*MEASURES, "judged_fidelity"]
 
 def change(**options: Mapping[str, Any]) -> None:
     params = yaml.safe_load(Path("params.yaml").read_text())
-    params["methods"] = {"training_free": list(METHODS), "trained": []}
+    params["methods"] |= {"training_free": list(METHODS), "trained": []}
     params["data"]["counts"]["evaluation"] = 40
     params["measures"] = MeasureSettings(taken=EVERY if "judged_fidelity" in options else MEASURES).model_dump()
     params["measures"]["grid_pointing"]["confidence"] = 0.5

@@ -65,10 +65,10 @@ def test_from_training_to_tables(prepared, capsys) -> None:
     for stage in ("train", "maps", "scores", "sanity"):
         run(stage, *PAIR)
     assert "shapes_vit: feature layers blocks.3.norm1" in capsys.readouterr().err
-    maps = read_maps(RESULTS / "maps/shapes_cnn/ptame.safetensors")
+    maps = read_maps(RESULTS / "maps/shapes_cnn/ptame.seed1.safetensors")
     assert maps.maps.shape == (10, 8, 8)
     assert (maps.forward_passes, maps.backward_passes) == (1.0, 0.0)
-    sanity = pd.read_csv(RESULTS / "sanity/shapes_cnn/ptame.csv")
+    sanity = pd.read_csv(RESULTS / "sanity/shapes_cnn/ptame.seed1.csv")
     assert (sanity[["depth_1", "depth_50", "depth_100"]] == 1.0).all(axis=None), (
         "it looks at the classifier in training"
     )
@@ -97,7 +97,7 @@ def test_other_weights_in_the_same_file_are_refused(prepared, capsys) -> None:
 
 
 def test_a_training_that_ended_in_between_ends_with_the_same_checkpoint(prepared, monkeypatch) -> None:
-    name = "results/tiny/attention/shapes_cnn/ptame.safetensors"
+    name = "results/tiny/attention/shapes_cnn/ptame.seed1.safetensors"
     unbroken = prepared("unbroken")
     run("train", *PAIR)
     killed = prepared("killed")
@@ -124,6 +124,6 @@ def test_the_plan_counts_its_passes(prepared, capsys) -> None:
     capsys.readouterr()
     run("plan")
     rows = [[cell.strip() for cell in line.split("|")] for line in capsys.readouterr().out.splitlines()]
-    found = {row[1]: row[4:7] for row in rows if len(row) > 6 and row[3] == "P-TAME"}
+    found = {row[1]: row[5:8] for row in rows if len(row) > 6 and row[3] == "P-TAME"}
     assert found["train"] == ["48", "144", "48"], "the clean image, the masked one, and the auxiliary classifier's"
     assert found["maps"] == ["20", "20", "0"]

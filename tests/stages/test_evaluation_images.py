@@ -24,7 +24,7 @@ def photos(experiment) -> Path:
     params = yaml.safe_load(Path("params.yaml").read_text())
     params["data"] |= {"source": "folder", "roots": dict.fromkeys(SPLITS, "images")}
     params["data"]["counts"] = {"train": 2, "validation": 1, "evaluation": 3}
-    params["methods"] = {"training_free": ["center"], "trained": []}
+    params["methods"] |= {"training_free": ["center"], "trained": []}
     Path("params.yaml").write_text(yaml.safe_dump(params))
     run("datalists")
     run("maps", "shapes_cnn", "center")

@@ -98,7 +98,7 @@ def test_an_error_of_any_call_is_one_line_and_loses_nothing(experiment, faults: 
     experiment()
     params = yaml.safe_load(Path("params.yaml").read_text())
     params["data"]["counts"] = {"train": 2, "validation": 2, "evaluation": 2}
-    params["methods"] = {"training_free": ["center"], "trained": []}
+    params["methods"] |= {"training_free": ["center"], "trained": []}
     Path("params.yaml").write_text(yaml.safe_dump(params))
     torch.set_num_threads(1)
     run("specifications")

@@ -104,7 +104,7 @@ def test_broken_checkpoints_are_a_line(experiment, capsys, content) -> None:
     experiment()
     backbone = load_backbone("shapes_cnn", load_settings().models["shapes_cnn"])
     network = make_network(backbone, "ttame", backbone.layers)
-    path = RESULTS / "attention/shapes_cnn/ttame.safetensors"
+    path = RESULTS / "attention/shapes_cnn/ttame.seed1.safetensors"
     counts = torch.zeros(backbone.num_classes, dtype=torch.int64)
     save_checkpoint(path, TrainedMechanism(network, list(backbone.layers), counts), backbone, "ttame")
     if content is None:

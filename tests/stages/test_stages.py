@@ -51,16 +51,17 @@ def test_two_runs_are_the_same_bytes_and_batches_do_not_matter(experiment) -> No
     _run_all()
     expected, got = _results(first), _results(second)
     assert expected.keys() == got.keys()
-    assert len(expected) == 6 + 2 + 4 + 4 + 4 + 1 + 4 + 1 + (9 + 4) + 1 + 1
+    assert len(expected) == 6 + 2 + 4 + 4 + 4 + 1 + 4 + 1 + (10 + 4) + 1 + 1
     assert [name for name in expected if expected[name] != got[name]] == []
 
     third = experiment("third", batch_size=7)
     _run_all()
     for method in METHODS:
-        path = Path("results/tiny/maps/shapes_cnn", f"{method}.safetensors")
+        named = "ttame.seed1" if method == "ttame" else method
+        path = Path("results/tiny/maps/shapes_cnn", f"{named}.safetensors")
         ours, theirs = read_maps(first / path), read_maps(third / path)
         torch.testing.assert_close(ours.maps, theirs.maps, atol=1e-5, rtol=1e-5)
-        path = Path("results/tiny/scores/shapes_cnn", f"{method}.parquet")
+        path = Path("results/tiny/scores/shapes_cnn", f"{named}.parquet")
         pd.testing.assert_frame_equal(pd.read_parquet(first / path), pd.read_parquet(third / path), atol=1e-5)
 
 

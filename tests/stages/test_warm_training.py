@@ -23,7 +23,7 @@ from ttame.stages import train as stage
 
 from .conftest import run
 
-CHECKPOINT = Path("results/tiny/attention/shapes_cnn/ttame.safetensors")
+CHECKPOINT = Path("results/tiny/attention/shapes_cnn/ttame.seed1.safetensors")
 
 
 def _warm(rate: float, scale: float | str = 0.3, **changes: Any) -> None:

@@ -145,9 +145,8 @@ def load_checkpoint(
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
         layers, counts = list(metadata["layers"]), tensors.pop(_COUNTS)
     except FileNotFoundError:
-        raise TTameError(
-            f"{path}: no such checkpoint; run `python -m ttame train {backbone.name} {path.stem}`"
-        ) from None
+        training = f"train {backbone.name} {path.stem.replace('.seed', ' --seed ')}"
+        raise TTameError(f"{path}: no such checkpoint; run `python -m ttame {training}`") from None
     except (SafetensorError, OSError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise TTameError(f"{path}: not a checkpoint ({error}); delete it and train again") from None
     auxiliary = None

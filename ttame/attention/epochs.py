@@ -77,7 +77,7 @@ def _run_epoch(
     """The batches of the current epoch that are left."""
     recipe, processes = training.recipe, training.processes
     images.epoch = training.epoch
-    order = epoch_order(len(images), recipe.batch_size, recipe.seed, training.epoch)
+    order = epoch_order(len(images), recipe.batch_size, training.seed, training.epoch)
     order = order[: steps_of_epoch(len(images), recipe) * recipe.accumulate]
     parts = [part_of_process(batch, processes.global_rank, processes.world_size) for batch in order[training.batches :]]
     training.network.train()

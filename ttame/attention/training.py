@@ -44,6 +44,7 @@ class AttentionTraining:
         masks: what a map multiplies, the image (TAME, T-TAME, L-CAM-Img) or the last of the feature maps (L-CAM-Fm).
         processes: those that train together; this one alone by default.
         auxiliary: the classifier whose layers the mechanism reads; by default the explained one itself.
+        seed: of what is drawn in every step, and of the order and crops of the images.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class AttentionTraining:
         masks: Literal["image", "features"] = "image",
         processes: Fabric | None = None,
         auxiliary: Auxiliary | None = None,
+        seed: int = 1,
     ) -> None:
         self.processes = processes or one_process(next(backbone.parameters()).device)
         self.backbone = backbone
@@ -67,6 +69,7 @@ class AttentionTraining:
         self.masks = masks
         self.loss = loss
         self.recipe = recipe
+        self.seed = seed
         self.policy = input_policy(loss, backbone)
         self.optimiser = make_optimiser(network, recipe, learning_rate)
         self.schedule = make_schedule(self.optimiser, total_steps)
@@ -97,7 +100,7 @@ class AttentionTraining:
             raw = network(features, classes_of_masks(logits, labels, self.loss.masking))
         # Outside of the mixed precision: the area's power has no slope left near zero in half precision.
         masks: Tensor = raw.to(images.dtype).sigmoid()
-        step = [self.recipe.seed, self.epoch, self.batches]
+        step = [self.seed, self.epoch, self.batches]
         draws = draw(self.loss, step, first, len(images), len(labels)) if together else Draws()
         whole = own_masks(masks, self.loss.masking, first)
         own = draws.rank(whole)

@@ -58,6 +58,8 @@ def make_parser() -> argparse.ArgumentParser:
         command = add(name, summary)
         for wildcard in wildcards:
             command.add_argument(wildcard)
+        if "method" in wildcards:
+            command.add_argument("--seed", type=int, help="of methods.seeds, for a trained METHOD (default: the first)")
     add("plan", "what the active experiment will compute, and how long it takes on this device")
     add("results", "print the tables of the active experiment and where they are")
     add("layers", "the layers of a classifier that maps can be made from").add_argument(

@@ -54,9 +54,10 @@ def run(settings: Settings, request: Request) -> str:
     device = select_device(settings.execution)
     backbone = load_backbone(request.backbone, settings.models[request.backbone]).to(device)
     precision = settings.attention[request.method].on(request.backbone).recipe.precision
-    training = prepare_training(settings, backbone, request.method, one_process(device, precision))
+    seed = settings.methods.seeds[0]
+    training = prepare_training(settings, backbone, request.method, seed, one_process(device, precision))
     start(settings, training, request.method)
-    images = training_images(settings, backbone, request.method)
+    images = training_images(settings, backbone, request.method, seed)
     batches = itertools.islice(_batches(training, images, settings.execution.workers), request.steps)
     title = f"learning rates {request.backbone} {request.method}"
     with progress(request.steps, title, "steps") as bar:
@@ -75,7 +76,7 @@ def _batches(training: AttentionTraining, images: ImageDataset, workers: int) ->
     """Batches of one epoch after the other, without end."""
     for epoch in itertools.count():
         images.epoch = epoch
-        order = epoch_order(len(images), training.recipe.batch_size, training.recipe.seed, epoch)
+        order = epoch_order(len(images), training.recipe.batch_size, training.seed, epoch)
         for batch in load_batches(images, order, workers, training.processes.device):
             yield to_unit_range(batch.to(training.processes.device))
 

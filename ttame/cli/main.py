@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from ttame.cli.arguments import STAGES, make_parser
 from ttame.cli.ending import end
@@ -160,11 +161,15 @@ def _run_stage(options: argparse.Namespace) -> int:
     hold_as_job()
     hold_for_dvc()
     settings = _computing_settings(options)
-    wildcards = {name: getattr(options, name) for name in STAGES[options.command][1]}
-    _check_wildcards(settings, options.params, wildcards, trained=options.command == "train")
-    with as_planned(options.params, settings, options.command, wildcards):
+    words = {name: getattr(options, name) for name in STAGES[options.command][1]}
+    _check_wildcards(settings, options.params, words, trained=options.command == "train")
+    wildcards: dict[str, Any] = dict(words)
+    if "method" in words:
+        wildcards["seed"] = _seed(settings, options.params, options.method, options.seed)
+        words |= {} if wildcards["seed"] is None else {"seed": str(wildcards["seed"])}
+    with as_planned(options.params, settings, options.command, words):
         stage: Callable[..., None] = importlib.import_module(f"ttame.stages.{options.command}").run
-        with recorded(settings, options.command, list(wildcards.values())):
+        with recorded(settings, options.command, list(words.values())):
             try:
                 stage(settings, *wildcards.values())
             except NotDefined as reason:
@@ -172,8 +177,18 @@ def _run_stage(options: argparse.Namespace) -> int:
                     raise
                 print(f"{reason}, so there is nothing to do", file=sys.stderr)
                 for output in OUTPUTS[options.command]:
-                    write_undefined(output(settings, *wildcards.values()), str(reason))
+                    write_undefined(output(settings, **wildcards), str(reason))
     return 0
+
+
+def _seed(settings: Settings, params: Path, method: str, asked: int | None) -> int | None:
+    known = settings.methods.seeds_of(method)
+    if asked is not None and asked not in known:
+        has = f"{params}: methods.seeds has {', '.join(map(str, known))}; add it there, or name one of these"
+        raise TTameError(
+            f"--seed {asked}: " + (f"{method} is not trained, so it has no seed" if None in known else has)
+        )
+    return known[0] if asked is None else asked
 
 
 def _check_wildcards(settings: Settings, params: Path, wildcards: dict[str, str], trained: bool) -> None:

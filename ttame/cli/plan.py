@@ -23,7 +23,7 @@ from ttame.runtime.progress import progress
 from ttame.store.paths import list_file
 from ttame.store.provenance import read_records
 
-HEADINGS = ("Stage", "Backbone", "Method", "Images", "Forward", "Backward", "Disk, MB", "Hours", "Took, h")
+HEADINGS = ("Stage", "Backbone", "Method", "Seed", "Images", "Forward", "Backward", "Disk, MB", "Hours", "Took, h")
 NOTE = """\
 Images of a training are those of all epochs. Forward and backward are passes of the classifier, counted in images, of a
 training with those of its warm start, and of P-TAME with those of its auxiliary classifier. Hours are of one job after
@@ -40,6 +40,7 @@ class Row:
     method: str
     images: int
     cost: Cost
+    seed: int | None = None
 
     @property
     def hours(self) -> float:
@@ -62,7 +63,9 @@ def run(settings: Settings) -> str:
             rows += _of_backbone(settings, backbone, calibration)
             for method in settings.methods.all:
                 with contextlib.suppress(NotDefined):
-                    rows += list(_of_method(settings, backbone, method, images, calibration))
+                    found = list(_of_method(settings, backbone, method, images, calibration))
+                    for seed in settings.methods.seeds_of(method):
+                        rows += [dataclasses.replace(row, seed=seed) for row in found]
                 bar.update()
     took = {facts["stage"]: float(facts["seconds"]) / 3600 for facts in read_records(settings)}
     cells = [_cells(row, took) for row in rows]
@@ -137,13 +140,15 @@ def _label(name: str) -> str:
 
 
 def _cells(row: Row, took: dict[str, float]) -> list[str]:
-    cost, name = row.cost, " ".join(part for part in (row.stage, row.backbone, row.method) if part)
+    seed = "" if row.seed is None else str(row.seed)
+    cost, name = row.cost, " ".join(part for part in (row.stage, row.backbone, row.method, seed) if part)
     # A trained mechanism is kept once, maps for every image.
     size = cost.bytes * (1 if row.stage == "train" else row.images) / 1e6
     return [
         row.stage,
         row.backbone,
         _label(row.method),
+        seed,
         f"{row.images}",
         f"{row.images * cost.forward:.0f}",
         f"{row.images * cost.backward:.0f}",
@@ -159,7 +164,7 @@ def _total(rows: list[Row], took: dict[str, float]) -> list[str]:
     size = sum(row.cost.bytes * (1 if row.stage == "train" else row.images) for row in rows) / 1e6
     hours = sum(row.hours for row in rows)
     measured = _hours(sum(took.values())) if took else MISSING
-    return ["all", "", "", "", f"{forward:.0f}", f"{backward:.0f}", f"{size:.3g}", _hours(hours), measured]
+    return ["all", "", "", "", "", f"{forward:.0f}", f"{backward:.0f}", f"{size:.3g}", _hours(hours), measured]
 
 
 def _hours(hours: float) -> str:

@@ -122,7 +122,7 @@ def _map(settings: Settings, request: Request, backbone: Backbone, method: str, 
         raise TTameError(f"{method!r} is no method for an image of your own{hint}")
     checkpoint = None
     if find(method).needs_training:
-        checkpoint = request.checkpoint or checkpoint_file(settings, backbone.name, method)
+        checkpoint = request.checkpoint or checkpoint_file(settings, backbone.name, method, settings.methods.seeds[0])
         if not checkpoint.exists():
             raise TTameError(
                 f"{checkpoint}: no such trained mechanism; run `python -m ttame train {backbone.name} {method}`, or "
@@ -137,7 +137,10 @@ def _map(settings: Settings, request: Request, backbone: Backbone, method: str, 
 
 def _usual_methods(settings: Settings, backbone: str) -> list[str]:
     reference = settings.report.reference
-    trained = reference in settings.attention and checkpoint_file(settings, backbone, reference).exists()
+    trained = (
+        reference in settings.attention
+        and checkpoint_file(settings, backbone, reference, settings.methods.seeds[0]).exists()
+    )
     return ["gradcam", reference] if trained else ["gradcam"]
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
 from ttame.params.messages import explain
-from ttame.params.section import Count, EachOnce, Name, Section, Seed, Share, Text, Weight
+from ttame.params.section import Count, EachOnce, Name, Section, Share, Text, Weight
 
+SEED_IN_PATH = "{seed}"
 Rate = Annotated[float, Field(gt=0, le=1000)]
 
 
@@ -119,7 +121,6 @@ class RecipeSettings(Section):
         "auto", description="auto is float32 on a CPU and mixed on CUDA, with the loss in float32"
     )
     augment: bool = Field(True, description="random crop and horizontal flip")
-    seed: Seed = Field(1, description="seed of the initial weights and of the order and crops of the images")
 
 
 class AttentionSettings(Section):
@@ -135,7 +136,9 @@ class AttentionSettings(Section):
         description="maximum of the one-cycle schedule: a number for all backbones, or one by backbone",
     )
     checkpoints: dict[Name, Text] = Field(
-        {}, description="published checkpoints to import instead of training, by backbone; the rest is trained"
+        {},
+        description="published checkpoints to import instead of training, by backbone; the rest is trained; with "
+        "several seeds, {seed} in a path stands for each",
     )
     by_backbone: dict[Name, dict[Literal["mechanism", "loss", "recipe"], dict[str, Any]]] = Field(
         {},
@@ -160,6 +163,11 @@ class AttentionSettings(Section):
     def _changed(self, changes: Mapping[Any, dict[str, Any]]) -> dict[str, Any]:
         values = self.model_dump(exclude={"by_backbone"})
         return values | {section: values[section] | keys for section, keys in changes.items()}
+
+    def imported(self, backbone: str, seed: int) -> Path | None:
+        """The checkpoint to import on a backbone; None where a mechanism is trained."""
+        written = self.checkpoints.get(backbone)
+        return None if written is None else Path(written.replace(SEED_IN_PATH, str(seed)))
 
     def rate_for(self, backbone: str) -> float:
         """Maximum of the one-cycle schedule on a backbone."""

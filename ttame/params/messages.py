@@ -17,8 +17,15 @@ ON_TRANSFORMERS = (
     "is gone, since pairs of method and classifier that are not defined are left out by themselves; add its methods to "
     "the other two lists, or compose the file again with `python -m ttame use NAME`"
 )
-GONE: dict[Place, str] = {("methods", "on_transformers"): ON_TRANSFORMERS}
-"""Keys of earlier versions, and what became of them."""
+RECIPE_SEED = (
+    "is gone, since all methods are trained with the same seeds; give them as methods.seeds, [1] say, or compose the "
+    "file again with `python -m ttame use NAME`"
+)
+GONE: dict[Place, str] = {
+    ("methods", "on_transformers"): ON_TRANSFORMERS,
+    ("attention", "*", "recipe", "seed"): RECIPE_SEED,
+}
+"""Keys of earlier versions, and what became of them; * is any name."""
 
 
 def explain(error: ValidationError, model: type[BaseModel], params: Any) -> Mistake:
@@ -45,8 +52,9 @@ def explain(error: ValidationError, model: type[BaseModel], params: Any) -> Mist
 
 def _unknown(location: Place, model: type[BaseModel]) -> Mistake:
     *parents, name = location
-    if location in GONE:
-        return Mistake(location, f"the key {name!r} {GONE[location]}", inside=True)
+    for gone, became in GONE.items():
+        if len(gone) == len(location) and all(one in ("*", other) for one, other in zip(gone, location, strict=True)):
+            return Mistake(location, f"the key {name!r} {became}", inside=True)
     inner = model if not parents else _model_of(_field(tuple(parents), model))
     known = list(inner.model_fields) if inner is not None else []
     expected = f"; expected one of {', '.join(known)}" if known else "; expected no key"

@@ -9,7 +9,7 @@ from typing import Literal
 from ttame.errors import suggestion
 from ttame.explainers.registry import EXPLAINERS, find, registered_name
 from ttame.measures.registry import MEASURES
-from ttame.params.attention import AttentionSettings
+from ttame.params.attention import SEED_IN_PATH, AttentionSettings
 from ttame.params.section import SPLITS
 from ttame.params.settings import Settings
 from ttame.params.written import Mistake, Place
@@ -72,8 +72,14 @@ def _check_training(settings: Settings, method: str, attention: AttentionSetting
         _known(backbone, settings.backbones, (*own, "by_backbone"), "one of backbones", related=[BACKBONES])
     for backbone in settings.backbones:
         _check_on_backbone(method, attention, backbone)
-    for backbone in attention.checkpoints:
+    for backbone, path in attention.checkpoints.items():
         _known(backbone, settings.backbones, (*own, "checkpoints"), "one of backbones", related=[BACKBONES])
+        if len(settings.methods.seeds) > 1 and SEED_IN_PATH not in path:
+            problem = (
+                f"{path!r} is one training, and methods.seeds asks for {len(settings.methods.seeds)}; put "
+                f"{SEED_IN_PATH} where its name has the seed, or ask for one"
+            )
+            raise Mistake((*own, "checkpoints", backbone), problem, related=[("methods", "seeds")])
 
 
 def _check_on_backbone(method: str, attention: AttentionSettings, backbone: str) -> None:

@@ -5,6 +5,7 @@ Importing this module costs no torch, so that the engines can validate before th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -16,7 +17,7 @@ from ttame.params.attention import AttentionSettings
 from ttame.params.data import DataSettings
 from ttame.params.evaluation import MetricSettings, ReportSettings, SanitySettings, SensitivitySettings
 from ttame.params.measures import MeasureSettings
-from ttame.params.section import Count, EachOnce, Name, Section, Text
+from ttame.params.section import Count, EachOnce, Name, Section, Seed, Text
 
 COMPARED = ("learned", "gradient", "perturbation", "integrated", "attention")
 """Kinds of methods that are compared when nothing else is said, beside three controls."""
@@ -60,10 +61,20 @@ class MethodSettings(Section):
         "METHOD-LABEL, with other settings under each name",
     )
 
+    seeds: Annotated[list[Seed], Field(min_length=1), EachOnce] = Field(
+        [1],
+        description="seeds that every trained method is trained with, one mechanism each: of the initial weights and "
+        "of the order and crops of the images; with several, tables show the mean and count chance in training",
+    )
+
     @property
     def all(self) -> list[str]:
         """Every method of the experiment, in the order of the tables."""
         return in_order([*self.training_free, *self.trained])
+
+    def seeds_of(self, method: str) -> Sequence[int | None]:
+        """Those that a method is trained with; None alone for one that needs no training."""
+        return self.seeds if method in self.trained else [None]
 
 
 class ExecutionSettings(Section):

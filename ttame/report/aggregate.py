@@ -10,6 +10,7 @@ import torch
 from ttame.metrics.average_drop import drop, gain, increase
 from ttame.metrics.road import ORDERS
 from ttame.params.evaluation import MetricSettings
+from ttame.store.seeds import SEED
 
 FRACTIONS = ("deletion", "insertion", "coherency", "complexity", "adcc", "pointing_game", "mass_inside")
 """Columns of the scores in [0, 1] that are taken as they are; not every data set and setting has all of them."""
@@ -19,13 +20,13 @@ def qualities(scores: pd.DataFrame, settings: MetricSettings) -> pd.DataFrame:
     """What every image adds to the numbers of one method, in percent.
 
     Args:
-        scores: one row per image, as the scores stage writes them.
+        scores: one row per image, as the scores stage writes them, or per seed and image.
         settings: the shares that were scored, in percent of the pixels.
 
     Returns:
-        A row per image, indexed by its name: ad_<share>, ic_<share> and ag_<share>; road_<order>_<share> and their mean
-        road_<order>; and, where the scores have them, deletion, insertion, coherency, complexity, adcc,
-        pointing_game, mass_inside.
+        A row per image, indexed by its name, or by seed and name: ad_<share>, ic_<share> and ag_<share>;
+        road_<order>_<share> and their mean road_<order>; and, where the scores have them, deletion, insertion,
+        coherency, complexity, adcc, pointing_game, mass_inside.
     """
     clean = torch.tensor(scores["probability"].to_numpy())
     numbers: dict[str, object] = {}
@@ -39,7 +40,8 @@ def qualities(scores: pd.DataFrame, settings: MetricSettings) -> pd.DataFrame:
         numbers[f"road_{order}"] = steps.mean(axis=1).to_numpy()
         numbers |= {str(name): steps[name].to_numpy() for name in steps}
     numbers |= {name: scores[name].to_numpy() for name in FRACTIONS if name in scores}
-    return 100.0 * pd.DataFrame(numbers, index=pd.Index(scores["name"])).astype(float)
+    index = pd.MultiIndex.from_frame(scores[[SEED, "name"]]) if SEED in scores else pd.Index(scores["name"])
+    return 100.0 * pd.DataFrame(numbers, index=index).astype(float)
 
 
 def summarise(scores: pd.DataFrame, settings: MetricSettings) -> dict[str, float]:
@@ -50,7 +52,7 @@ def summarise(scores: pd.DataFrame, settings: MetricSettings) -> dict[str, float
         class the training never saw, for a method whose training was counted (an imported one's was not), and
         untrained_is_cam, 1 where such a class keeps the map of CAM that the training started from.
     """
-    numbers: dict[str, float] = {"images": len(scores)}
+    numbers: dict[str, float] = {"images": int(scores["name"].nunique())}
     numbers |= {str(name): float(mean) for name, mean in qualities(scores, settings).mean().items()}
     numbers["forward_passes"] = float(scores["forward_passes"].mean())
     numbers["backward_passes"] = float(scores["backward_passes"].mean())
@@ -76,7 +78,7 @@ def seen_in_training(scores: Mapping[str, pd.DataFrame], trained: Sequence[str])
         table = scores[method]
         if not _counted(table):
             continue
-        names = set(table.loc[table["training_count"] > 0, "name"])
+        names = set(table["name"]) - set(table.loc[table["training_count"] == 0, "name"])  # of no seed
         seen = names if seen is None else seen & names
     everything = set(next(iter(scores.values()))["name"])
     if not seen or seen == everything:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ttame.report.statistics import Floats, holm, near_level, paired_p_values, sharper_p_values
+from ttame.report.seeds import Pair, chance_of, over_seeds
+from ttame.report.statistics import Chance, Floats, holm, near_level, paired_p_values, sharper_p_values
 
 Ends = NDArray[np.int64]
 
@@ -39,7 +40,8 @@ def compare(
 
     Args:
         families: what to compare.
-        values: of every method, a row per image and a column per number, as `qualities` gives them.
+        values: of every method, a row per image, or per seed and image, and a column per number, as `qualities` gives
+            them.
         resamples, seed: of the test; the same signs serve all families.
 
     Returns:
@@ -47,23 +49,20 @@ def compare(
         is near 5 %, more patterns are drawn (Besag, Clifford, Biometrika 1991); if even these cannot tell on which side
         it is, it is the upper end of its interval: nothing is called significant by the luck of the draw.
     """
-    columns = [
-        values[method][family.column] - values[family.opponent][family.column]
-        for family in families
-        for method in family.methods
-    ]
-    if not columns:
+    pairs = [Pair(family.column, method, family.opponent) for family in families for method in family.methods]
+    if not pairs:
         return [_table(family, np.empty(0), np.empty(0)) for family in families]
-    differences = np.column_stack(columns)
+    means = {method: over_seeds(table) for method, table in values.items()}
+    differences = np.column_stack([means[pair.first][pair.column] - means[pair.second][pair.column] for pair in pairs])
     ends = np.cumsum([len(family.methods) for family in families])[:-1]
-    means = np.split(differences.mean(axis=0), ends)
-    p_values = np.split(_decided(differences, ends, resamples, seed), ends)
-    return [_table(*found) for found in zip(families, means, p_values, strict=True)]
+    p_values = _decided(differences, ends, resamples, seed, chance_of(pairs, values))
+    split = (np.split(differences.mean(axis=0), ends), np.split(p_values, ends))
+    return [_table(*found) for found in zip(families, *split, strict=True)]
 
 
-def _decided(differences: Floats, ends: Ends, resamples: int, seed: int) -> Floats:
+def _decided(differences: Floats, ends: Ends, resamples: int, seed: int, chance: Chance | None) -> Floats:
     """(K,) p-values, corrected within the families that end at `ends`."""
-    raw = paired_p_values(differences, resamples, seed)
+    raw = paired_p_values(differences, resamples, seed, chance)
     patterns = np.full(len(raw), float(resamples))
     while True:
         corrected = np.concatenate([holm(family) for family in np.split(raw, ends)])
@@ -71,7 +70,8 @@ def _decided(differences: Floats, ends: Ends, resamples: int, seed: int) -> Floa
         coarse = near & (patterns == resamples)
         if not coarse.any():
             return np.where(near, upper, corrected)
-        raw[coarse], patterns[coarse] = sharper_p_values(differences[:, coarse], resamples, seed)
+        part = None if chance is None else chance.of(coarse)
+        raw[coarse], patterns[coarse] = sharper_p_values(differences[:, coarse], resamples, seed, part)
         patterns[coarse] = np.maximum(patterns[coarse], resamples + 1)  # these are done, if none more were allowed
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,7 @@ from ttame.explainers.registry import find, title
 from ttame.params.settings import Settings
 from ttame.report.markdown import MISSING, markdown_table
 from ttame.store.artifacts import reading, write_text
+from ttame.store.commands import command_of
 from ttame.store.paths import cost_file, results_file, training_speed_file
 from ttame.store.undefined import is_defined
 
@@ -30,7 +32,7 @@ def write_cost_tables(settings: Settings) -> tuple[list[str], list[list[str]]]:
         TTameError: when a measurement is missing or broken.
     """
     pairs = [(backbone, method) for backbone in settings.backbones for method in settings.methods.all]
-    rows = [_row(settings, *pair) for pair in pairs if is_defined(cost_file(settings, *pair))]
+    rows = [_row(settings, *pair) for pair in pairs if _is_defined(settings, *pair)]
     folder = results_file(settings).parent
     write_text(folder / "cost.csv", pd.DataFrame(rows).to_csv(index=False, float_format="%.4g"))
     headings = ["Backbone", "Method", "ms per map", "Peak memory, MB", "Training images/s", "Batch", "Device"]
@@ -52,24 +54,40 @@ def write_cost_tables(settings: Settings) -> tuple[list[str], list[list[str]]]:
     return headings, cells
 
 
+def _is_defined(settings: Settings, backbone: str, method: str) -> bool:
+    return is_defined(cost_file(settings, backbone, method, settings.methods.seeds_of(method)[0]))
+
+
 def _row(settings: Settings, backbone: str, method: str) -> dict[str, Any]:
-    path = cost_file(settings, backbone, method)
+    """Medians over the seeds; the rest is as measured with the first."""
+    rows = [_row_of_seed(settings, backbone, method, seed) for seed in settings.methods.seeds_of(method)]
+    speeds = [speed for row in rows if (speed := row["training_images_per_second"]) is not None]
+    return rows[0] | {
+        "seconds_per_image": statistics.median(row["seconds_per_image"] for row in rows),
+        "training_images_per_second": statistics.median(speeds) if speeds else None,
+    }
+
+
+def _row_of_seed(settings: Settings, backbone: str, method: str, seed: int | None) -> dict[str, Any]:
+    path = cost_file(settings, backbone, method, seed)
     try:
         with reading(path):
             row: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         float(row["seconds_per_image"]), float(row["peak_memory_bytes"])
         str(row["batch_size"]), str(row["device"])
     except (FileNotFoundError, KeyError, TypeError, ValueError):
-        raise TTameError(f"{path}: no such measurement; run `python -m ttame maps {backbone} {method}` first") from None
+        raise TTameError(
+            f"{path}: no such measurement; run `python -m {command_of('maps', backbone, method, seed)}` first"
+        ) from None
     row["training_images_per_second"] = None
-    speed = training_speed_file(settings, backbone, method)
+    speed = training_speed_file(settings, backbone, method, seed)
     if find(method).needs_training and speed.exists():
         try:
             with reading(speed):
                 speeds = pd.read_csv(speed)["images_per_second"].astype(float)
         except (KeyError, ValueError):
             raise TTameError(
-                f"{speed}: not a measurement; run `python -m ttame train {backbone} {method}` again"
+                f"{speed}: not a measurement; run `python -m {command_of('train', backbone, method, seed)}` again"
             ) from None
         if speeds.notna().any():  # an imported mechanism was trained elsewhere
             row["training_images_per_second"] = float(speeds.median())

@@ -15,6 +15,7 @@ from ttame.report.aggregate import comparison, qualities, seen_in_training
 from ttame.report.columns import quality_columns, road_columns
 from ttame.report.comparisons import Family, compare
 from ttame.report.marks import Mark, mark_cells, rank_methods
+from ttame.report.seeds import chance_of_one, of_seeds, over_seeds
 from ttame.report.statistics import bootstrap_intervals
 
 
@@ -23,13 +24,15 @@ class Evaluation:
     """The methods of one backbone on the same images.
 
     Attributes:
-        scores: of every method, one row per image, as the scores stage writes them.
+        scores: of every method, one row per image, as the scores stage writes them; of several seeds one after the
+            other, with a column `seed`.
         metrics: what was scored.
         report: the method to compare with, and the resamples.
         statistics: by method and column of `qualities`: mean; low and high end of its 95 % interval; difference to the
             reference and its corrected p_value, NaN where there is none; mark, empty where there is none. Those of
             `evaluate`, or as they were written.
-        measured: by measure and method, a row per unit and a column per number, as tables show it.
+        measured: by measure and method, a row per unit, or per seed and unit, and a column per number, as tables show
+            it.
     """
 
     scores: Mapping[str, pd.DataFrame]
@@ -41,7 +44,7 @@ class Evaluation:
     @property
     def images(self) -> int:
         """How many images there are."""
-        return len(next(iter(self.scores.values())))
+        return int(next(iter(self.scores.values()))["name"].nunique())
 
     @cached_property
     def means(self) -> pd.DataFrame:
@@ -53,8 +56,19 @@ class Evaluation:
 
     @cached_property
     def values(self) -> list[Mapping[str, pd.DataFrame]]:
-        """For every kind of unit, images and those of the measures, of every method a row per unit."""
+        """For every kind of unit, images and those of the measures, of every method a row per unit and seed."""
         return _values(self.scores, self.metrics, self.measured)
+
+    @cached_property
+    def several_seeds(self) -> dict[str, pd.DataFrame]:
+        """Of every method that was trained with several seeds, a row per seed and a column per number."""
+        found: dict[str, list[pd.DataFrame]] = {}
+        for values in self.values:
+            for method, table in values.items():
+                means = of_seeds(table)
+                if means is not None:
+                    found.setdefault(method, []).append(means)
+        return {method: pd.concat(tables, axis=1) for method, tables in found.items()}
 
     @cached_property
     def intervals(self) -> dict[str, pd.DataFrame]:
@@ -133,6 +147,13 @@ def _against(reference: str, values: Mapping[str, pd.DataFrame]) -> Sequence[Fam
 
 
 def _means_and_intervals(values: Mapping[str, pd.DataFrame], report: ReportSettings) -> pd.DataFrame:
-    joined = pd.concat(values, axis=1, names=["method", "column"])
+    means = {method: over_seeds(table) for method, table in values.items()}
+    joined = pd.concat(means, axis=1, names=["method", "column"])
     ends = bootstrap_intervals(joined.to_numpy(), report.resamples, report.seed)
-    return pd.DataFrame({"mean": joined.mean(), "low": ends[:, 0], "high": ends[:, 1]})
+    found = pd.DataFrame({"mean": joined.mean(), "low": ends[:, 0], "high": ends[:, 1]})
+    for method, table in values.items():
+        chance = chance_of_one(table)
+        if chance is not None:
+            of_method = bootstrap_intervals(means[method].to_numpy(), report.resamples, report.seed, chance)
+            found.loc[[(method, column) for column in table], ["low", "high"]] = of_method
+    return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ttame.params.settings import MethodSettings
+
 LEGEND = """\
 AD, average drop (lower is better), and IC, increase in confidence (higher is better), in percent, when only the most
 salient share of the image, {shares} %, is kept; AG, average gain (higher is better): how much of what was missing to a
@@ -19,10 +21,13 @@ SEEN = """\
 A trained mechanism has no trained map for a class that was never a model truth in its training: that is the share
 *Untrained %* above. The same comparison on the images whose class was seen, for every method:
 """
-INTERVALS = "95 % intervals, bootstrap over images:\n"
+INTERVALS = "95 % intervals, bootstrap over {drawn}:\n"
 DIFFERENCES = """\
 Difference to {reference} on the same images; * is significant at 5 % (paired permutation test, Holm's correction over
 the methods):
+"""
+SEEDS = """\
+Chance in training: the means of every seed.
 """
 BOLD = "Best in bold, second best underlined."
 MEASURES_CHECKED = """\
@@ -35,3 +40,14 @@ SANITY = """\
 Sanity check: rank correlation of the map with the map after so many layers, counted from the output, were randomised,
 mean over {images} images. A method that explains what the classifier learned ends near 0:
 """
+
+
+def drawn(methods: MethodSettings) -> str:
+    """What intervals and tests draw, as a part of a sentence: with one seed they say nothing of another training."""
+    if not methods.trained:
+        return "images or grids"
+    if len(methods.seeds) == 1:
+        return (
+            f"images or grids, of mechanisms trained with one seed ({methods.seeds[0]}), so without chance in training"
+        )
+    return f"images or grids and over the {len(methods.seeds)} seeds of every trained method"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
@@ -67,6 +68,17 @@ def differences_table(against: Mapping[str, pd.DataFrame], columns: Sequence[Col
 
     rows = [[title(method), *(cell(table, column) for column in present)] for method, table in against.items()]
     return markdown_table(["Method", *(column.heading for column in present)], rows)
+
+
+def seeds_table(several: Mapping[str, pd.DataFrame], columns: Sequence[Column]) -> str:
+    """A row per method and seed; `several` has of every method a row per seed."""
+    present = [column for column in columns if any(column.key in table for table in several.values())]
+    rows = [
+        [title(method), str(seed), *(number(row.get(column.key, np.nan), column) for column in present)]
+        for method, table in several.items()
+        for seed, row in table.iterrows()
+    ]
+    return markdown_table(["Method", "Seed", *(column.heading for column in present)], rows)
 
 
 def shown(comparison: pd.DataFrame, columns: Sequence[Column]) -> list[Column]:

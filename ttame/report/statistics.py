@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +19,40 @@ MOST_SIGNS = 2**28
 """What is drawn at most where a p-value is near the level: so many patterns, of so many signs together."""
 
 
-def bootstrap_intervals(values: Floats, resamples: int, seed: int) -> Floats:
+@dataclass(frozen=True)
+class Chance:
+    """How far another training could have moved K numbers, as M trained methods with several seeds show it.
+
+    A few seeds drawn with replacement would show too little of it: of two, half of the draws have no spread. So what a
+    method's seeds add is drawn from Student's t around its mean, scaled by the standard error over its seeds (the
+    fiducial distribution of Fisher, Annals of Eugenics 1935, that the Behrens-Fisher test adds up).
+
+    Attributes:
+        degrees: (M,) degrees of freedom, the number of seeds less one.
+        scales: (M, K) standard error of a method's mean over its seeds; 0 where a number is not of this method.
+    """
+
+    degrees: NDArray[np.int64]
+    scales: Floats
+
+    def draw(self, random: np.random.Generator, draws: int) -> Floats:
+        """(draws, K)."""
+        return random.standard_t(self.degrees, size=(draws, len(self.degrees))) @ self.scales
+
+    def of(self, columns: NDArray[np.bool_]) -> Chance:
+        """That of some of the numbers."""
+        return Chance(self.degrees, self.scales[:, columns])
+
+
+def bootstrap_intervals(values: Floats, resamples: int, seed: int, chance: Chance | None = None) -> Floats:
     """95 % percentile intervals of means (Efron, Tibshirani, An introduction to the bootstrap, 1993, chapter 13).
 
     Args:
-        values: (N, K), K numbers of each of N images; images are drawn with replacement, all K numbers together.
+        values: (N, K), K numbers of each of N images, of a trained method the means over its seeds; images are drawn
+            with replacement, all K numbers together.
         resamples: how many draws.
         seed: of the draws.
+        chance: of training, drawn beside the images; by default there is none.
 
     Returns:
         (K, 2) lower and upper ends; NaN when there is only one image, of which nothing can be said.
@@ -37,10 +65,13 @@ def bootstrap_intervals(values: Floats, resamples: int, seed: int) -> Floats:
         random.multinomial(count, np.full(count, 1 / count), size=block) @ values / count
         for block in _blocks(resamples, count)
     ]
-    return np.quantile(np.concatenate(means), [LEVEL / 2, 1 - LEVEL / 2], axis=0).T
+    drawn = np.concatenate(means)
+    if chance is not None:
+        drawn = drawn + chance.draw(_of_training(seed), resamples)
+    return np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2], axis=0).T
 
 
-def paired_p_values(differences: Floats, resamples: int, seed: int) -> Floats:
+def paired_p_values(differences: Floats, resamples: int, seed: int, chance: Chance | None = None) -> Floats:
     """Two-sided permutation test of a mean difference of zero: the sign of every image's difference is as likely
     reversed (Fisher; Good, Permutation tests, 2000, section 3.1).
 
@@ -48,6 +79,7 @@ def paired_p_values(differences: Floats, resamples: int, seed: int) -> Floats:
         differences: (N, K), paired differences of K numbers on N images.
         resamples: random sign patterns, each used for all K.
         seed: of the patterns.
+        chance: of training, drawn with every pattern: a difference that another seed may undo is none.
 
     Returns:
         (K,) in (0, 1]; the observed pattern counts as one, so the smallest is 1 / (resamples + 1). NaN for one image.
@@ -59,8 +91,12 @@ def paired_p_values(differences: Floats, resamples: int, seed: int) -> Floats:
     # Sums of the same differences in another order may differ in the last bit, and must count as equal.
     reach = observed * (1 - 1e-12) - 1e-12
     at_least = np.zeros(differences.shape[1])
+    training = _of_training(seed)
     for signs in _sign_patterns(count, resamples, seed):
-        at_least += (np.abs(signs @ differences) >= reach).sum(axis=0)
+        sums = signs @ differences
+        if chance is not None:
+            sums = sums + count * chance.draw(training, len(signs))
+        at_least += (np.abs(sums) >= reach).sum(axis=0)
     return (at_least + 1) / (resamples + 1)
 
 
@@ -92,7 +128,9 @@ def near_level(corrected: Floats, p_values: Floats, patterns: Floats) -> tuple[N
     return np.abs(corrected - LEVEL) < reach, np.minimum(corrected + reach, 1.0)
 
 
-def sharper_p_values(differences: Floats, resamples: int, seed: int) -> tuple[Floats, float]:
+def sharper_p_values(
+    differences: Floats, resamples: int, seed: int, chance: Chance | None = None
+) -> tuple[Floats, float]:
     """`paired_p_values` of all patterns where they are few enough, else of the same draws and as many more as allowed.
 
     Returns:
@@ -100,11 +138,16 @@ def sharper_p_values(differences: Floats, resamples: int, seed: int) -> tuple[Fl
     """
     count = len(differences)
     most = max(resamples, min(MOST_PATTERNS, MOST_SIGNS // count))
-    if 2**count > most:
-        return paired_p_values(differences, most, seed), most
+    if 2**count > most or chance is not None:
+        return paired_p_values(differences, most, seed, chance), most
     observed = np.abs(differences.sum(axis=0))
     signs = 1.0 - 2.0 * (np.arange(2**count)[:, None] >> np.arange(count) & 1)
     return (np.abs(signs @ differences) >= observed * (1 - 1e-12) - 1e-12).mean(axis=0), np.inf
+
+
+def _of_training(seed: int) -> np.random.Generator:
+    """Draws beside those of the images, which are the same with and without them."""
+    return np.random.default_rng([seed, 1])
 
 
 def _sign_patterns(count: int, resamples: int, seed: int) -> Iterator[Floats]:

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import torch
 
 from ttame.data.contents import open_checked
 from ttame.data.transforms import center_crop, resize_shorter_side
-from ttame.errors import TTameError
+from ttame.errors import NotDefined, TTameError
 from ttame.explainers.registry import title
 from ttame.metrics.masking import saliency_map
 from ttame.params.settings import Settings
 from ttame.report.pictures import class_name, draw_grid, overlay
-from ttame.store.maps_file import read_maps
-from ttame.store.origin import origin_of_maps, refuse_other_origin
-from ttame.store.paths import contents_file, figure_file, maps_file
-from ttame.store.undefined import is_defined
+from ttame.store.origin import read_checked_maps
+from ttame.store.paths import contents_file, figure_file
 
 IMAGES = 8
 
 
 def run(settings: Settings, backbone_name: str) -> None:
-    """Write the PNG: a column per image spread evenly over the list, a row per method."""
+    """Write the PNG: a column per image spread evenly over the list, a row per method; of a trained
+    method the maps of the first seed."""
     source = open_checked(settings.data, "evaluation", contents_file(settings, "evaluation"))
-    files = {method: maps_file(settings, backbone_name, method) for method in settings.methods.all}
-    maps = {method: read_maps(path) for method, path in files.items() if not path.exists() or is_defined(path)}
+    maps = {}
+    for method in settings.methods.all:
+        with suppress(NotDefined):
+            first_seed = settings.methods.seeds_of(method)[0]
+            maps[method] = read_checked_maps(settings, backbone_name, method, first_seed)
     if not maps:
         raise TTameError(f"methods: none of them is defined on {backbone_name}; add one that is")
-    for method, found in maps.items():
-        again = f"ttame maps {backbone_name} {method}"
-        refuse_other_origin(files[method], found.origin, origin_of_maps(settings, backbone_name, method), again)
     first = next(iter(maps.values()))
     names, preprocessing = first.names, first.preprocessing
     chosen = sorted(set(np.linspace(0, len(names) - 1, min(IMAGES, len(names))).round().astype(int).tolist()))

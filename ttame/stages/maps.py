@@ -20,13 +20,14 @@ from ttame.stages.evaluation_images import EvaluationBatch
 from ttame.stages.method import Method
 from ttame.stages.subject import Subject
 from ttame.store.artifacts import write_text
+from ttame.store.commands import command_of
 from ttame.store.maps_file import Maps, write_maps
 from ttame.store.origin import origin_of_maps
 from ttame.store.paths import cost_file, maps_file
 from ttame.store.scratch import Scratch
 
 
-def run(settings: Settings, backbone_name: str, method: str) -> None:
+def run(settings: Settings, backbone_name: str, method: str, seed: int | None) -> None:
     """Write the maps of the evaluation list and their cost.
 
     Finished batches survive a kill; the next run goes on after them.
@@ -35,15 +36,16 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
         NotDefined: when the method is not defined on this classifier.
     """
     subject = Subject(settings, backbone_name)
-    backbone, explainer = subject.backbone, Method(subject, method).explainer
-    origin = origin_of_maps(settings, backbone_name, method)
-    target = maps_file(settings, backbone_name, method)
+    backbone, explainer = subject.backbone, Method(subject, method, seed).explainer
+    origin = origin_of_maps(settings, backbone_name, method, seed)
+    target = maps_file(settings, backbone_name, method, seed)
     scratch = Scratch(target, subject.identity(origin))
     with_masked = settings.metrics.coherency
-    title = f"maps {backbone_name} {method}"
+    title = command_of("maps", backbone_name, method, seed)
     pieces = subject.images.finish(scratch, title, lambda batch: _explain(explainer, backbone, batch, with_masked))
     _write(target, subject.images.names, pieces, backbone, origin)
-    _write_cost(settings, backbone_name, method, pieces, subject.device)
+    cost = {"backbone": backbone_name, "method": method} | _cost(settings, pieces, subject.device)
+    write_text(cost_file(settings, backbone_name, method, seed), json.dumps(cost, indent=2) + "\n")
     scratch.clear()
 
 
@@ -104,16 +106,11 @@ def _joined(pieces: Sequence[Mapping[str, Tensor]], name: str) -> Tensor | None:
     return torch.cat([piece[name] for piece in pieces]) if name in pieces[0] else None
 
 
-def _write_cost(
-    settings: Settings, backbone: str, method: str, pieces: Sequence[Mapping[str, Tensor]], device: torch.device
-) -> None:
+def _cost(settings: Settings, pieces: Sequence[Mapping[str, Tensor]], device: torch.device) -> dict[str, object]:
     """Seconds and memory are measurements, not results: a file of their own keeps the maps the same bytes."""
-    cost = {
-        "backbone": backbone,
-        "method": method,
+    return {
         "seconds_per_image": statistics.median(piece["seconds_per_image"].item() for piece in pieces),
         "peak_memory_bytes": peak_memory_bytes(device),
         "batch_size": settings.execution.batch_size,
         "device": device_name(device),
     }
-    write_text(cost_file(settings, backbone, method), json.dumps(cost, indent=2) + "\n")

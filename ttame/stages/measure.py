@@ -15,7 +15,7 @@ from ttame.store.scores_file import write_scores
 from ttame.store.scratch import Scratch
 
 
-def run(settings: Settings, backbone: str, method: str, measure: str) -> None:
+def run(settings: Settings, backbone: str, method: str, measure: str, seed: int | None) -> None:
     """Write a Parquet file with a row per image, or per grid: its name, and the columns of the measure.
 
     Raises:
@@ -25,11 +25,11 @@ def run(settings: Settings, backbone: str, method: str, measure: str) -> None:
     basis = read_basis(path, again)
     refuse_other_origin(path, basis.origin, origin_of_basis(settings, backbone, measure), again)
     subject = Subject(settings, backbone)
-    target = measure_file(settings, backbone, method, measure)
-    origin = origin_of_measure(settings, backbone, method, measure)
+    target = measure_file(settings, backbone, method, seed, measure)
+    origin = origin_of_measure(settings, backbone, method, seed, measure)
     identity = subject.identity(origin)
     made = make_measure(measure, settings)
-    maps = made.maps(subject, Method(subject, method), basis, Scratch(target / "maps", identity))
+    maps = made.maps(subject, Method(subject, method, seed), basis, Scratch(target / "maps", identity))
     found = made.judge(subject, made.normalise(maps), basis, Scratch(target / "judged", identity))
     table = pd.DataFrame({"name": list(basis.units)} | {name: values.double() for name, values in found.items()})
     write_scores(target, table, origin)

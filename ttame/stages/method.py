@@ -12,17 +12,18 @@ from ttame.explainers.explainer import Explainer, make_explainer
 from ttame.explainers.registry import find
 from ttame.params.auxiliary import auxiliary_of
 from ttame.stages.subject import Subject
-from ttame.store.maps_file import Maps, read_maps
-from ttame.store.origin import origin_of_maps, refuse_other_origin
-from ttame.store.paths import checkpoint_file, maps_file
+from ttame.store.maps_file import Maps
+from ttame.store.origin import read_checked_maps
+from ttame.store.paths import checkpoint_file
 
 
 class Method:
-    """One method of an experiment; what is not asked for is not loaded."""
+    """One method of an experiment, with a seed if it is trained; what is not asked for is not loaded."""
 
-    def __init__(self, subject: Subject, name: str) -> None:
+    def __init__(self, subject: Subject, name: str, seed: int | None) -> None:
         self.subject = subject
         self.name = name
+        self.seed = seed
 
     @cached_property
     def explainer(self) -> Explainer:
@@ -33,7 +34,9 @@ class Method:
             TTameError: when its mechanism is missing.
         """
         settings, backbone = self.subject.settings, self.subject.name
-        checkpoint = checkpoint_file(settings, backbone, self.name) if find(self.name).needs_training else None
+        checkpoint = None
+        if find(self.name).needs_training:
+            checkpoint = checkpoint_file(settings, backbone, self.name, self.seed)
         auxiliary = auxiliary_of(settings, backbone, self.name)
         return make_explainer(self.name, self.subject.backbone, settings.options(self.name), checkpoint, auxiliary)
 
@@ -48,9 +51,4 @@ class Method:
             NotDefined: when the method is not defined on this classifier.
             TTameError: when they are missing, or were made of something else.
         """
-        settings, backbone = self.subject.settings, self.subject.name
-        path = maps_file(settings, backbone, self.name)
-        found = read_maps(path)
-        origin = origin_of_maps(settings, backbone, self.name)
-        refuse_other_origin(path, found.origin, origin, f"ttame maps {backbone} {self.name}")
-        return found
+        return read_checked_maps(self.subject.settings, self.subject.name, self.name, self.seed)

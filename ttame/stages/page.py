@@ -8,11 +8,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jinja2
-import pandas as pd
 import yaml
 from matplotlib import colormaps
 from PIL import Image
@@ -26,6 +24,7 @@ from ttame.errors import TTameError
 from ttame.explainers.registry import find, title
 from ttame.params.composition import whole
 from ttame.params.settings import Settings
+from ttame.report import legends
 from ttame.report.aggregate import qualities
 from ttame.report.columns import comparison_columns, quality_columns, sanity_columns
 from ttame.report.cost_table import write_cost_tables
@@ -34,18 +33,25 @@ from ttame.report.markdown import number, shown
 from ttame.report.measure_tables import HEADINGS, cells, recommendation
 from ttame.report.page.charts import COLOURS
 from ttame.report.page.gallery import agreement, gallery_of, spread
-from ttame.report.page.sections import agreement_chart, cost_chart, curve_charts, table_row, training_chart
+from ttame.report.page.sections import (
+    agreement_chart,
+    cost_chart,
+    curve_charts,
+    spread_row,
+    table_row,
+    training_chart,
+)
 from ttame.report.page.verdict import verdict
 from ttame.report.pictures import COLOUR_MAP, class_name
 from ttame.store.artifacts import reading, write_text
 from ttame.store.checks_file import read_checks
+from ttame.store.history_file import read_history
 from ttame.store.maps_file import read_maps
 from ttame.store.measures_file import read_measures
 from ttame.store.paths import (
     checks_file,
     contents_file,
     cost_file,
-    history_file,
     list_file,
     maps_file,
     measured_file,
@@ -70,6 +76,7 @@ def run(settings: Settings) -> None:
     text = environment.get_template("page.html.jinja").render(
         settings=settings,
         images=len(names),
+        chance=legends.drawn(settings.methods),
         methods=[(method, title(method), find(method).kind) for method in settings.methods.all],
         colours=COLOURS,
         check_headings=HEADINGS,
@@ -114,12 +121,9 @@ def _evaluation(settings: Settings, backbone: str, names: list[str]) -> Evaluati
 
 
 def _section(settings: Settings, name: str, evaluation: Evaluation) -> dict[str, Any]:
-    histories = {
-        method: _history(path, name, method)
-        for method in settings.methods.trained
-        if method in evaluation.scores and (path := history_file(settings, name, method)).exists()
-    }
-    # An imported mechanism has no epochs to show.
+    trained = [method for method in settings.methods.trained if method in evaluation.scores]
+    histories = {method: read_history(settings, name, method) for method in trained}
+    # An imported mechanism has no epochs to show, nor has one whose history was not copied here.
     histories = {method: history for method, history in histories.items() if len(history)}
     columns = shown(evaluation.means, comparison_columns(settings.metrics))
     sanity, depths = read_sanity(settings, name), sanity_columns(settings.sanity)
@@ -131,6 +135,8 @@ def _section(settings: Settings, name: str, evaluation: Evaluation) -> dict[str,
         "recommendation": recommendation(name, checks, measures),
         "measures": [{"heading": column.heading, "cells": cells(checks, column)} for column in measures],
         "agreement": agreement_chart(name, evaluation),
+        "spread": [spread_row(evaluation, method, measures) for method in evaluation.several_seeds],
+        "spread_columns": measures,
         "columns": columns,
         "rows": [table_row(evaluation, method, columns) for method in evaluation.scores],
         "depths": depths,
@@ -143,22 +149,9 @@ def _section(settings: Settings, name: str, evaluation: Evaluation) -> dict[str,
     }
 
 
-def _history(path: Path, backbone: str, method: str) -> pd.DataFrame:
-    try:
-        with reading(path):
-            history = pd.read_csv(path)
-        history[["epoch", "validation_masked_accuracy"]].astype(float)
-    except (KeyError, ValueError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise TTameError(
-            f"{path}: not the history of a training ({reason}); run `python -m ttame train {backbone} {method}` again"
-        ) from None
-    return history
-
-
 def _milliseconds(settings: Settings, backbone: str, method: str) -> float | None:
-    """Per map, as measured; None for a control, and where nothing was measured."""
-    path = cost_file(settings, backbone, method)
+    """Per map, as measured with the first seed; None for a control, and where nothing was measured."""
+    path = cost_file(settings, backbone, method, settings.methods.seeds_of(method)[0])
     if find(method).kind == "control" or not path.exists():
         return None
     with reading(path):
@@ -166,7 +159,8 @@ def _milliseconds(settings: Settings, backbone: str, method: str) -> float | Non
 
 
 def _gallery(settings: Settings, name: str, evaluation: Evaluation) -> dict[str, Any]:
-    found = {method: read_maps(maps_file(settings, name, method)) for method in evaluation.scores}
+    runs = {method: settings.methods.seeds_of(method)[0] for method in evaluation.scores}
+    found = {method: read_maps(maps_file(settings, name, method, seed)) for method, seed in runs.items()}
     maps = {method: of.maps for method, of in found.items()}
     first = next(iter(found.values()))
     source = open_checked(settings.data, "evaluation", contents_file(settings, "evaluation"))

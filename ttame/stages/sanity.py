@@ -20,12 +20,13 @@ from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages
 from ttame.stages.method import Method
 from ttame.stages.subject import Subject
 from ttame.store.artifacts import write_text
+from ttame.store.commands import command_of
 from ttame.store.origin import origin_of_sanity
 from ttame.store.paths import sanity_file
 from ttame.store.scratch import Scratch
 
 
-def run(settings: Settings, backbone_name: str, method: str) -> None:
+def run(settings: Settings, backbone_name: str, method: str, seed: int | None) -> None:
     """Write a CSV with a row per image: name, and for every depth the rank correlation of the map with the map after
     that share of the layers, counted from the output, was randomised. The class stays the model truth
     of the untouched classifier, and a trained mechanism stays as it is. So does the auxiliary classifier of P-TAME:
@@ -33,12 +34,12 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
     the same in every row, is the digest of what made the table.
     """
     subject = Subject(settings, backbone_name)
-    explainer = Method(subject, method).explainer
+    explainer = Method(subject, method, seed).explainer
     images = EvaluationImages(settings, subject.backbone, subject.device, at_most=settings.sanity.images)
-    target = sanity_file(settings, backbone_name, method)
-    origin = origin_of_sanity(settings, backbone_name, method)
+    target = sanity_file(settings, backbone_name, method, seed)
+    origin = origin_of_sanity(settings, backbone_name, method, seed)
     scratch = Scratch(target, subject.identity(origin))
-    title = f"sanity {backbone_name} {method}"
+    title = command_of("sanity", backbone_name, method, seed)
     work = partial(correlations, explainer, subject.backbone, settings=settings.sanity)
     pieces = images.finish(scratch, title, work)
     table = pd.DataFrame({"name": images.names})

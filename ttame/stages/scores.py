@@ -22,8 +22,9 @@ from ttame.params.evaluation import CurveSettings, MetricSettings, RoadSettings
 from ttame.params.settings import Settings
 from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages
 from ttame.stages.subject import Subject
-from ttame.store.maps_file import Maps, read_maps
-from ttame.store.origin import origin_of_maps, origin_of_scores, refuse_other_origin
+from ttame.store.commands import command_of
+from ttame.store.maps_file import Maps
+from ttame.store.origin import origin_of_scores, read_checked_maps
 from ttame.store.paths import maps_file, scores_file
 from ttame.store.scores_file import write_scores
 from ttame.store.scratch import Scratch
@@ -31,7 +32,7 @@ from ttame.store.scratch import Scratch
 CURVES = ("insertion", "deletion")
 
 
-def run(settings: Settings, backbone_name: str, method: str) -> None:
+def run(settings: Settings, backbone_name: str, method: str, seed: int | None) -> None:
     """Write the Parquet file. Columns:
 
     name, target, training_count (missing for a method without training), forward_passes, backward_passes,
@@ -44,15 +45,12 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
     Raises:
         NotDefined: when the maps file says that the method is not defined on this classifier.
     """
-    source = maps_file(settings, backbone_name, method)
-    maps = read_maps(source)
-    again = f"ttame maps {backbone_name} {method}"
-    refuse_other_origin(source, maps.origin, origin_of_maps(settings, backbone_name, method), again)
+    maps = read_checked_maps(settings, backbone_name, method, seed)  # of a pair that is not defined, before any device
     subject = Subject(settings, backbone_name)
     backbone, images, device = subject.backbone, subject.images, subject.device
-    _refuse_other_images(source, maps, images)
-    target = scores_file(settings, backbone_name, method)
-    origin = origin_of_scores(settings, backbone_name, method)
+    _refuse_other_images(maps_file(settings, backbone_name, method, seed), maps, images)
+    target = scores_file(settings, backbone_name, method, seed)
+    origin = origin_of_scores(settings, backbone_name, method, seed)
     scratch = Scratch(target, subject.identity(origin))
     starts = np.cumsum([0, *images.sizes()])
 
@@ -61,7 +59,7 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
         rows = slice(starts[batch.number], starts[batch.number + 1])
         return score_batch(backbone, batch, maps.of(rows, device), settings.metrics)
 
-    pieces = images.finish(scratch, f"scores {backbone_name} {method}", score)
+    pieces = images.finish(scratch, command_of("scores", backbone_name, method, seed), score)
     write_scores(target, _table(maps, pieces, settings.metrics), origin)
     scratch.clear()
 

@@ -45,7 +45,7 @@ def run(settings: Settings, backbone: str) -> None:
     """Write a CSV with a row per method, percent of noise and column of the measures: the mean over a few images.
 
     Every measure is asked about the methods that it calls the best, all columns of the scores together: a method that
-    it puts at chance has no way to fall.
+    it puts at chance has no way to fall. Of a trained method, the maps of its first seed are mixed.
     """
     subject = Subject(settings, backbone)
     target, origin = sensitivity_file(settings, backbone), origin_of_sensitivity(settings, backbone)
@@ -55,7 +55,7 @@ def run(settings: Settings, backbone: str) -> None:
 
     @lru_cache(1)
     def ask(measure: str, name: str) -> AtNoise:
-        method = Method(subject, name)
+        method = Method(subject, name, settings.methods.seeds_of(name)[0])
         if measure == SCORES:
             return _ask_scores(method)
         return _ask_measure(measure, method, lambda part: Scratch(target / f"{measure}-{name}-{part}", identity))

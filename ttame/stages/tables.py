@@ -20,9 +20,10 @@ from ttame.report.columns import (
     sanity_columns,
 )
 from ttame.report.evaluation import Evaluation, evaluate
-from ttame.report.markdown import differences_table, intervals_table, methods_table
+from ttame.report.markdown import differences_table, intervals_table, methods_table, seeds_table
 from ttame.report.measure_checks import agreement, check_measures
 from ttame.report.measure_tables import checks_table, recommendation
+from ttame.report.seeds import over_seeds
 from ttame.store.artifacts import write_folder, write_text
 from ttame.store.basis_file import read_note
 from ttame.store.checks_file import write_agreement, write_checks
@@ -37,13 +38,14 @@ from ttame.store.paths import (
     statistics_file,
 )
 from ttame.store.scores_file import read_sanity, read_scores
+from ttame.store.seeds import SEED
 from ttame.store.sensitivity_file import read_sensitivity
 from ttame.store.statistics_file import EVERYTHING, write_statistics
 from ttame.store.undefined import reason_of
 
 
 def run(settings: Settings) -> None:
-    """Write `results.md`, `results.csv`, `statistics.csv`, `measures.csv`, `agreement.csv`, `sanity.csv`,
+    """Write `results.md`, `results.csv`, `seeds.csv`, `statistics.csv`, `measures.csv`, `agreement.csv`, `sanity.csv`,
     `comparison.tex`, `road.tex`, `sanity.tex`, and in `metrics` a file for every pair.
 
     A method without scores is named and left out.
@@ -81,6 +83,7 @@ def run(settings: Settings) -> None:
             statistics.append(_rows(backbone, subset, part.statistics.reset_index()))
     folder = results_file(settings).parent
     write_text(folder / "results.csv", pd.concat(means).to_csv(index=False, float_format="%.6g"))
+    write_text(folder / "seeds.csv", _of_seeds(evaluations).to_csv(index=False, float_format="%.6g"))
     write_statistics(statistics_file(settings), pd.concat(statistics))
     rows = [table.rename_axis("method").reset_index() for table in sanity.values()]
     rows = [_with_backbone(*pair) for pair in zip(sanity, rows, strict=True)]
@@ -101,7 +104,7 @@ def _section(settings: Settings, backbone: str, evaluation: Evaluation, missing:
         *_units(settings, backbone, evaluation),
         *_left_out(settings, backbone, evaluation, missing),
         f"![Maps of every method on {backbone}](../figures/{backbone}.png)\n",
-        legends.INTERVALS,
+        legends.INTERVALS.format(drawn=legends.drawn(settings.methods)),
         intervals_table(evaluation.means, evaluation.intervals, quality_columns(metrics)),
     ]
     if evaluation.against_reference:
@@ -109,6 +112,8 @@ def _section(settings: Settings, backbone: str, evaluation: Evaluation, missing:
             legends.DIFFERENCES.format(reference=title(reference)),
             differences_table(evaluation.against_reference, quality_columns(metrics)),
         ]
+    if evaluation.several_seeds:
+        sections += [legends.SEEDS, seeds_table(evaluation.several_seeds, quality_columns(metrics))]
     sections += [
         "ROAD by share of removed pixels:\n",
         methods_table(evaluation.means, road_columns(metrics), evaluation.marks),
@@ -124,7 +129,7 @@ def _units(settings: Settings, backbone: str, evaluation: Evaluation) -> list[st
     for measure in settings.measures.taken:
         entry, tables = MEASURES[measure], evaluation.measured.get(measure)
         if tables:
-            count = len(next(iter(tables.values())))
+            count = len(over_seeds(next(iter(tables.values()))))
             basis = basis_file(settings, backbone, measure)
             note = read_note(basis) if basis.exists() else ""  # of measures that were copied here without it
             said = f"{entry.title}: {count} {entry.unit}{'' if count == 1 else 's'}"
@@ -174,6 +179,18 @@ def _write_metrics(settings: Settings, evaluations: dict[str, Evaluation]) -> No
             numbers = row.dropna().to_dict()
             texts[metrics_file(settings, backbone, str(method))] = json.dumps(numbers, indent=2) + "\n"
     write_folder(results_file(settings).with_name("metrics"), texts)
+
+
+def _of_seeds(evaluations: dict[str, Evaluation]) -> pd.DataFrame:
+    """A row per backbone, method and seed where there are several, and a column per number."""
+    rows = [
+        _with_backbone(backbone, table.rename_axis(SEED).reset_index().assign(method=method))
+        for backbone, evaluation in evaluations.items()
+        for method, table in evaluation.several_seeds.items()
+    ]
+    keys = ["backbone", "method", SEED]
+    found = pd.concat(rows) if rows else pd.DataFrame(columns=keys)
+    return found[[*keys, *found.columns.difference(keys, sort=False)]]
 
 
 def _rows(backbone: str, subset: str, rows: pd.DataFrame) -> pd.DataFrame:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pandas as pd
 import torch
@@ -31,7 +30,7 @@ from ttame.data.datalists import read_names
 from ttame.data.dataset import ImageDataset, in_order, load_batches
 from ttame.data.transforms import to_unit_range
 from ttame.errors import TTameError
-from ttame.explainers.registry import Training, find, refuse_undefined_pair
+from ttame.explainers.registry import find, refuse_undefined_pair
 from ttame.params.auxiliary import auxiliary_of
 from ttame.params.section import Split
 from ttame.params.settings import Settings
@@ -42,7 +41,7 @@ from ttame.store.paths import checkpoint_file, contents_file, history_file, list
 from ttame.store.scratch import Scratch, file_digest
 
 
-def run(settings: Settings, backbone_name: str, method: str) -> None:
+def run(settings: Settings, backbone_name: str, method: str, seed: int) -> None:
     """Write the checkpoint, its history (loss terms, learning rate, masked accuracy) and its speed.
 
     The speed is a measurement, so it lives in a file of its own: the other two are the same bytes on every run.
@@ -61,25 +60,26 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
         describe(backbone)
     method_training = find(method).training
     assert method_training is not None
-    imported = attention.checkpoints.get(backbone_name)
+    imported = attention.imported(backbone_name, seed)
     if imported is not None:
         if processes.is_global_zero:
             expected = auxiliary_of(settings, backbone_name, method)
-            trained = import_checkpoint(Path(imported), backbone, method_training.design, expected)
-            _write(settings, backbone, method, method_training, trained, pd.DataFrame(columns=HISTORY))
+            trained = import_checkpoint(imported, backbone, method_training.design, expected)
+            _write(settings, backbone, method, seed, trained, pd.DataFrame(columns=HISTORY))
         return
-    training = prepare_training(settings, backbone, method, processes)
+    training = prepare_training(settings, backbone, method, seed, processes)
     if training.auxiliary is not None and processes.is_global_zero:
         describe(training.auxiliary.classifier)
-    target = checkpoint_file(settings, backbone_name, method)
+    target = checkpoint_file(settings, backbone_name, method, seed)
     identity = {
         "specification": specification(settings, backbone_name, method),
+        "seed": seed,
         "portable": settings.execution.portable,
         "images": [file_digest(contents_file(settings, split)) for split in ("train", "validation")],
     }
     scratch = Scratch(target, identity)
     start(settings, training, method, scratch)
-    images = training_images(settings, backbone, method)
+    images = training_images(settings, backbone, method, seed)
     validation = _dataset(settings, backbone, "validation", None)
     execution = settings.execution
     state_file = scratch.path("state.pt")
@@ -87,14 +87,14 @@ def run(settings: Settings, backbone_name: str, method: str) -> None:
     if processes.is_global_zero:
         network, layers = training.network.eval(), list(training.layers)
         trained = TrainedMechanism(network, layers, training.counts, training.auxiliary)
-        _write(settings, backbone, method, method_training, trained, pd.DataFrame(training.history))
+        _write(settings, backbone, method, seed, trained, pd.DataFrame(training.history))
         scratch.clear()
 
 
-def training_images(settings: Settings, backbone: Backbone, method: str) -> ImageDataset:
+def training_images(settings: Settings, backbone: Backbone, method: str, seed: int) -> ImageDataset:
     """The training list, cropped and flipped at random if the recipe says so."""
     recipe = settings.attention[method].on(backbone.name).recipe
-    return _dataset(settings, backbone, "train", recipe.seed if recipe.augment else None)
+    return _dataset(settings, backbone, "train", seed if recipe.augment else None)
 
 
 def start(settings: Settings, training: AttentionTraining, method: str, scratch: Scratch | None = None) -> None:
@@ -126,7 +126,9 @@ def start(settings: Settings, training: AttentionTraining, method: str, scratch:
     start_from_cam(training.network, found["rows"], mechanism.initial_bias or 0.0)
 
 
-def prepare_training(settings: Settings, backbone: Backbone, method: str, processes: Fabric) -> AttentionTraining:
+def prepare_training(
+    settings: Settings, backbone: Backbone, method: str, seed: int, processes: Fabric
+) -> AttentionTraining:
     """An untrained mechanism with all that its first step needs.
 
     Raises:
@@ -153,13 +155,23 @@ def prepare_training(settings: Settings, backbone: Backbone, method: str, proces
     layers = chosen_layers(classifier_read(backbone, auxiliary), attention.mechanism.feature_layers)
     method_training = find(method).training
     assert method_training is not None
-    torch.manual_seed(recipe.seed)
+    torch.manual_seed(seed)
     network = make_network(backbone, method_training.design, layers, auxiliary).to(processes.device)
     if attention.mechanism.initial_bias is not None:
         start_at(network, attention.mechanism.initial_bias)
     rate = attention.rate_for(backbone.name)
     return AttentionTraining(
-        backbone, network, layers, attention.loss, recipe, rate, steps, method_training.masks, processes, auxiliary
+        backbone,
+        network,
+        layers,
+        attention.loss,
+        recipe,
+        rate,
+        steps,
+        method_training.masks,
+        processes,
+        auxiliary,
+        seed,
     )
 
 
@@ -173,13 +185,15 @@ def _write(
     settings: Settings,
     backbone: Backbone,
     method: str,
-    method_training: Training,
+    seed: int,
     trained: TrainedMechanism,
     history: pd.DataFrame,
 ) -> None:
-    target = checkpoint_file(settings, backbone.name, method)
+    target = checkpoint_file(settings, backbone.name, method, seed)
     results = history.drop(columns="images_per_second")
-    write_text(history_file(settings, backbone.name, method), results.to_csv(index=False, float_format="%.6g"))
-    speed = training_speed_file(settings, backbone.name, method)
+    write_text(history_file(settings, backbone.name, method, seed), results.to_csv(index=False, float_format="%.6g"))
+    speed = training_speed_file(settings, backbone.name, method, seed)
     write_text(speed, history[["epoch", "images_per_second"]].to_csv(index=False, float_format="%.6g"))
+    method_training = find(method).training
+    assert method_training is not None
     save_checkpoint(target, trained, backbone, method_training.design)

@@ -16,6 +16,8 @@ from ttame.measures.registry import MEASURES
 from ttame.params.auxiliary import auxiliary_of
 from ttame.params.settings import Settings
 from ttame.params.specification import specification
+from ttame.store.commands import command_of
+from ttame.store.maps_file import Maps, read_maps
 from ttame.store.paths import (
     basis_file,
     checkpoint_file,
@@ -32,6 +34,7 @@ KEY = "ttame.origin"
 
 _WORDS = {
     "photos": "the evaluation photos",
+    "seed": "the seed",
     "weights_file": "the file of the weights",
     "training": "the training list",
     "training_photos": "the training photos",
@@ -44,31 +47,30 @@ _WORDS = {
 }
 
 
-def origin_of_maps(settings: Settings, backbone: str, method: str) -> dict[str, str]:
-    """A digest of every key of the specification, of the photos, and of the files that hold weights.
+def origin_of_maps(settings: Settings, backbone: str, method: str, seed: int | None) -> dict[str, str]:
+    """A digest of the seed, every key of the specification, the photos, and the files that hold weights.
 
     Where a file is not here, a pulled result say, nothing is said of it.
     """
-    found = {key: _digest(value) for key, value in specification(settings, backbone, method).items()}
+    specified = specification(settings, backbone, method) | ({} if seed is None else {"seed": seed})
+    found = {key: _digest(value) for key, value in specified.items()}
     auxiliary = auxiliary_of(settings, backbone, method)
     files = {
         "photos": contents_file(settings, "evaluation"),
         "weights_file": _weights_file(settings.models[backbone].weights),
         "auxiliary_weights_file": None if auxiliary is None else _weights_file(auxiliary.weights),
-        "trained": checkpoint_file(settings, backbone, method),
+        "trained": None if seed is None else checkpoint_file(settings, backbone, method, seed),
     }
-    if method not in settings.attention:
-        del files["trained"]
     found |= {name: file_digest(path) for name, path in files.items() if path is not None and path.is_file()}
     return found | {"metrics.coherency": _digest(settings.metrics.coherency)}
 
 
-def origin_of_scores(settings: Settings, backbone: str, method: str) -> dict[str, str]:
+def origin_of_scores(settings: Settings, backbone: str, method: str, seed: int | None) -> dict[str, str]:
     """A digest of the maps' file, the photos, the classifier and each key of `metrics`."""
     model = settings.models[backbone]
     found = {key: _digest(value) for key, value in model.model_dump(include={"model", "weights", "outputs"}).items()}
     files = {
-        "maps": maps_file(settings, backbone, method),
+        "maps": maps_file(settings, backbone, method, seed),
         "photos": contents_file(settings, "evaluation"),
         "weights_file": _weights_file(model.weights),
     }
@@ -87,29 +89,43 @@ def origin_of_basis(settings: Settings, backbone: str, measure: str) -> dict[str
     return found | {f"measures.{measure}": _digest(getattr(settings.measures, measure).model_dump())}
 
 
-def origin_of_measure(settings: Settings, backbone: str, method: str, measure: str) -> dict[str, str]:
+def origin_of_measure(settings: Settings, backbone: str, method: str, seed: int | None, measure: str) -> dict[str, str]:
     """What made the maps, the options of the measure, and a digest of the maps' file and of the basis."""
-    found = origin_of_maps(settings, backbone, method)
+    found = origin_of_maps(settings, backbone, method, seed)
     del found["metrics.coherency"]
     found[f"measures.{measure}"] = _digest(getattr(settings.measures, measure).model_dump())
-    files = {"maps": maps_file(settings, backbone, method), "basis": basis_file(settings, backbone, measure)}
+    files = {"maps": maps_file(settings, backbone, method, seed), "basis": basis_file(settings, backbone, measure)}
     return found | {name: file_digest(path) for name, path in files.items() if path.is_file()}
 
 
 def origin_of_sensitivity(settings: Settings, backbone: str) -> dict[str, str]:
     """One digest of its settings and of the scores and measures of all methods, for every row of a CSV."""
-    methods, measures = settings.methods.all, settings.measures.taken
-    files = [scores_file(settings, backbone, method) for method in methods]
-    files += [measure_file(settings, backbone, method, measure) for measure in measures for method in methods]
+    runs = [(method, seed) for method in settings.methods.all for seed in settings.methods.seeds_of(method)]
+    files = [scores_file(settings, backbone, *run) for run in runs]
+    files += [measure_file(settings, backbone, *run, measure) for measure in settings.measures.taken for run in runs]
     found = {str(path): file_digest(path) for path in files if path.is_file()}
     return {"origin": _digest([settings.sensitivity.model_dump(), settings.metrics.model_dump(), found])}
 
 
-def origin_of_sanity(settings: Settings, backbone: str, method: str) -> dict[str, str]:
+def origin_of_sanity(settings: Settings, backbone: str, method: str, seed: int | None) -> dict[str, str]:
     """One digest alone, since it stands in every row of a CSV."""
-    made_of = origin_of_maps(settings, backbone, method)
+    made_of = origin_of_maps(settings, backbone, method, seed)
     del made_of["metrics.coherency"]
     return {"origin": _digest([made_of, settings.sanity.model_dump()])}
+
+
+def read_checked_maps(settings: Settings, backbone: str, method: str, seed: int | None) -> Maps:
+    """The maps of the evaluation list, as the maps stage wrote them.
+
+    Raises:
+        NotDefined: when the method is not defined on this classifier.
+        TTameError: when they are missing, or were made of something else.
+    """
+    path = maps_file(settings, backbone, method, seed)
+    found = read_maps(path)
+    origin = origin_of_maps(settings, backbone, method, seed)
+    refuse_other_origin(path, found.origin, origin, command_of("maps", backbone, method, seed))
+    return found
 
 
 def refuse_other_origin(path: Path, stored: Any, now: Mapping[str, str], again: str) -> None:

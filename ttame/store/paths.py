@@ -9,6 +9,11 @@ from ttame.params.section import Split
 from ttame.params.settings import Settings
 
 
+def _named(method: str, seed: int | None) -> str:
+    """A method, and of one that is trained the seed; `seed` is None for the others."""
+    return method if seed is None else f"{method}.seed{seed}"
+
+
 def list_file(settings: Settings, split: Split) -> Path:
     """The datalist of a split."""
     return settings.results / "datalists" / f"{split}.txt"
@@ -24,14 +29,14 @@ def model_truths_file(settings: Settings, backbone: str) -> Path:
     return settings.results / "model_truths" / backbone / "train.txt"
 
 
-def checkpoint_file(settings: Settings, backbone: str, method: str) -> Path:
+def checkpoint_file(settings: Settings, backbone: str, method: str, seed: int | None) -> Path:
     """The trained mechanism."""
-    return settings.results / "attention" / backbone / f"{method}.safetensors"
+    return settings.results / "attention" / backbone / f"{_named(method, seed)}.safetensors"
 
 
-def history_file(settings: Settings, backbone: str, method: str) -> Path:
+def history_file(settings: Settings, backbone: str, method: str, seed: int | None) -> Path:
     """Loss terms, learning rate and masked accuracy of a training, by epoch."""
-    return settings.results / "attention" / backbone / f"{method}.history.csv"
+    return settings.results / "attention" / backbone / f"{_named(method, seed)}.history.csv"
 
 
 def trainings_file(settings: Settings) -> Path:
@@ -44,19 +49,19 @@ def specification_file(settings: Settings, backbone: str, method: str) -> Path:
     return settings.results / "specifications" / backbone / f"{method}.json"
 
 
-def maps_file(settings: Settings, backbone: str, method: str) -> Path:
+def maps_file(settings: Settings, backbone: str, method: str, seed: int | None) -> Path:
     """Where the maps of a method are."""
-    return settings.results / "maps" / backbone / f"{method}.safetensors"
+    return settings.results / "maps" / backbone / f"{_named(method, seed)}.safetensors"
 
 
-def scores_file(settings: Settings, backbone: str, method: str) -> Path:
+def scores_file(settings: Settings, backbone: str, method: str, seed: int | None) -> Path:
     """Where the scores of a method are."""
-    return settings.results / "scores" / backbone / f"{method}.parquet"
+    return settings.results / "scores" / backbone / f"{_named(method, seed)}.parquet"
 
 
-def sanity_file(settings: Settings, backbone: str, method: str) -> Path:
+def sanity_file(settings: Settings, backbone: str, method: str, seed: int | None) -> Path:
     """Where the sanity check of a method is."""
-    return settings.results / "sanity" / backbone / f"{method}.csv"
+    return settings.results / "sanity" / backbone / f"{_named(method, seed)}.csv"
 
 
 def basis_file(settings: Settings, backbone: str, measure: str) -> Path:
@@ -64,9 +69,9 @@ def basis_file(settings: Settings, backbone: str, measure: str) -> Path:
     return settings.results / "basis" / backbone / f"{measure}.safetensors"
 
 
-def measure_file(settings: Settings, backbone: str, method: str, measure: str) -> Path:
+def measure_file(settings: Settings, backbone: str, method: str, seed: int | None, measure: str) -> Path:
     """What a measure says of a method, a row per image or grid."""
-    return settings.results / "measures" / backbone / measure / f"{method}.parquet"
+    return settings.results / "measures" / backbone / measure / f"{_named(method, seed)}.parquet"
 
 
 def sensitivity_file(settings: Settings, backbone: str) -> Path:
@@ -114,14 +119,14 @@ def measured_file(settings: Settings) -> Path:
     return page_file(settings).with_name("measured.html")
 
 
-def cost_file(settings: Settings, backbone: str, method: str) -> Path:
+def cost_file(settings: Settings, backbone: str, method: str, seed: int | None) -> Path:
     """The measured seconds and memory of a method's maps."""
-    return settings.results / "cost" / backbone / f"{method}.json"
+    return settings.results / "cost" / backbone / f"{_named(method, seed)}.json"
 
 
-def training_speed_file(settings: Settings, backbone: str, method: str) -> Path:
+def training_speed_file(settings: Settings, backbone: str, method: str, seed: int | None) -> Path:
     """The measured images per second of a training, by epoch."""
-    return settings.results / "cost" / backbone / f"{method}.training.csv"
+    return settings.results / "cost" / backbone / f"{_named(method, seed)}.training.csv"
 
 
 OUTPUTS: dict[str, tuple[Callable[..., Path], ...]] = {

@@ -13,8 +13,10 @@ from ttame.data.datalists import read_names
 from ttame.errors import TTameError
 from ttame.params.settings import Settings
 from ttame.store.artifacts import atomic_path, reading
+from ttame.store.commands import command_of
 from ttame.store.origin import KEY, origin_of_sanity, origin_of_scores, refuse_other_origin
 from ttame.store.paths import list_file, sanity_file, scores_file
+from ttame.store.seeds import join_seeds
 from ttame.store.undefined import is_defined
 
 
@@ -33,7 +35,8 @@ def read_scores(settings: Settings, backbone: str, names: list[str]) -> tuple[di
     """The scores of every method that has some, and the methods that are missing, which are named on standard error.
 
     Methods that are not defined on the backbone are in neither. Those whose training started from CAM have a column
-    `untrained_is_cam`, since a class that it never met keeps that map.
+    `untrained_is_cam`, since a class that it never met keeps that map. Those of several seeds stand one after the
+    other, with a column `seed`; a seed without scores is named too, and the others speak for the method.
 
     Args:
         settings: of the experiment.
@@ -45,14 +48,21 @@ def read_scores(settings: Settings, backbone: str, names: list[str]) -> tuple[di
     """
     scores, missing = {}, []
     for method in settings.methods.all:
-        path = scores_file(settings, backbone, method)
-        if not path.exists():
-            missing.append(method)
-            print(f"{path}: no such scores; left out", file=sys.stderr)
-        elif is_defined(path):
-            scores[method] = _read(settings, backbone, method, names)
+        tables, undefined = {}, False
+        for seed in settings.methods.seeds_of(method):
+            path = scores_file(settings, backbone, method, seed)
+            if not path.exists():
+                print(f"{path}: no such scores; left out", file=sys.stderr)
+            elif is_defined(path):
+                tables[seed] = _read(settings, backbone, method, seed, names)
+            else:
+                undefined = True
+        if tables:
+            scores[method] = join_seeds(tables)
             if _starts_from_cam(settings, backbone, method):
                 scores[method]["untrained_is_cam"] = True
+        elif not undefined:
+            missing.append(method)
     if not scores and not missing:
         raise TTameError(
             f"methods: none of them is defined on {backbone}; add one that is, or take it out of backbones"
@@ -60,7 +70,7 @@ def read_scores(settings: Settings, backbone: str, names: list[str]) -> tuple[di
     if not scores:
         first = settings.methods.all[0]
         raise TTameError(
-            f"{scores_file(settings, backbone, first).parent}: no scores of any method; run "
+            f"{scores_file(settings, backbone, first, None).parent}: no scores of any method; run "
             f"`python -m ttame scores {backbone} {first}` first"
         )
     return scores, missing
@@ -68,17 +78,18 @@ def read_scores(settings: Settings, backbone: str, names: list[str]) -> tuple[di
 
 def read_sanity(settings: Settings, backbone: str) -> pd.DataFrame:
     """Mean rank correlation after randomising the classifier: a row per method that has some, a column per depth."""
-    files = {method: sanity_file(settings, backbone, method) for method in settings.methods.all}
-    means = {
-        method: _read_sanity(settings, backbone, method).mean()
-        for method, path in files.items()
-        if path.exists() and is_defined(path)
-    }
+    means = {}
+    for method in settings.methods.all:
+        files = {seed: sanity_file(settings, backbone, method, seed) for seed in settings.methods.seeds_of(method)}
+        there = [seed for seed, path in files.items() if path.exists() and is_defined(path)]
+        if there:
+            means[method] = pd.concat([_read_sanity(settings, backbone, method, seed) for seed in there]).mean()
     return pd.DataFrame(means).T
 
 
-def _read_sanity(settings: Settings, backbone: str, method: str) -> pd.DataFrame:
-    path, again = sanity_file(settings, backbone, method), f"ttame sanity {backbone} {method}"
+def _read_sanity(settings: Settings, backbone: str, method: str, seed: int | None) -> pd.DataFrame:
+    path = sanity_file(settings, backbone, method, seed)
+    again = command_of("sanity", backbone, method, seed)
     depths = [f"depth_{depth}" for depth in settings.sanity.depths]
     try:
         with reading(path):
@@ -92,7 +103,7 @@ def _read_sanity(settings: Settings, backbone: str, method: str) -> pd.DataFrame
         raise TTameError(f"{path}: no image in it; run `python -m {again}` again")
     if "origin" in table:
         stored = {"origin": str(table["origin"].iloc[0])}
-        refuse_other_origin(path, stored, origin_of_sanity(settings, backbone, method), again)
+        refuse_other_origin(path, stored, origin_of_sanity(settings, backbone, method, seed), again)
         expected = min(settings.sanity.images, len(read_names(list_file(settings, "evaluation"))))
         if len(found) != expected:
             raise TTameError(f"{path}: {len(found)} images of {expected}; run `python -m {again}` again")
@@ -110,11 +121,12 @@ def _reason(error: Exception) -> str:
     return " ".join(str(error).split())[:120]
 
 
-def _read(settings: Settings, backbone: str, method: str, names: list[str]) -> pd.DataFrame:
-    path, again = scores_file(settings, backbone, method), f"ttame scores {backbone} {method}"
+def _read(settings: Settings, backbone: str, method: str, seed: int | None, names: list[str]) -> pd.DataFrame:
+    path = scores_file(settings, backbone, method, seed)
+    again = command_of("scores", backbone, method, seed)
     scores, stored = read_rows(path, again)
     listed = scores["name"].tolist()
-    now = {} if stored is None else origin_of_scores(settings, backbone, method)
+    now = {} if stored is None else origin_of_scores(settings, backbone, method, seed)
     refuse_other_origin(path, stored, now, again)
     if listed != names:
         raise TTameError(

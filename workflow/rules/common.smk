@@ -53,7 +53,7 @@ def axis_values(values):
 def combinations(stage):
     """Every combination of the stage's axes, as dictionaries of wildcards."""
     axes = {name: axis_values(values) for name, values in STAGES[stage]["matrix"].items()}
-    return [dict(zip(axes, values)) for values in itertools.product(*axes.values())]
+    return [dict(zip(axes, map(str, values))) for values in itertools.product(*axes.values())]
 
 
 def allowed_wildcards(stage):

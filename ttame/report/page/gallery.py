@@ -18,6 +18,7 @@ from torch.nn import functional
 from ttame.explainers.registry import find, title
 from ttame.metrics.masking import normalise_map
 from ttame.report.evaluation import Evaluation
+from ttame.store.seeds import first_seed
 
 GRID = 28
 """Rows and columns of a map in the page; the browser enlarges it."""
@@ -70,14 +71,14 @@ def gallery_of(
 
     Args:
         evaluation: the scores of its methods.
-        raw_maps: of every method, (N, h, w).
+        raw_maps: of every method, (N, h, w), of a trained one those of its first seed.
         photos: the shown images by their place in the list, at the classifier's crop; None where one is gone.
         classes: names of the targets, by place.
     """
     found = agreement(raw_maps)
     low, high = np.quantile(found, [1 / 3, 2 / 3])
     cells = {method: (255 * small_maps(of)).round().byte().numpy() for method, of in raw_maps.items()}
-    scores = evaluation.scores
+    scores = {method: first_seed(table) for method, table in evaluation.scores.items()}
     first = next(iter(scores.values()))
     images = [
         {

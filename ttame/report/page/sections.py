@@ -37,6 +37,21 @@ def table_row(evaluation: Evaluation, method: str, columns: Sequence[Column]) ->
     return {"title": title(method), "cells": cells}
 
 
+def spread_row(evaluation: Evaluation, method: str, columns: Sequence[Column]) -> dict[str, Any]:
+    """A method's title, its number of seeds, and in every column the mean of its lowest and its highest seed."""
+    means = evaluation.several_seeds[method]
+    present = [means.get(column.key) for column in columns]
+    cells = [
+        {"text": "" if of is None else _interval((of.min(), of.max()), column), "value": _width(of)}
+        for of, column in zip(present, columns, strict=True)
+    ]
+    return {"title": title(method), "seeds": len(means), "cells": cells}
+
+
+def _width(means: pd.Series[Any] | None) -> str:
+    return "" if means is None else f"{means.max() - means.min():.6g}"
+
+
 def _interval(ends: tuple[float, ...], column: Column) -> str:
     return "n/a" if pd.isna(ends[0]) else "–".join(number(end, column) for end in ends)
 

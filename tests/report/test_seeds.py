@@ -1,0 +1,115 @@
+"""Chance in training: what several seeds do to means, intervals and tests."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from ttame.report.comparisons import Family, compare
+from ttame.report.measure_checks import resolution
+from ttame.report.seeds import Pair, chance_of, chance_of_one, of_seeds, over_seeds
+from ttame.report.statistics import Floats, bootstrap_intervals, paired_p_values
+from ttame.store.seeds import SEED, first_seed, join_seeds
+
+REPETITIONS = 2000
+IMAGES = 60
+
+
+def _values(cube: Floats) -> pd.DataFrame:
+    """(seeds, images, columns) as the report has them."""
+    seeds, images, columns = cube.shape
+    index = pd.MultiIndex.from_product([range(seeds), [f"image_{n}" for n in range(images)]], names=[SEED, "name"])
+    return pd.DataFrame(cube.reshape(seeds * images, columns), index=index, columns=list(map(str, range(columns))))
+
+
+def _cube(seeds: int, of_seed: float, of_image: float, of_both: float, number: int) -> Floats:
+    """Numbers around 0, a column per repetition, with known deviations."""
+    random = np.random.default_rng(number)
+    return np.asarray(
+        of_seed * random.standard_normal((seeds, 1, REPETITIONS))
+        + of_image * random.standard_normal((1, IMAGES, REPETITIONS))
+        + of_both * random.standard_normal((seeds, IMAGES, REPETITIONS))
+    )
+
+
+@pytest.mark.parametrize(
+    ("seeds", "of_seed", "of_image"), [(5, 0.1, 1.0), (5, 1.0, 1.0), (5, 0.0, 1.0), (3, 0.2, 1.0), (3, 1.0, 0.1)]
+)
+def test_intervals_hold_the_truth_in_95_percent(seeds: int, of_seed: float, of_image: float) -> None:
+    values = _values(_cube(seeds, of_seed, of_image, 0.3, 1))
+    low, high = bootstrap_intervals(over_seeds(values).to_numpy(), 2000, 3, chance_of_one(values)).T
+    assert 0.93 <= ((low <= 0) & (high >= 0)).mean() <= 0.975
+
+
+def test_two_seeds_promise_no_more_than_they_know() -> None:
+    """With one degree of freedom the interval may be too wide, never too narrow."""
+    for of_seed in (0.0, 0.1, 1.0):
+        values = _values(_cube(2, of_seed, 1.0, 0.3, 2))
+        low, high = bootstrap_intervals(over_seeds(values).to_numpy(), 2000, 3, chance_of_one(values)).T
+        assert ((low <= 0) & (high >= 0)).mean() >= 0.93
+
+
+def test_intervals_over_images_alone_would_not() -> None:
+    values = _values(_cube(5, 1.0, 1.0, 0.3, 1))
+    low, high = bootstrap_intervals(over_seeds(values).to_numpy(), 2000, 3).T
+    assert ((low <= 0) & (high >= 0)).mean() < 0.5
+
+
+def test_where_seeds_are_all_the_chance_the_interval_is_students() -> None:
+    means = np.array([3.0, 4.0, 8.0, 5.0])
+    values = _values(np.repeat(means[:, None, None], IMAGES, axis=1))
+    ends = bootstrap_intervals(over_seeds(values).to_numpy(), 200_000, 1, chance_of_one(values))[0]
+    expected = stats.t.interval(0.95, 3, loc=means.mean(), scale=stats.sem(means))
+    np.testing.assert_allclose(ends, expected, rtol=0.03)
+
+
+@pytest.mark.parametrize("of_seed", [0.0, 0.3, 1.0])
+def test_a_test_without_a_difference_finds_one_in_5_percent(of_seed: float) -> None:
+    values = {"tame": _values(_cube(5, of_seed, 1.0, 0.3, 4)), "ttame": _values(_cube(5, of_seed, 1.0, 0.3, 5))}
+    pairs = [Pair(column, "tame", "ttame") for column in map(str, values["tame"])]
+    differences = (over_seeds(values["tame"]) - over_seeds(values["ttame"])).to_numpy()
+    found = paired_p_values(differences, 10_000, 2, chance_of(pairs, values)) <= 0.05
+    assert 0.01 <= found.mean() <= 0.06, "with two times five seeds it is on the safe side"
+    if of_seed == 1.0:
+        assert (paired_p_values(differences, 1000, 2) <= 0.05).mean() > 0.5, "the images alone would be sure"
+
+
+def test_a_difference_that_another_seed_may_undo_is_none() -> None:
+    images = np.random.default_rng(1).standard_normal((1, 40, 1))
+    one = _values(images + np.array([0.0, 3.0])[:, None, None])
+    same = _values(images + np.array([1.47, 1.53])[:, None, None])
+    other = pd.DataFrame(images[0], index=one.loc[0].index, columns=["0"])
+    families = [Family("0", "gradcam", ["ttame"])]
+    for values, significant in ((one, False), (same, True)):
+        named = {"ttame": values, "gradcam": other}
+        difference, p_value = compare(families, named, 2000, 1)[0].loc["ttame"].to_numpy(float)
+        assert difference == pytest.approx(1.5)
+        assert (p_value <= 0.05) == significant
+        assert resolution(named, ["0"], 2000, 1)["0"] == (100 if significant else 0)
+
+
+def test_methods_without_seeds_are_compared_as_they_were() -> None:
+    random = np.random.default_rng(3)
+    trained = _values(random.standard_normal((2, 30, 1))).set_axis(["x"], axis=1)
+    names = trained.loc[0].index
+    plain = {name: pd.DataFrame({"x": random.standard_normal(30)}, index=names) for name in ("gradcam", "rise")}
+    with_seeds = plain | {"ttame": trained}
+    families = [Family("x", "gradcam", ["rise"])]
+    both = compare([*families, Family("x", "gradcam", ["ttame"])], with_seeds, 500, 1)
+    pd.testing.assert_frame_equal(both[0], compare(families, plain, 500, 1)[0])
+
+
+def test_tables_of_seeds_are_joined_and_parted_again() -> None:
+    one, two = (pd.DataFrame({"name": ["a", "b"], "x": [base, base + 1.0]}) for base in (1.0, 5.0))
+    assert join_seeds({None: one}) is one
+    joined = join_seeds({3: one, 7: two})
+    assert joined[SEED].tolist() == [3, 3, 7, 7]
+    pd.testing.assert_frame_equal(first_seed(joined)[["name", "x"]], one)
+    values = joined.set_index([SEED, "name"])
+    assert over_seeds(values)["x"].to_dict() == {"a": 3.0, "b": 4.0}
+    means = of_seeds(values)
+    assert means is not None
+    assert means["x"].to_dict() == {3: 1.5, 7: 5.5}
+    assert of_seeds(one.set_index("name")) is None
