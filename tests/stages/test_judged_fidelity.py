@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ttame.cli.main import main
+from ttame.measures.judged_fidelity import JudgedFidelity
 from ttame.metrics.masking import saliency_map
 from ttame.params.active import load_settings
 from ttame.runtime.seeding import image_seed
@@ -23,6 +25,30 @@ def test_a_judge_that_learns_nothing_is_left_out_with_a_line(measured: Path) -> 
     run("basis", "shapes_cnn", "judged_fidelity")
     reason = str(reason_of(RESULTS / "basis/shapes_cnn/judged_fidelity.safetensors"))
     assert "give measures.judged_fidelity more steps or another learning_rate" in reason
+
+
+def test_a_killed_fine_tuning_goes_on_and_ends_with_the_same_judge(measured: Path, monkeypatch) -> None:
+    change(judged_fidelity={"steps": 30, "batch_size": 2, "learning_rate": 1e-6})
+    run("basis", "shapes_cnn", "judged_fidelity")
+    path = RESULTS / "basis/shapes_cnn/judged_fidelity.safetensors"
+    unbroken = path.read_bytes()
+    assert reason_of(path) is None
+    path.unlink()
+    started, removal = [], JudgedFidelity._with_removal
+
+    def dies(self, subject, clean, names):
+        started.append(names[0])
+        if started == [f"step-{step}-0" for step in range(29)]:
+            raise KeyboardInterrupt
+        return removal(self, subject, clean, names)
+
+    monkeypatch.setattr(JudgedFidelity, "_with_removal", dies)
+    assert main(["basis", "shapes_cnn", "judged_fidelity"]) != 0
+    assert not path.exists()
+    started.clear()
+    run("basis", "shapes_cnn", "judged_fidelity")
+    assert [name for name in started if name.startswith("step")] == [f"step-{step}-0" for step in range(25, 30)]
+    assert path.read_bytes() == unbroken
 
 
 def test_a_judge_that_stays_as_it_is_gives_the_loops_fidelity(measured: Path) -> None:
