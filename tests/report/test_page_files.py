@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
+
 from ttame.cli.main import main
 
 
@@ -50,4 +52,16 @@ def test_statistics_that_were_cut_are_refused_wherever_the_cut_is(page, monkeypa
         assert line.startswith(f"ttame: {path}: ")
         assert said in line
         assert "run `python -m ttame tables` again" in line
+    assert first.read_bytes() == before
+
+
+def test_statistics_of_earlier_scores_are_refused(page, monkeypatch, capsys) -> None:
+    first = page(["gradcam", "rise"], 4)
+    monkeypatch.chdir(first.parents[3])
+    before, path = first.read_bytes(), Path("results/by_hand/scores/shapes_cnn/rise.parquet")
+    table = pd.read_parquet(path)
+    table.assign(insertion=table["insertion"] + 0.01).to_parquet(path)
+    capsys.readouterr()
+    assert main(["page"]) == 1
+    assert "statistics.csv: insertion of rise is" in capsys.readouterr().err
     assert first.read_bytes() == before

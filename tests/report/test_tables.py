@@ -108,7 +108,7 @@ def test_every_table_is_written_and_agrees_with_the_scores(scored) -> None:
 def test_a_missing_method_is_named_and_the_rest_is_made(scored, capsys) -> None:
     folder = scored(METHODS[:-1])
     assert main(["tables"]) == 0
-    assert "ttame.seed1.parquet: no such scores; left out" in capsys.readouterr().err
+    assert "ttame.seed1.parquet: no such scores; ttame is left out" in capsys.readouterr().err
     page = (folder / "results.md").read_text()
     assert "Without scores, so left out here: T-TAME." in page
     assert "Difference to" not in page

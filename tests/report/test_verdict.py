@@ -65,7 +65,7 @@ def test_it_counts_what_the_tests_found(evaluate) -> None:
     assert better >= 2, "insertion, against both"
     assert worse >= 2, "deletion, against both"
     found = re.search(
-        r"(\d+) comparisons, it is significantly better in (\d+), worse in (\d+), and (\d+) show", sentence
+        r"(\d+) comparisons, it is significantly better in (\d+), worse in (\d+), and (\d+) are", sentence
     )
     assert found is not None
     assert [int(number) for number in found.groups()] == [better + worse + open_, better, worse, open_]

@@ -67,6 +67,10 @@ def test_seeds_share_a_row_of_the_tables(two_seeds: Path, capsys) -> None:
 
     (RESULTS / "scores/shapes_cnn/ttame.seed2.parquet").unlink()
     capsys.readouterr()
+    run("sensitivity", "shapes_cnn")
+    run("tables")
+    assert "ttame.seed2.parquet: no such scores; ttame is left out" in capsys.readouterr().err
+    assert "Without scores, so left out here: T-TAME." in (tables / "results.md").read_text()
     _edit([1])
     run("sensitivity", "shapes_cnn")
     run("tables")

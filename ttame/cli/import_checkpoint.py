@@ -45,5 +45,6 @@ def run(settings: Settings, file: Path, backbone_name: str, method: str | None, 
     save_checkpoint(target, import_checkpoint(file, backbone, training.design), backbone, training.design)
     return (
         f"{target}: {method} on {backbone_name}. To use it instead of training, set\n"
-        f"  attention.{method}.checkpoints: {{{backbone_name}: {target}}}\nin params.yaml."
+        f"  attention.{method}.checkpoints: {{{backbone_name}: {target}}}\nin params.yaml; with several methods.seeds, "
+        "{seed} in the path stands for each."
     )

@@ -163,7 +163,7 @@ def _run_stage(options: argparse.Namespace) -> int:
     settings = _computing_settings(options)
     words = {name: getattr(options, name) for name in STAGES[options.command][1]}
     _check_wildcards(settings, options.params, words, trained=options.command == "train")
-    wildcards: dict[str, Any] = dict(words)
+    wildcards: dict[str, Any] = dict(words)  # what the stage gets; the words are what was typed
     if "method" in words:
         wildcards["seed"] = _seed(settings, options.params, options.method, options.seed)
         words |= {} if wildcards["seed"] is None else {"seed": str(wildcards["seed"])}

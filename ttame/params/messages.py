@@ -24,6 +24,7 @@ RECIPE_SEED = (
 GONE: dict[Place, str] = {
     ("methods", "on_transformers"): ON_TRANSFORMERS,
     ("attention", "*", "recipe", "seed"): RECIPE_SEED,
+    ("recipe", "seed"): RECIPE_SEED,  # under by_backbone
 }
 """Keys of earlier versions, and what became of them; * is any name."""
 

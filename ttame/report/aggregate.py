@@ -78,7 +78,7 @@ def seen_in_training(scores: Mapping[str, pd.DataFrame], trained: Sequence[str])
         table = scores[method]
         if not _counted(table):
             continue
-        names = set(table["name"]) - set(table.loc[table["training_count"] == 0, "name"])  # of no seed
+        names = set(table["name"]) - set(table.loc[table["training_count"] == 0, "name"])  # unseen by one of its seeds
         seen = names if seen is None else seen & names
     everything = set(next(iter(scores.values()))["name"])
     if not seen or seen == everything:

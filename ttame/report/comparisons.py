@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ttame.report.seeds import Pair, chance_of, over_seeds
+from ttame.report.seeds import Number, chance_in_training, mean_over_seeds
 from ttame.report.statistics import Chance, Floats, holm, near_level, paired_p_values, sharper_p_values
 
 Ends = NDArray[np.int64]
@@ -49,13 +49,14 @@ def compare(
         is near 5 %, more patterns are drawn (Besag, Clifford, Biometrika 1991); if even these cannot tell on which side
         it is, it is the upper end of its interval: nothing is called significant by the luck of the draw.
     """
-    pairs = [Pair(family.column, method, family.opponent) for family in families for method in family.methods]
-    if not pairs:
+    numbers = [Number(family.column, (method, family.opponent)) for family in families for method in family.methods]
+    if not numbers:
         return [_table(family, np.empty(0), np.empty(0)) for family in families]
-    means = {method: over_seeds(table) for method, table in values.items()}
-    differences = np.column_stack([means[pair.first][pair.column] - means[pair.second][pair.column] for pair in pairs])
+    means = {method: mean_over_seeds(table) for method, table in values.items()}
+    columns = [[means[method][number.column] for method in number.methods] for number in numbers]
+    differences = np.column_stack([first - second for first, second in columns])
     ends = np.cumsum([len(family.methods) for family in families])[:-1]
-    p_values = _decided(differences, ends, resamples, seed, chance_of(pairs, values))
+    p_values = _decided(differences, ends, resamples, seed, chance_in_training(numbers, values))
     split = (np.split(differences.mean(axis=0), ends), np.split(p_values, ends))
     return [_table(*found) for found in zip(families, *split, strict=True)]
 
@@ -64,14 +65,20 @@ def _decided(differences: Floats, ends: Ends, resamples: int, seed: int, chance:
     """(K,) p-values, corrected within the families that end at `ends`."""
     raw = paired_p_values(differences, resamples, seed, chance)
     patterns = np.full(len(raw), float(resamples))
+    trained: NDArray[np.bool_] = np.zeros(len(raw), dtype=bool)
+    if chance is not None:
+        trained = np.any(chance.scales > 0, axis=0)
     while True:
         corrected = np.concatenate([holm(family) for family in np.split(raw, ends)])
         near, upper = near_level(corrected, raw, patterns)
         coarse = near & (patterns == resamples)
         if not coarse.any():
             return np.where(near, upper, corrected)
-        part = None if chance is None else chance.of(coarse)
-        raw[coarse], patterns[coarse] = sharper_p_values(differences[:, coarse], resamples, seed, part)
+        # Without chance in training few images allow for all patterns, which are exact.
+        for part in (coarse & trained, coarse & ~trained):
+            if part.any():
+                of_part = None if chance is None or not trained[part].all() else chance.of(part)
+                raw[part], patterns[part] = sharper_p_values(differences[:, part], resamples, seed, of_part)
         patterns[coarse] = np.maximum(patterns[coarse], resamples + 1)  # these are done, if none more were allowed
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
 from typing import Any
 
 import pandas as pd
@@ -20,7 +19,8 @@ from ttame.store.undefined import is_defined
 INTRODUCTION = """\
 # Cost of `{experiment}`, as measured
 
-Seconds per map are the median over batches of the explainer's call alone; peak memory is the whole process's on a
+Seconds per map are the median over batches of the explainer's call alone, of a trained method's first seed; peak
+memory is the whole process's on a
 CPU and the allocated memory on a GPU.
 """
 
@@ -59,16 +59,8 @@ def _is_defined(settings: Settings, backbone: str, method: str) -> bool:
 
 
 def _row(settings: Settings, backbone: str, method: str) -> dict[str, Any]:
-    """Medians over the seeds; the rest is as measured with the first."""
-    rows = [_row_of_seed(settings, backbone, method, seed) for seed in settings.methods.seeds_of(method)]
-    speeds = [speed for row in rows if (speed := row["training_images_per_second"]) is not None]
-    return rows[0] | {
-        "seconds_per_image": statistics.median(row["seconds_per_image"] for row in rows),
-        "training_images_per_second": statistics.median(speeds) if speeds else None,
-    }
-
-
-def _row_of_seed(settings: Settings, backbone: str, method: str, seed: int | None) -> dict[str, Any]:
+    """Of a trained method what its first seed took, since another may have run on another machine."""
+    seed = settings.methods.seeds_of(method)[0]
     path = cost_file(settings, backbone, method, seed)
     try:
         with reading(path):

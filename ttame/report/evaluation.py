@@ -15,7 +15,7 @@ from ttame.report.aggregate import comparison, qualities, seen_in_training
 from ttame.report.columns import quality_columns, road_columns
 from ttame.report.comparisons import Family, compare
 from ttame.report.marks import Mark, mark_cells, rank_methods
-from ttame.report.seeds import chance_of_one, of_seeds, over_seeds
+from ttame.report.seeds import Number, chance_in_training, mean_over_seeds, means_by_seed
 from ttame.report.statistics import bootstrap_intervals
 
 
@@ -65,7 +65,7 @@ class Evaluation:
         found: dict[str, list[pd.DataFrame]] = {}
         for values in self.values:
             for method, table in values.items():
-                means = of_seeds(table)
+                means = means_by_seed(table)
                 if means is not None:
                     found.setdefault(method, []).append(means)
         return {method: pd.concat(tables, axis=1) for method, tables in found.items()}
@@ -147,13 +147,8 @@ def _against(reference: str, values: Mapping[str, pd.DataFrame]) -> Sequence[Fam
 
 
 def _means_and_intervals(values: Mapping[str, pd.DataFrame], report: ReportSettings) -> pd.DataFrame:
-    means = {method: over_seeds(table) for method, table in values.items()}
+    means = {method: mean_over_seeds(table) for method, table in values.items()}
     joined = pd.concat(means, axis=1, names=["method", "column"])
-    ends = bootstrap_intervals(joined.to_numpy(), report.resamples, report.seed)
-    found = pd.DataFrame({"mean": joined.mean(), "low": ends[:, 0], "high": ends[:, 1]})
-    for method, table in values.items():
-        chance = chance_of_one(table)
-        if chance is not None:
-            of_method = bootstrap_intervals(means[method].to_numpy(), report.resamples, report.seed, chance)
-            found.loc[[(method, column) for column in table], ["low", "high"]] = of_method
-    return found
+    chance = chance_in_training([Number(str(key[1]), (str(key[0]),)) for key in joined.columns.to_list()], values)
+    ends = bootstrap_intervals(joined.to_numpy(), report.resamples, report.seed, chance)
+    return pd.DataFrame({"mean": joined.mean(), "low": ends[:, 0], "high": ends[:, 1]})

@@ -27,19 +27,31 @@ Difference to {reference} on the same images; * is significant at 5 % (paired pe
 the methods):
 """
 SEEDS = """\
-Chance in training: the means of every seed.
+Chance in training: the means of every seed. Two or three show that it is there; to tell methods apart in spite of it
+takes about five.
 """
 BOLD = "Best in bold, second best underlined."
 MEASURES_CHECKED = """\
 What the measures can tell. *Separates*: percent of the pairs of methods whose difference is significant (5 %, Holm's
-correction over the pairs). *Noise τ*: Kendall's rank correlation of the noise that is mixed into the maps of a
-measure's best methods with a worse score; 1 when every step makes it worse. *Truth first*: whether the ground truth is
-above every control. *Fooled*: percent of the methods that are called worse than a map of everything but one corner.
+correction over the pairs) as these maps are, without chance in training. *Noise τ*: Kendall's rank correlation of the
+noise that is mixed into the maps of a measure's best methods (of a trained one, its first seed) with a worse score; 1
+when every step makes it worse. *Truth first*: whether the ground truth is above every control. *Fooled*: percent of the
+methods that are called worse than a map of everything but one corner.
 """
 SANITY = """\
 Sanity check: rank correlation of the map with the map after so many layers, counted from the output, were randomised,
 mean over {images} images. A method that explains what the classifier learned ends near 0:
 """
+
+
+def seeds_in_caption(methods: MethodSettings) -> str:
+    """A sentence for the caption of a table, if trained methods have several seeds."""
+    return f" Trained methods: mean over {len(methods.seeds)} seeds." if several_seeds(methods) else ""
+
+
+def several_seeds(methods: MethodSettings) -> bool:
+    """Whether something is trained several times."""
+    return bool(methods.trained) and len(methods.seeds) > 1
 
 
 def drawn(methods: MethodSettings) -> str:

@@ -34,7 +34,8 @@ def rank_methods(values: Mapping[str, pd.DataFrame], columns: Sequence[Column]) 
     """Of every column that is a quality of two methods or more; controls take no part.
 
     Args:
-        values: of every method, a row per image and a column per number, as `qualities` gives them.
+        values: of every method, a row per image, or per seed and image, and a column per number, as `qualities` gives
+            them.
         columns: those to rank, if they are there.
     """
     methods = {name: table for name, table in values.items() if find(name).kind != "control"}

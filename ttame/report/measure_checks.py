@@ -11,7 +11,7 @@ import pandas as pd
 from ttame.measures.column import Column
 from ttame.report.evaluation import Evaluation
 from ttame.report.ranking import is_control, kendall_tau, worth_of
-from ttame.report.seeds import Pair, chance_of, over_seeds
+from ttame.report.seeds import mean_over_seeds
 from ttame.report.statistics import LEVEL, holm, paired_p_values
 
 TRUTH = "ground_truth"
@@ -75,29 +75,31 @@ def _objection(resolution: float, sensitivity: float, truth_first: float, fooled
 def resolution(values: Mapping[str, pd.DataFrame], keys: Sequence[str], resamples: int, seed: int) -> dict[str, float]:
     """Percent of the pairs of methods whose difference is significant at 5 %, by column.
 
+    The maps are taken as they are, the mean over the seeds where there are several: chance in training is a property of
+    methods, and says nothing of a measure.
+
     Args:
         values: of every method, a row per unit, or per seed and unit, and a column per number.
         keys: columns; those that two methods have are looked at.
         resamples: of the permutation test, more where there are so many pairs that none could be significant.
         seed: of the test.
     """
-    means = {name: over_seeds(table) for name, table in values.items() if not is_control(name)}
-    pairs: dict[str, list[Pair]] = {}
+    means = {name: mean_over_seeds(table) for name, table in values.items() if not is_control(name)}
+    differences: dict[str, list[pd.Series]] = {}
     for key in keys:
-        having = [name for name, table in means.items() if key in table]
+        having = [table[key] for table in means.values() if key in table]
         if len(having) > 1:
-            pairs[key] = [Pair(key, *names) for names in itertools.combinations(having, 2)]
-    if not pairs:
+            differences[key] = [one - other for one, other in itertools.combinations(having, 2)]
+    if not differences:
         return {}
-    every = [pair for found in pairs.values() for pair in found]
-    table = np.column_stack([means[pair.first][pair.column] - means[pair.second][pair.column] for pair in every])
-    counts = [len(found) for found in pairs.values()]
-    draws = max(resamples, round(2 * max(counts) / LEVEL))
-    p_values = np.split(paired_p_values(table, draws, seed, chance_of(every, values)), np.cumsum(counts)[:-1])
+    pairs = [len(found) for found in differences.values()]
+    table = np.column_stack([column for found in differences.values() for column in found])
+    draws = max(resamples, round(2 * max(pairs) / LEVEL))
+    p_values = np.split(paired_p_values(table, draws, seed), np.cumsum(pairs)[:-1])
     enough = len(table) > 1
     return {
         key: 100 * float((holm(found) <= LEVEL).mean()) if enough else np.nan
-        for key, found in zip(pairs, p_values, strict=True)
+        for key, found in zip(differences, p_values, strict=True)
     }
 
 

@@ -25,7 +25,8 @@ class Chance:
 
     A few seeds drawn with replacement would show too little of it: of two, half of the draws have no spread. So what a
     method's seeds add is drawn from Student's t around its mean, scaled by the standard error over its seeds (the
-    fiducial distribution of Fisher, Annals of Eugenics 1935, that the Behrens-Fisher test adds up).
+    fiducial distribution of Fisher, Annals of Eugenics 1935, that the Behrens-Fisher test adds up). It is on the safe
+    side: what an image answers to one training and not to another is in both draws, that of images and this one.
 
     Attributes:
         degrees: (M,) degrees of freedom, the number of seeds less one.
@@ -76,7 +77,7 @@ def paired_p_values(differences: Floats, resamples: int, seed: int, chance: Chan
     reversed (Fisher; Good, Permutation tests, 2000, section 3.1).
 
     Args:
-        differences: (N, K), paired differences of K numbers on N images.
+        differences: (N, K), paired differences of K numbers on N images, of means over seeds where there are several.
         resamples: random sign patterns, each used for all K.
         seed: of the patterns.
         chance: of training, drawn with every pattern: a difference that another seed may undo is none.

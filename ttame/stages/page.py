@@ -37,7 +37,7 @@ from ttame.report.page.sections import (
     agreement_chart,
     cost_chart,
     curve_charts,
-    spread_row,
+    seeds_row,
     table_row,
     training_chart,
 )
@@ -59,8 +59,8 @@ from ttame.store.paths import (
     statistics_file,
 )
 from ttame.store.provenance import read_records
-from ttame.store.scores_file import read_sanity, read_scores
-from ttame.store.statistics_file import read_statistics
+from ttame.store.scored_methods import read_sanity, read_scores
+from ttame.store.statistics_file import read_statistics, refuse_other_means
 
 TEMPLATES = jinja2.PackageLoader("ttame.report.page", "")
 
@@ -76,7 +76,7 @@ def run(settings: Settings) -> None:
     text = environment.get_template("page.html.jinja").render(
         settings=settings,
         images=len(names),
-        chance=legends.drawn(settings.methods),
+        drawn=legends.drawn(settings.methods),
         methods=[(method, title(method), find(method).kind) for method in settings.methods.all],
         colours=COLOURS,
         check_headings=HEADINGS,
@@ -117,7 +117,9 @@ def _evaluation(settings: Settings, backbone: str, names: list[str]) -> Evaluati
         for method, table in tables.items():
             columns[method] += [str(name) for name in table]
     statistics = read_statistics(statistics_file(settings), backbone, columns)
-    return Evaluation(scores, settings.metrics, settings.report, statistics, measured)
+    evaluation = Evaluation(scores, settings.metrics, settings.report, statistics, measured)
+    refuse_other_means(statistics_file(settings), statistics, evaluation.means)
+    return evaluation
 
 
 def _section(settings: Settings, name: str, evaluation: Evaluation) -> dict[str, Any]:
@@ -135,8 +137,8 @@ def _section(settings: Settings, name: str, evaluation: Evaluation) -> dict[str,
         "recommendation": recommendation(name, checks, measures),
         "measures": [{"heading": column.heading, "cells": cells(checks, column)} for column in measures],
         "agreement": agreement_chart(name, evaluation),
-        "spread": [spread_row(evaluation, method, measures) for method in evaluation.several_seeds],
-        "spread_columns": measures,
+        "seeds": [seeds_row(evaluation, method, measures) for method in evaluation.several_seeds],
+        "measured": measures,
         "columns": columns,
         "rows": [table_row(evaluation, method, columns) for method in evaluation.scores],
         "depths": depths,

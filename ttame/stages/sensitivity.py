@@ -30,7 +30,7 @@ from ttame.store.basis_file import read_basis
 from ttame.store.measures_file import read_measures
 from ttame.store.origin import origin_of_sensitivity
 from ttame.store.paths import basis_file, list_file, sensitivity_file
-from ttame.store.scores_file import read_scores
+from ttame.store.scored_methods import read_scores
 from ttame.store.scratch import Scratch
 
 SCORES = "scores"

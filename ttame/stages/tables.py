@@ -23,7 +23,7 @@ from ttame.report.evaluation import Evaluation, evaluate
 from ttame.report.markdown import differences_table, intervals_table, methods_table, seeds_table
 from ttame.report.measure_checks import agreement, check_measures
 from ttame.report.measure_tables import checks_table, recommendation
-from ttame.report.seeds import over_seeds
+from ttame.report.seeds import mean_over_seeds
 from ttame.store.artifacts import write_folder, write_text
 from ttame.store.basis_file import read_note
 from ttame.store.checks_file import write_agreement, write_checks
@@ -37,7 +37,7 @@ from ttame.store.paths import (
     results_file,
     statistics_file,
 )
-from ttame.store.scores_file import read_sanity, read_scores
+from ttame.store.scored_methods import read_sanity, read_scores
 from ttame.store.seeds import SEED
 from ttame.store.sensitivity_file import read_sensitivity
 from ttame.store.statistics_file import EVERYTHING, write_statistics
@@ -83,7 +83,7 @@ def run(settings: Settings) -> None:
             statistics.append(_rows(backbone, subset, part.statistics.reset_index()))
     folder = results_file(settings).parent
     write_text(folder / "results.csv", pd.concat(means).to_csv(index=False, float_format="%.6g"))
-    write_text(folder / "seeds.csv", _of_seeds(evaluations).to_csv(index=False, float_format="%.6g"))
+    write_text(folder / "seeds.csv", _seeds(evaluations).to_csv(index=False, float_format="%.6g"))
     write_statistics(statistics_file(settings), pd.concat(statistics))
     rows = [table.rename_axis("method").reset_index() for table in sanity.values()]
     rows = [_with_backbone(*pair) for pair in zip(sanity, rows, strict=True)]
@@ -129,7 +129,7 @@ def _units(settings: Settings, backbone: str, evaluation: Evaluation) -> list[st
     for measure in settings.measures.taken:
         entry, tables = MEASURES[measure], evaluation.measured.get(measure)
         if tables:
-            count = len(over_seeds(next(iter(tables.values()))))
+            count = len(mean_over_seeds(next(iter(tables.values()))))
             basis = basis_file(settings, backbone, measure)
             note = read_note(basis) if basis.exists() else ""  # of measures that were copied here without it
             said = f"{entry.title}: {count} {entry.unit}{'' if count == 1 else 's'}"
@@ -153,9 +153,10 @@ def _left_out(settings: Settings, backbone: str, evaluation: Evaluation, missing
 def _write_latex(settings: Settings, evaluations: dict[str, Evaluation], sanity: dict[str, pd.DataFrame]) -> None:
     means = {backbone: evaluation.means for backbone, evaluation in evaluations.items()}
     marks = {backbone: evaluation.marks for backbone, evaluation in evaluations.items()}
+    bold = legends.BOLD + legends.seeds_in_caption(settings.methods)
     layouts = {
-        "comparison": (means, comparison_columns(settings.metrics), f"Comparison of the methods. {legends.BOLD}"),
-        "road": (means, road_columns(settings.metrics), f"ROAD by percentage of removed pixels. {legends.BOLD}"),
+        "comparison": (means, comparison_columns(settings.metrics), f"Comparison of the methods. {bold}"),
+        "road": (means, road_columns(settings.metrics), f"ROAD by percentage of removed pixels. {bold}"),
         "sanity": (
             sanity,
             sanity_columns(settings.sanity),
@@ -181,7 +182,7 @@ def _write_metrics(settings: Settings, evaluations: dict[str, Evaluation]) -> No
     write_folder(results_file(settings).with_name("metrics"), texts)
 
 
-def _of_seeds(evaluations: dict[str, Evaluation]) -> pd.DataFrame:
+def _seeds(evaluations: dict[str, Evaluation]) -> pd.DataFrame:
     """A row per backbone, method and seed where there are several, and a column per number."""
     rows = [
         _with_backbone(backbone, table.rename_axis(SEED).reset_index().assign(method=method))

@@ -22,7 +22,7 @@ def read_measures(settings: Settings, backbone: str, methods: Collection[str]) -
     """What the measures of the experiment say, by measure and method: a row per unit, columns as tables show them.
 
     A measure that says nothing of this backbone is left out; a method without a file is named on standard error. A
-    method with several seeds has a row per seed and unit.
+    method with several seeds has a row per seed and unit, and no row where one of them lacks a file.
 
     Args:
         settings: of the experiment.
@@ -49,9 +49,9 @@ def read_measures(settings: Settings, backbone: str, methods: Collection[str]) -
 def _read_seeds(settings: Settings, backbone: str, method: str, measure: str) -> pd.DataFrame | None:
     read = {seed: _read(settings, backbone, method, seed, measure) for seed in settings.methods.seeds_of(method)}
     found = {seed: table for seed, table in read.items() if table is not None}
-    if len(found) < 2:
-        return next(iter(found.values()), None)
-    return pd.concat(found, names=[SEED, "name"])
+    if len(found) < len(read):
+        return None
+    return pd.concat(found, names=[SEED, "name"]) if len(found) > 1 else next(iter(found.values()))
 
 
 def _read(settings: Settings, backbone: str, method: str, seed: int | None, measure: str) -> pd.DataFrame | None:

@@ -66,7 +66,7 @@ def origin_of_maps(settings: Settings, backbone: str, method: str, seed: int | N
 
 
 def origin_of_scores(settings: Settings, backbone: str, method: str, seed: int | None) -> dict[str, str]:
-    """A digest of the maps' file, the photos, the classifier and each key of `metrics`."""
+    """A digest of the seed, the maps' file, the photos, the classifier and each key of `metrics`."""
     model = settings.models[backbone]
     found = {key: _digest(value) for key, value in model.model_dump(include={"model", "weights", "outputs"}).items()}
     files = {
@@ -75,6 +75,7 @@ def origin_of_scores(settings: Settings, backbone: str, method: str, seed: int |
         "weights_file": _weights_file(model.weights),
     }
     found |= {name: file_digest(path) for name, path in files.items() if path is not None and path.is_file()}
+    found |= {} if seed is None else {"seed": _digest(seed)}
     return found | {f"metrics.{key}": _digest(value) for key, value in settings.metrics.model_dump().items()}
 
 

@@ -1,23 +1,16 @@
-"""The scores and sanity checks of an experiment's methods, as the tables and the page read them."""
+"""The file that holds the scores of one method on one backbone, a row per image; measures write the same kind."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
-from ttame.data.datalists import read_names
 from ttame.errors import TTameError
-from ttame.params.settings import Settings
 from ttame.store.artifacts import atomic_path, reading
-from ttame.store.commands import command_of
-from ttame.store.origin import KEY, origin_of_sanity, origin_of_scores, refuse_other_origin
-from ttame.store.paths import list_file, sanity_file, scores_file
-from ttame.store.seeds import join_seeds
-from ttame.store.undefined import is_defined
+from ttame.store.origin import KEY
 
 
 def write_scores(path: Path, table: pd.DataFrame, origin: Mapping[str, str]) -> None:
@@ -29,111 +22,6 @@ def write_scores(path: Path, table: pd.DataFrame, origin: Mapping[str, str]) -> 
     metadata = {**(written.schema.metadata or {}), KEY.encode(): json.dumps(origin, sort_keys=True).encode()}
     with atomic_path(path) as temporary:
         pyarrow.parquet.write_table(written.replace_schema_metadata(metadata), temporary)
-
-
-def read_scores(settings: Settings, backbone: str, names: list[str]) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """The scores of every method that has some, and the methods that are missing, which are named on standard error.
-
-    Methods that are not defined on the backbone are in neither. Those whose training started from CAM have a column
-    `untrained_is_cam`, since a class that it never met keeps that map. Those of several seeds stand one after the
-    other, with a column `seed`; a seed without scores is named too, and the others speak for the method.
-
-    Args:
-        settings: of the experiment.
-        backbone: whose maps were scored.
-        names: the images of the evaluation list.
-
-    Raises:
-        TTameError: when no method has scores, or scores are not of these images.
-    """
-    scores, missing = {}, []
-    for method in settings.methods.all:
-        tables, undefined = {}, False
-        for seed in settings.methods.seeds_of(method):
-            path = scores_file(settings, backbone, method, seed)
-            if not path.exists():
-                print(f"{path}: no such scores; left out", file=sys.stderr)
-            elif is_defined(path):
-                tables[seed] = _read(settings, backbone, method, seed, names)
-            else:
-                undefined = True
-        if tables:
-            scores[method] = join_seeds(tables)
-            if _starts_from_cam(settings, backbone, method):
-                scores[method]["untrained_is_cam"] = True
-        elif not undefined:
-            missing.append(method)
-    if not scores and not missing:
-        raise TTameError(
-            f"methods: none of them is defined on {backbone}; add one that is, or take it out of backbones"
-        )
-    if not scores:
-        first = settings.methods.all[0]
-        raise TTameError(
-            f"{scores_file(settings, backbone, first, None).parent}: no scores of any method; run "
-            f"`python -m ttame scores {backbone} {first}` first"
-        )
-    return scores, missing
-
-
-def read_sanity(settings: Settings, backbone: str) -> pd.DataFrame:
-    """Mean rank correlation after randomising the classifier: a row per method that has some, a column per depth."""
-    means = {}
-    for method in settings.methods.all:
-        files = {seed: sanity_file(settings, backbone, method, seed) for seed in settings.methods.seeds_of(method)}
-        there = [seed for seed, path in files.items() if path.exists() and is_defined(path)]
-        if there:
-            means[method] = pd.concat([_read_sanity(settings, backbone, method, seed) for seed in there]).mean()
-    return pd.DataFrame(means).T
-
-
-def _read_sanity(settings: Settings, backbone: str, method: str, seed: int | None) -> pd.DataFrame:
-    path = sanity_file(settings, backbone, method, seed)
-    again = command_of("sanity", backbone, method, seed)
-    depths = [f"depth_{depth}" for depth in settings.sanity.depths]
-    try:
-        with reading(path):
-            table = pd.read_csv(path, dtype={"origin": str})
-        found = table[depths].astype(float)
-    except (OSError, KeyError, ValueError) as error:
-        raise TTameError(
-            f"{path}: not a sanity check at these depths ({_reason(error)}); run `python -m {again}` again"
-        ) from None
-    if not len(found):
-        raise TTameError(f"{path}: no image in it; run `python -m {again}` again")
-    if "origin" in table:
-        stored = {"origin": str(table["origin"].iloc[0])}
-        refuse_other_origin(path, stored, origin_of_sanity(settings, backbone, method, seed), again)
-        expected = min(settings.sanity.images, len(read_names(list_file(settings, "evaluation"))))
-        if len(found) != expected:
-            raise TTameError(f"{path}: {len(found)} images of {expected}; run `python -m {again}` again")
-    return found
-
-
-def _starts_from_cam(settings: Settings, backbone: str, method: str) -> bool:
-    attention = settings.attention.get(method)
-    if attention is None or backbone in attention.checkpoints:
-        return False
-    return attention.on(backbone).mechanism.warm_start is not None
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:120]
-
-
-def _read(settings: Settings, backbone: str, method: str, seed: int | None, names: list[str]) -> pd.DataFrame:
-    path = scores_file(settings, backbone, method, seed)
-    again = command_of("scores", backbone, method, seed)
-    scores, stored = read_rows(path, again)
-    listed = scores["name"].tolist()
-    now = {} if stored is None else origin_of_scores(settings, backbone, method, seed)
-    refuse_other_origin(path, stored, now, again)
-    if listed != names:
-        raise TTameError(
-            f"{path}: scores of {len(scores)} images, but the evaluation list names {len(names)} or others; "
-            f"run `python -m {again}` again"
-        )
-    return scores
 
 
 def read_rows(path: Path, again: str) -> tuple[pd.DataFrame, dict[str, str] | None]:
@@ -152,6 +40,11 @@ def read_rows(path: Path, again: str) -> tuple[pd.DataFrame, dict[str, str] | No
         scores["name"].tolist()
     except (OSError, KeyError, ValueError) as error:
         raise TTameError(
-            f"{path}: not a scores file ({_reason(error)}); delete it and run `python -m {again}` again"
+            f"{path}: not a scores file ({shortened(error)}); delete it and run `python -m {again}` again"
         ) from None
     return scores, stored
+
+
+def shortened(error: Exception) -> str:
+    """What an exception says, in a part of a line."""
+    return " ".join(str(error).split())[:120]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from io import StringIO
 from pathlib import Path
@@ -60,3 +61,24 @@ def read_statistics(path: Path, backbone: str, columns: Mapping[str, Iterable[st
     # A column without any mark is read as numbers.
     marks = found["mark"].astype(object).fillna("")
     return found.assign(mark=marks).set_index(["method", "column"])[STATISTICS]
+
+
+def refuse_other_means(path: Path, statistics: pd.DataFrame, means: pd.DataFrame) -> None:
+    """Check that statistics are of the scores that are there now.
+
+    Args:
+        path: of the statistics.
+        statistics: those of one backbone, as `read_statistics` gives them.
+        means: a row per method and a column per number.
+
+    Raises:
+        TTameError: naming the first that is not.
+    """
+    for key, written in statistics["mean"].items():
+        method, column = map(str, key) if isinstance(key, tuple) else ("", "")
+        now = float(means[column][method])
+        if not math.isclose(written, now, rel_tol=1e-6, abs_tol=1e-6) and not math.isnan(written):
+            raise TTameError(
+                f"{path}: {column} of {method} is {written:.6g} there and {now:.6g} in the scores; run `python -m "
+                "ttame tables` again"
+            )

@@ -37,7 +37,7 @@ def table_row(evaluation: Evaluation, method: str, columns: Sequence[Column]) ->
     return {"title": title(method), "cells": cells}
 
 
-def spread_row(evaluation: Evaluation, method: str, columns: Sequence[Column]) -> dict[str, Any]:
+def seeds_row(evaluation: Evaluation, method: str, columns: Sequence[Column]) -> dict[str, Any]:
     """A method's title, its number of seeds, and in every column the mean of its lowest and its highest seed."""
     means = evaluation.several_seeds[method]
     present = [means.get(column.key) for column in columns]

@@ -67,7 +67,7 @@ def _against_each(evaluation: Evaluation, columns: Sequence[Column]) -> str:
     comparisons = better + worse + undecided
     return (
         f"Against each other method in each of these measures, {comparisons} comparisons, it is significantly better "
-        f"in {better}, worse in {worse}, and {undecided} show no difference ({_count(evaluation)}, 5 %, Holm's "
+        f"in {better}, worse in {worse}, and {undecided} are undecided ({_count(evaluation)}, 5 %, Holm's "
         "correction)."
     )
 
