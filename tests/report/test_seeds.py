@@ -7,12 +7,18 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from ttame.params.evaluation import CurveSettings, MetricSettings, ReportSettings, RoadSettings
+from ttame.report.aggregate import seen_in_training
 from ttame.report.comparisons import Family, compare
+from ttame.report.evaluation import evaluate
 from ttame.report.measure_checks import resolution
 from ttame.report.seeds import Number, chance_in_training, mean_over_seeds, means_by_seed
 from ttame.report.statistics import Chance, Floats, bootstrap_intervals, paired_p_values
 from ttame.store.seeds import SEED, first_seed, join_seeds
 
+from .results_by_hand import write_scores
+
+NAMES = [f"image_{number}" for number in range(12)]
 REPETITIONS = 2000
 IMAGES = 60
 
@@ -135,6 +141,40 @@ def test_methods_without_seeds_are_compared_as_they_were() -> None:
     families = [Family("x", "gradcam", ["rise"])]
     both = compare([*families, Family("x", "gradcam", ["ttame"])], with_seeds, 500, 1)
     pd.testing.assert_frame_equal(both[0], compare(families, plain, 500, 1)[0])
+
+
+def test_the_evaluation_counts_training_in_the_rows_of_the_trained_alone(tmp_path) -> None:
+    def scores(*seeds: int) -> pd.DataFrame:
+        tables: dict[int | None, pd.DataFrame] = {}
+        for seed in seeds:
+            write_scores(tmp_path / "x.parquet", NAMES, seed)
+            tables[seed] = pd.read_parquet(tmp_path / "x.parquet")
+        return join_seeds(tables)
+
+    metrics = MetricSettings(road=RoadSettings(shares=[10, 70]), insertion_deletion=CurveSettings(steps=4))
+    report = ReportSettings(reference="ttame", resamples=500)
+    several = evaluate({"gradcam": scores(1), "ttame": scores(2, 3, 4)}, metrics, report)
+    alone = evaluate({"gradcam": scores(1), "ttame": scores(2)}, metrics, report)
+    assert several.images == 12
+    pd.testing.assert_frame_equal(several.intervals["gradcam"], alone.intervals["gradcam"])
+    ends = several.intervals["ttame"].loc[["ad_100", "ic_15", "road_morf", "insertion"]].to_numpy()
+    assert ((ends >= 0) & (ends <= 100)).all()
+    found = several.several_seeds["ttame"]
+    assert found.index.tolist() == [2, 3, 4]
+    assert found["insertion"][2] == pytest.approx(alone.means["insertion"]["ttame"])
+    assert several.means["insertion"]["ttame"] == pytest.approx(found["insertion"].mean())
+    wide, narrow = (e.intervals["ttame"].loc["deletion"].to_numpy(float) for e in (several, alone))
+    assert wide[1] - wide[0] > narrow[1] - narrow[0]
+
+
+def test_classes_seen_by_every_seed_are_seen(tmp_path) -> None:
+    tables: dict[int | None, pd.DataFrame] = {}
+    for seed, counts in ((1, [0, 1, 1, 1]), (2, [1, 0, 1, 1])):
+        write_scores(tmp_path / "x.parquet", NAMES[:4], seed)
+        tables[seed] = pd.read_parquet(tmp_path / "x.parquet").assign(training_count=counts)
+    seen = seen_in_training({"ttame": join_seeds(tables)}, ["ttame"])
+    assert seen is not None
+    assert seen["ttame"]["name"].tolist() == NAMES[2:4] * 2
 
 
 def test_tables_of_seeds_are_joined_and_parted_again() -> None:

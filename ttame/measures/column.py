@@ -17,7 +17,9 @@ class Column:
         title: its heading.
         better: the better end, None for what is no quality.
         decimals: shown.
-        scale: what a score is multiplied with to be shown: 100 where it is a fraction, shown in percent.
+        scale: what a score is multiplied with to be shown: 100 where it is a fraction, shown in percent. It is the
+            highest value of a quality, as it is shown.
+        lowest: value of a quality, as it is shown.
     """
 
     key: str
@@ -25,6 +27,7 @@ class Column:
     better: Literal["higher", "lower"] | None
     decimals: int = 1
     scale: float = 100.0
+    lowest: float = 0.0
 
     @property
     def heading(self) -> str:

@@ -41,7 +41,7 @@ MEASURES: dict[str, Entry] = {
         "Hesse et al., NeurIPS 2024",
         "Single deletion (-1 to 1, higher is better): rank correlation of what a map says of the cells of a grid with "
         "how much the logit falls when each cell is deleted.",
-        (Column("single_deletion", "Single deletion", "higher", 2, 1.0),),
+        (Column("single_deletion", "Single deletion", "higher", 2, 1.0, -1.0),),
         "image",
         SingleDeletionOptions,
     ),
@@ -62,7 +62,7 @@ MEASURES: dict[str, Entry] = {
         "Fid+ (percent, higher is better): how often a judge, a copy of the classifier that was fine-tuned on images "
         "with missing parts, loses the class when random halves of the most salient parts are removed; Fid- (lower is "
         "better): of the other parts.",
-        (Column("fid_plus", "Fid+", "higher"), Column("fid_minus", "Fid-", "lower")),
+        (Column("fid_plus", "Fid+", "higher", lowest=-100.0), Column("fid_minus", "Fid-", "lower", lowest=-100.0)),
         "image",
         JudgedFidelityOptions,
         reads_training=True,

@@ -71,7 +71,7 @@ def _row(settings: Settings, backbone: str, method: str) -> dict[str, Any]:
         raise TTameError(
             f"{path}: no such measurement; run `python -m {command_of('maps', backbone, method, seed)}` first"
         ) from None
-    row["training_images_per_second"] = None
+    row |= {"backbone": backbone, "method": method, "training_images_per_second": None}
     speed = training_speed_file(settings, backbone, method, seed)
     if find(method).needs_training and speed.exists():
         try:

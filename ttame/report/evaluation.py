@@ -130,7 +130,7 @@ def _statistics(values: Mapping[str, pd.DataFrame], columns: Sequence[Column], r
     rankings = rank_methods(values, columns)
     families = _against(report.reference, values)
     compared = compare([*families, *(ranking.family for ranking in rankings)], values, report.resamples, report.seed)
-    table = _means_and_intervals(values, report)
+    table = _means_and_intervals(values, columns, report)
     table[["difference", "p_value"]] = np.nan
     for family, found in zip(families, compared[: len(families)], strict=True):
         table.loc[[(method, family.column) for method in family.methods], found.columns] = found.to_numpy()
@@ -146,9 +146,14 @@ def _against(reference: str, values: Mapping[str, pd.DataFrame]) -> Sequence[Fam
     ]
 
 
-def _means_and_intervals(values: Mapping[str, pd.DataFrame], report: ReportSettings) -> pd.DataFrame:
+def _means_and_intervals(
+    values: Mapping[str, pd.DataFrame], columns: Sequence[Column], report: ReportSettings
+) -> pd.DataFrame:
+    """What chance in training adds may pass the ends of what a column can be, and is cut off there."""
     means = {method: mean_over_seeds(table) for method, table in values.items()}
     joined = pd.concat(means, axis=1, names=["method", "column"])
     chance = chance_in_training([Number(str(key[1]), (str(key[0]),)) for key in joined.columns.to_list()], values)
     ends = bootstrap_intervals(joined.to_numpy(), report.resamples, report.seed, chance)
-    return pd.DataFrame({"mean": joined.mean(), "low": ends[:, 0], "high": ends[:, 1]})
+    limits = {column.key: (column.lowest, column.scale) for column in columns}
+    low, high = np.array([limits.get(key[1], (-np.inf, np.inf)) for key in joined.columns.to_list()]).T
+    return pd.DataFrame({"mean": joined.mean(), "low": ends[:, 0].clip(low), "high": ends[:, 1].clip(max=high)})
