@@ -60,7 +60,7 @@ def test_seeds_share_a_row_of_the_tables(two_seeds: Path, capsys) -> None:
         scores = pd.read_parquet(RESULTS / f"scores/shapes_cnn/ttame.seed{seed}.parquet")
         assert seeds["insertion"][seed] == pytest.approx(100 * scores["insertion"].mean(), rel=1e-5)
     text = (tables / "results.md").read_text()
-    assert "bootstrap over images or grids and over the 2 seeds of every trained method" in text
+    assert "bootstrap over images or grids and over the 2 seeds of every learned method" in text
     assert "Chance in training: the means of every seed." in text
     page = (RESULTS / "page/index.html").read_text()
     assert '<h2 id="seeds-title">Chance in training</h2>' in page
@@ -76,7 +76,7 @@ def test_seeds_share_a_row_of_the_tables(two_seeds: Path, capsys) -> None:
     run("tables")
     assert "left out" not in capsys.readouterr().err
     alone = (tables / "results.md").read_text()
-    assert "of mechanisms trained with one seed (1), so without chance in training" in alone
+    assert "of one training of every learned method, so without chance in training" in alone
     assert "Chance in training:" not in alone
 
 

@@ -59,7 +59,5 @@ def drawn(methods: MethodSettings) -> str:
     if not methods.trained:
         return "images or grids"
     if len(methods.seeds) == 1:
-        return (
-            f"images or grids, of mechanisms trained with one seed ({methods.seeds[0]}), so without chance in training"
-        )
-    return f"images or grids and over the {len(methods.seeds)} seeds of every trained method"
+        return "images or grids, of one training of every learned method, so without chance in training"
+    return f"images or grids and over the {len(methods.seeds)} seeds of every learned method"

@@ -21,8 +21,7 @@ IMAGES = 8
 
 
 def run(settings: Settings, backbone_name: str) -> None:
-    """Write the PNG: a column per image spread evenly over the list, a row per method; of a trained
-    method the maps of the first seed."""
+    """Write the PNG: a column per image spread evenly over the list, a row per method, of a trained one seed."""
     source = open_checked(settings.data, "evaluation", contents_file(settings, "evaluation"))
     maps = {}
     for method in settings.methods.all:
