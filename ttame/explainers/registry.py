@@ -192,7 +192,7 @@ EXPLAINERS: dict[str, Entry] = {
     "tame": _learned("TAME", "tame", TAME, works_on=TRANSFORMERS),
     "ttame": _learned("T-TAME", "ttame", T_TAME),
     "ptame": _learned("P-TAME", "ptame", P_TAME, reads_auxiliary=True, defaults=P_TAME_RECIPE),
-    # T-TAME that starts from CAM, learns the order of the pixels and asks the rest of the image to lose the class; ours.
+    # Ours: T-TAME that starts from CAM, orders the pixels, and asks the rest of the image to lose the class.
     "ttame_ranked": _learned("T-TAME (warm, ranked)", "passing", f"ours, after {T_TAME}", defaults=RANKED),
     "no_skip": _ablation("No skip", "no_skip"),
     "no_skip_no_norm": _ablation("No skip, no norm", "no_skip_no_norm"),
