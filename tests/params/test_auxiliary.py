@@ -112,6 +112,10 @@ def test_a_change_of_the_auxiliary_changes_what_depends_on_it_alone() -> None:
             "ptame: by_backbone.shapes_cnn: loss.area_power: 0 should be greater than 0",
         ),
         (
+            {"ptame": {"by_backbone": {"shapes_cnn": {"recipe": {"seed": 3}}}}},
+            "ptame: by_backbone.shapes_cnn: recipe: the key 'seed' is gone.*methods.seeds",
+        ),
+        (
             {"ptame": {"by_backbone": {"shapes_cnn": {"loss": 3}}}},
             "by_backbone.shapes_cnn.loss: 3 should be keys and v",
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,7 +146,8 @@ def load_checkpoint(
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
         layers, counts = list(metadata["layers"]), tensors.pop(_COUNTS)
     except FileNotFoundError:
-        training = f"train {backbone.name} {path.stem.replace('.seed', ' --seed ')}"
+        trained = re.sub(r"\.seed(\d+)$", r" --seed \1", path.stem)
+        training = f"train {backbone.name} {trained}"
         raise TTameError(f"{path}: no such checkpoint; run `python -m ttame {training}`") from None
     except (SafetensorError, OSError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise TTameError(f"{path}: not a checkpoint ({error}); delete it and train again") from None

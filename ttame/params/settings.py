@@ -76,6 +76,10 @@ class MethodSettings(Section):
         """Those that a method is trained with; None alone for one that needs no training."""
         return self.seeds if method in self.trained else [None]
 
+    def first_seed_of(self, method: str) -> int | None:
+        """The seed whose maps stand for a method in pictures; None for one that needs no training."""
+        return self.seeds_of(method)[0]
+
 
 class ExecutionSettings(Section):
     """Where and how; no part of a result, no stage depends on it."""

@@ -55,12 +55,12 @@ def write_cost_tables(settings: Settings) -> tuple[list[str], list[list[str]]]:
 
 
 def _is_defined(settings: Settings, backbone: str, method: str) -> bool:
-    return is_defined(cost_file(settings, backbone, method, settings.methods.seeds_of(method)[0]))
+    return is_defined(cost_file(settings, backbone, method, settings.methods.first_seed_of(method)))
 
 
 def _row(settings: Settings, backbone: str, method: str) -> dict[str, Any]:
     """Of a trained method what its first seed took, since another may have run on another machine."""
-    seed = settings.methods.seeds_of(method)[0]
+    seed = settings.methods.first_seed_of(method)
     path = cost_file(settings, backbone, method, seed)
     try:
         with reading(path):

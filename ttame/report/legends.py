@@ -46,12 +46,8 @@ mean over {images} images. A method that explains what the classifier learned en
 
 def seeds_in_caption(methods: MethodSettings) -> str:
     """A sentence for the caption of a table, if trained methods have several seeds."""
-    return f" Trained methods: mean over {len(methods.seeds)} seeds." if several_seeds(methods) else ""
-
-
-def several_seeds(methods: MethodSettings) -> bool:
-    """Whether something is trained several times."""
-    return bool(methods.trained) and len(methods.seeds) > 1
+    several = methods.trained and len(methods.seeds) > 1
+    return f" Trained methods: mean over {len(methods.seeds)} seeds." if several else ""
 
 
 def drawn(methods: MethodSettings) -> str:

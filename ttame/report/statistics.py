@@ -68,7 +68,7 @@ def bootstrap_intervals(values: Floats, resamples: int, seed: int, chance: Chanc
     ]
     drawn = np.concatenate(means)
     if chance is not None:
-        drawn = drawn + chance.draw(_of_training(seed), resamples)
+        drawn = drawn + chance.draw(_training_draws(seed), resamples)
     return np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2], axis=0).T
 
 
@@ -92,7 +92,7 @@ def paired_p_values(differences: Floats, resamples: int, seed: int, chance: Chan
     # Sums of the same differences in another order may differ in the last bit, and must count as equal.
     reach = observed * (1 - 1e-12) - 1e-12
     at_least = np.zeros(differences.shape[1])
-    training = _of_training(seed)
+    training = _training_draws(seed)
     for signs in _sign_patterns(count, resamples, seed):
         sums = signs @ differences
         if chance is not None:
@@ -132,7 +132,8 @@ def near_level(corrected: Floats, p_values: Floats, patterns: Floats) -> tuple[N
 def sharper_p_values(
     differences: Floats, resamples: int, seed: int, chance: Chance | None = None
 ) -> tuple[Floats, float]:
-    """`paired_p_values` of all patterns where they are few enough, else of the same draws and as many more as allowed.
+    """`paired_p_values` of all patterns where they are few enough and training adds no chance, else of the same draws
+    and as many more as allowed.
 
     Returns:
         (K,) p-values, and the number of patterns that they are drawn from; infinite where all were counted.
@@ -146,7 +147,7 @@ def sharper_p_values(
     return (np.abs(signs @ differences) >= observed * (1 - 1e-12) - 1e-12).mean(axis=0), np.inf
 
 
-def _of_training(seed: int) -> np.random.Generator:
+def _training_draws(seed: int) -> np.random.Generator:
     """Draws beside those of the images, which are the same with and without them."""
     return np.random.default_rng([seed, 1])
 

@@ -26,8 +26,8 @@ def run(settings: Settings, backbone_name: str) -> None:
     maps = {}
     for method in settings.methods.all:
         with suppress(NotDefined):
-            first_seed = settings.methods.seeds_of(method)[0]
-            maps[method] = read_checked_maps(settings, backbone_name, method, first_seed)
+            seed = settings.methods.first_seed_of(method)
+            maps[method] = read_checked_maps(settings, backbone_name, method, seed)
     if not maps:
         raise TTameError(f"methods: none of them is defined on {backbone_name}; add one that is")
     first = next(iter(maps.values()))

@@ -153,7 +153,7 @@ def _section(settings: Settings, name: str, evaluation: Evaluation) -> dict[str,
 
 def _milliseconds(settings: Settings, backbone: str, method: str) -> float | None:
     """Per map, as measured with the first seed; None for a control, and where nothing was measured."""
-    path = cost_file(settings, backbone, method, settings.methods.seeds_of(method)[0])
+    path = cost_file(settings, backbone, method, settings.methods.first_seed_of(method))
     if find(method).kind == "control" or not path.exists():
         return None
     with reading(path):
@@ -161,7 +161,7 @@ def _milliseconds(settings: Settings, backbone: str, method: str) -> float | Non
 
 
 def _gallery(settings: Settings, name: str, evaluation: Evaluation) -> dict[str, Any]:
-    runs = {method: settings.methods.seeds_of(method)[0] for method in evaluation.scores}
+    runs = {method: settings.methods.first_seed_of(method) for method in evaluation.scores}
     found = {method: read_maps(maps_file(settings, name, method, seed)) for method, seed in runs.items()}
     maps = {method: of.maps for method, of in found.items()}
     first = next(iter(found.values()))

@@ -55,7 +55,7 @@ def run(settings: Settings, backbone: str) -> None:
 
     @lru_cache(1)
     def ask(measure: str, name: str) -> AtNoise:
-        method = Method(subject, name, settings.methods.seeds_of(name)[0])
+        method = Method(subject, name, settings.methods.first_seed_of(name))
         if measure == SCORES:
             return _ask_scores(method)
         return _ask_measure(measure, method, lambda part: Scratch(target / f"{measure}-{name}-{part}", identity))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ttame.errors import TTameError
@@ -74,10 +74,9 @@ def refuse_other_means(path: Path, statistics: pd.DataFrame, means: pd.DataFrame
     Raises:
         TTameError: naming the first that is not.
     """
-    for key, written in statistics["mean"].items():
-        method, column = map(str, key) if isinstance(key, tuple) else ("", "")
+    for (method, column), written in zip(statistics.index.to_list(), statistics["mean"].tolist(), strict=True):
         now = float(means[column][method])
-        if not math.isclose(written, now, rel_tol=1e-6, abs_tol=1e-6) and not math.isnan(written):
+        if not np.isclose(written, now, rtol=1e-6, atol=1e-6, equal_nan=True):
             raise TTameError(
                 f"{path}: {column} of {method} is {written:.6g} there and {now:.6g} in the scores; run `python -m "
                 "ttame tables` again"
