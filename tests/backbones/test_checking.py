@@ -69,7 +69,7 @@ def test_functions_that_give_no_classifier(build: str, said: str, tmp_path: Path
     _refused(build, said, tmp_path, monkeypatch)
 
 
-@pytest.mark.parametrize(("layer", "said"), [("head", r"gives \(2, 3\)"), ("unused", "is not called")])
+@pytest.mark.parametrize(("layer", "said"), [("head", r"gives \(B, 3\)"), ("unused", "is not called")])
 def test_target_layer_that_gives_no_map(layer: str, said: str, tmp_path: Path, monkeypatch) -> None:
     _refused("build = Net", rf"models\.mine\.target_layer: .*{said}", tmp_path, monkeypatch, layer)
 

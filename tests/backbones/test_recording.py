@@ -49,10 +49,10 @@ class SharedReLU(nn.Module):
 
 CASES = {
     "resnet_middle": (lambda: torchvision.models.resnet18(num_classes=5), "layer3.0.bn1"),
-    "resnet_block": (lambda: torchvision.models.resnet18(num_classes=5), "layer4.1"),
+    "resnet_block": (lambda: torchvision.models.resnet18(num_classes=5), "layer3.1"),
     "vgg_in_place": (_small_vgg, "3"),
     "timm_norm": (_timm_vit, "blocks.1.norm1"),
-    "timm_attention": (_timm_vit, "blocks.2.attn.proj"),
+    "timm_hidden": (_timm_vit, "blocks.2.mlp.fc1"),
     "torchvision_norm": (_torchvision_vit, "encoder.layers.encoder_layer_1.ln_1"),
     "shared_relu": (SharedReLU, "third"),
 }

@@ -28,8 +28,8 @@ def test_layers_of_the_paper_are_among_the_candidates(experiment, capsys, model,
     experiment()
     run("layers", model)
     rows = _rows(capsys.readouterr().out)
-    assert {name for name, cells in rows.items() if cells[2] == "yes"} == set(shapes)
-    assert [name for name, cells in rows.items() if cells[3] == "yes"] == [target]
+    assert {name for name, cells in rows.items() if cells[3] == "yes"} == set(shapes)
+    assert [name for name, cells in rows.items() if cells[4] == "yes"] == [target]
     assert all(shape in (None, rows[name][1]) for name, shape in shapes.items())
     assert len(rows) > len(shapes)
 

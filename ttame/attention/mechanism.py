@@ -26,7 +26,7 @@ class AttentionMechanism(nn.Module):
         channels: C of each feature set, in execution order.
         num_classes: K.
         layout: the token layout of a transformer, or None for a CNN.
-        version: what becomes of the class token; no difference on a CNN.
+        version: what becomes of the class token; no difference on a CNN, or on a transformer without one.
         skip: whether a branch adds its input; without it a branch may change the width.
         norm: whether a branch has a batch norm.
         activation: what ends a branch.
@@ -49,7 +49,8 @@ class AttentionMechanism(nn.Module):
     ) -> None:
         super().__init__()
         self.layout = layout
-        self.version: Version = version
+        # Without a class token there is nothing to multiply by.
+        self.version: Version = version if layout is None or layout.prefix_tokens else "TAME"
         self.skip = skip
         self._activation = activation
         self._volumes = volumes

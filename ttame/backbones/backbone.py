@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from ttame.backbones.freezing import freeze_batch_norms
+from ttame.backbones.feature_hooks import outputs_of
+from ttame.backbones.freezing import freeze_batch_norms, keep_inputs, take_logarithm
 from ttame.backbones.layers import choose_layers, find_layer
+from ttame.backbones.layout import Layout
 from ttame.backbones.recording import Plan, Recording, plan_rerun, record
-from ttame.backbones.tokens import read_token_layout
+from ttame.backbones.tokens import TokenLayout, read_token_layout
+from ttame.backbones.trunk import Trunk
 from ttame.data.transforms import Preprocessing
 from ttame.errors import TTameError
 
@@ -35,7 +38,9 @@ class Backbone(nn.Module):
         layers: the feature layers that attention mechanisms read, in execution order.
         target_layer: the layer that gradient methods read.
         outputs: what the classifier's own forward returns; this one returns logits in both cases.
-        tokens: layout of the tokens, or None for a CNN.
+        tokens: layout of the tokens, if all these layers give sequences of one layout; else None, and what they give
+            is shown as (B, C, h, w), whatever its own layout.
+        trunk: what its modules give.
         num_classes: K.
         class_names: K names, or None.
         passes: running count of what it was asked to compute; a method's cost is counted here, never quoted.
@@ -57,7 +62,8 @@ class Backbone(nn.Module):
         """Freeze `model`; layers that are not named are chosen by the rule of `ttame.backbones.layers`.
 
         Raises:
-            TTameError: when a layer does not exist, no layer is found, or the model returns no logits.
+            TTameError: when a layer does not exist or is no map of the image, no layer is found, or the model returns
+                no logits.
         """
         super().__init__()
         self.name = name
@@ -67,13 +73,9 @@ class Backbone(nn.Module):
         self.class_names = tuple(class_names) if class_names else None
         self.outputs = outputs
         if outputs == "probabilities":
-            # At the model itself and not in `forward`, so that a recording's rerun gives logits too.
-            model.register_forward_hook(_logarithm)
+            take_logarithm(model)
         freeze_batch_norms(model)
-        for module in model.modules():
-            # An in-place ReLU would overwrite the feature map that a layer before it has just handed out.
-            if hasattr(module, "inplace"):
-                setattr(module, "inplace", False)  # noqa: B010, no class declares it
+        keep_inputs(model)
         self.requires_grad_(False)
         self.train(False)
         # Kept in double precision and rounded once, at use: then a double precision run has exact constants.
@@ -82,20 +84,45 @@ class Backbone(nn.Module):
         self.register_buffer("_mean", mean.view(1, 3, 1, 1), persistent=False)
         self.register_buffer("_std", std.view(1, 3, 1, 1), persistent=False)
         self.num_classes = self._count_classes()
-        self.tokens = read_token_layout(model)
+        self.trunk = Trunk(model, preprocessing.input_size, read_token_layout(model))
         if layers is None or target_layer is None:
-            chosen, last = choose_layers(model, preprocessing.input_size, self.tokens, name)
-            layers, target_layer = layers or chosen, target_layer or last
-        for layer in (*layers, target_layer):
-            find_layer(model, layer, name)
+            chosen = choose_layers(self.trunk)
+            if not chosen:
+                raise TTameError(
+                    f"models.{name}: found no feature maps by rule; name some in models.{name}.layers and target_layer "
+                    "(outputs of shape (B, C, h, w), (B, h, w, C) or (B, tokens, C))"
+                )
+            layers, target_layer = layers or chosen, target_layer or chosen[-1]
         self.layers = tuple(layers)
         self.target_layer = target_layer
+        self._layouts: dict[str, Layout] = {}
+        self.tokens = self._common_tokens()
         self._plans: dict[str, Plan] = {}
 
     @property
     def is_transformer(self) -> bool:
         """Whether feature maps are token sequences."""
         return self.tokens is not None
+
+    def layout(self, layer: str) -> Layout:
+        """Where the positions of the image are in what a layer gives.
+
+        Raises:
+            TTameError: when there is no such layer, or it cannot be read as maps of the image.
+        """
+        if layer not in self._layouts:
+            find_layer(self.model, layer, self.name)
+            setting = "layers" if layer in self.layers or layer != self.target_layer else "target_layer"
+            self._layouts[layer] = self.trunk.layout(layer, f"models.{self.name}.{setting}")
+        return self._layouts[layer]
+
+    def _common_tokens(self) -> TokenLayout | None:
+        found = {self.layout(layer).tokens for layer in (*self.layers, self.target_layer)}
+        return found.pop() if len(found) == 1 else None
+
+    def _shown(self, layer: str, output: Tensor) -> Tensor:
+        """What a layer gives, as methods see it."""
+        return output if self.tokens is not None else self.layout(layer).to_maps(output)
 
     def train(self, mode: bool = True) -> Backbone:
         """Stay in eval mode whatever is asked: batch statistics of a frozen classifier must not drift."""
@@ -135,9 +162,9 @@ class Backbone(nn.Module):
         Returns:
             (B, K) logits, and for each layer its output: (B, C, h, w), or (B, N, C) for a transformer's tokens.
         """
-        with self._recording(layers) as outputs:
+        with self._outputs(layers) as outputs:
             logits = self(images)
-        return logits, {layer: outputs[layer] for layer in layers}
+        return logits, {layer: self._shown(layer, outputs[layer]) for layer in layers}
 
     def activation_and_gradient(self, images: Tensor, targets: Tensor, layer: str) -> tuple[Tensor, Tensor]:
         """Output of a layer, and the gradient of each image's target logit with respect to it.
@@ -150,14 +177,14 @@ class Backbone(nn.Module):
             layer: name of a module.
 
         Returns:
-            Two tensors of the layer's output shape.
+            Two tensors, as `features` gives them.
         """
-        with torch.enable_grad(), self._recording([layer], cut=True) as outputs:
+        with torch.enable_grad(), self._outputs([layer], cut=True) as outputs:
             logits = self(images)
             scores = logits.gather(1, targets[:, None]).sum()
             (gradient,) = torch.autograd.grad(scores, outputs[layer])
         self.passes.backward += len(images)
-        return outputs[layer].detach(), gradient
+        return self._shown(layer, outputs[layer].detach()), self._shown(layer, gradient)
 
     def gradients(self, images: Tensor, layer: str) -> Iterator[Tensor]:
         """For each class in turn, the gradient of its logit with respect to the output of a layer.
@@ -167,17 +194,17 @@ class Backbone(nn.Module):
             layer: name of a module.
 
         Yields:
-            K tensors of the layer's output shape.
+            K tensors, as `features` gives them.
 
         Raises:
             RuntimeError: from torch, when the logits have no gradient there.
         """
-        with torch.enable_grad(), self._recording([layer], cut=True) as outputs:
+        with torch.enable_grad(), self._outputs([layer], cut=True) as outputs:
             scores = self(images).sum(0)
         for index, score in enumerate(scores):
             (gradient,) = torch.autograd.grad(score, outputs[layer], retain_graph=index + 1 < len(scores))
             self.passes.backward += len(images)
-            yield gradient
+            yield self._shown(layer, gradient)
 
     def record(self, images: Tensor, layer: str) -> Recording:
         """A forward pass that can be run again with another output of `layer`, for the cost of what comes after it.
@@ -198,42 +225,18 @@ class Backbone(nn.Module):
             self._plans[layer] = plan_rerun(self.model, find_layer(self.model, layer, self.name), trial, layer)
         self.passes.forward += len(images)
         with torch.no_grad():
-            return record(self.model, self._plans[layer], images)
+            recording = record(self.model, self._plans[layer], images)
+        return recording if self.tokens is not None else recording.shown_in(self.layout(layer))
 
     def rerun(self, recording: Recording, activation: Tensor) -> Tensor:
         """(n, K) logits when the recorded layer gives the (n, ...) `activation`; see `Recording.rerun`."""
         self.passes.forward += len(activation)
         return recording.rerun(activation)
 
-    @contextmanager
-    def _recording(self, layers: Sequence[str], cut: bool = False) -> Iterator[dict[str, Tensor]]:
-        """Record outputs of layers; with `cut` they become the leaves of the graph."""
-        outputs: dict[str, Tensor] = {}
-        hooks = []
-
-        def record(layer: str) -> torch.utils.hooks.RemovableHandle:
-            def hook(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
-                outputs[layer] = output.detach().requires_grad_() if cut else output
-                # The rest of the network gets a copy: a residual `+=` would change what was recorded.
-                return outputs[layer].clone()
-
-            return find_layer(self.model, layer, self.name).register_forward_hook(hook)
-
-        try:
-            hooks = [record(layer) for layer in layers]
-            yield outputs
-        finally:
-            for hook in hooks:
-                hook.remove()
+    def _outputs(self, layers: Sequence[str], cut: bool = False) -> AbstractContextManager[dict[str, Tensor]]:
+        return outputs_of({layer: find_layer(self.model, layer, self.name) for layer in layers}, cut)
 
     @torch.no_grad()
     def _count_classes(self) -> int:
         rows, columns = self.preprocessing.input_size
         return int(self(torch.zeros(1, 3, rows, columns)).shape[1])
-
-
-def _logarithm(model: nn.Module, inputs: object, output: object) -> object:
-    """Logits of probabilities: softmax(log p) = p. The clamp keeps a probability of 0 finite."""
-    if not isinstance(output, Tensor) or not output.is_floating_point():
-        return output
-    return output.clamp_min(torch.finfo(output.dtype).tiny).log()

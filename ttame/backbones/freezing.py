@@ -1,4 +1,4 @@
-"""Batch norm of a frozen classifier as what it is: a scale and a shift."""
+"""What becomes of a classifier before it is explained."""
 
 from __future__ import annotations
 
@@ -58,3 +58,25 @@ def freeze_batch_norms(model: nn.Module) -> None:
                 # timm's, which is not imported here because it costs two seconds that other models need not pay.
                 applied: Any = child
                 setattr(parent, name, FrozenBatchNorm(child, nn.Sequential(applied.drop, applied.act)))
+
+
+def keep_inputs(model: nn.Module) -> None:
+    """No module changes its input: an in-place ReLU would overwrite the feature map that was just handed out."""
+    for module in model.modules():
+        if hasattr(module, "inplace"):
+            setattr(module, "inplace", False)  # noqa: B010, no class declares it
+
+
+def take_logarithm(model: nn.Module) -> None:
+    """A classifier that gives probabilities gives logits: softmax(log p) = p.
+
+    At the model itself and not around it, so that a part of it that runs again gives logits too.
+    """
+    model.register_forward_hook(_logarithm)
+
+
+def _logarithm(model: nn.Module, inputs: object, output: object) -> object:
+    if not isinstance(output, Tensor) or not output.is_floating_point():
+        return output
+    # The clamp keeps a probability of 0 finite.
+    return output.clamp_min(torch.finfo(output.dtype).tiny).log()

@@ -1,15 +1,16 @@
-"""Which layers to read when nobody names them."""
+"""Which layers to read when nobody names them, and which never."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ttame.backbones.tokens import TokenLayout
+from ttame.backbones.layout import Layout
+from ttame.backbones.probing import Step
+from ttame.backbones.trunk import Trunk
 from ttame.errors import TTameError, suggestion
 
 PAPER_LAYERS = {
@@ -29,132 +30,83 @@ PAPER_TARGET_LAYERS = {
 FEATURE_LAYERS = 3
 
 
-def choose_layers(
-    model: nn.Module, input_size: tuple[int, int], tokens: TokenLayout | None, name: str
-) -> tuple[list[str], str]:
-    """Feature layers and target layer by rule.
+def choose_layers(trunk: Trunk) -> list[str]:
+    """Feature layers by rule, in execution order; the gradient methods read the last of them.
 
-    CNN: the last map of each of the last three resolutions; the gradient methods read the last of all.
-    Transformer: the first LayerNorm of the last three blocks; the gradient methods read the last of them.
+    A transformer that states its tokens: the first LayerNorm of the last three blocks. Any other: the last map of each
+    of the last three resolutions. Where there are fewer, and the maps are no CNN's: the last three blocks of the last
+    resolution, or the first norms of the last three.
 
-    Raises:
-        TTameError: when the rule finds nothing.
+    Returns:
+        At most three names; none when the rule finds nothing.
     """
-    trace = _trace(model, input_size)
-    found = _last_of_resolutions(trace, input_size) if tokens is None else _first_norms(trace)
-    if not found:
-        raise TTameError(
-            f"models.{name}: found no feature maps by rule; name some in models.{name}.layers and target_layer "
-            "(outputs of shape (B, C, h, w), or (B, tokens, C) for a model with num_prefix_tokens and patch_embed)"
-        )
-    layers = found[-FEATURE_LAYERS:]
-    return layers, layers[-1]
+    usable = trunk.usable()
+    norms = _first_norms(usable)
+    if trunk.stated is not None and norms:
+        return _names(norms)
+    maps = _last_of_resolutions([step for step in usable if trunk.holds(step)])
+    if maps and (len(maps) >= FEATURE_LAYERS or _layout(maps[-1]).axes == "channels_first"):
+        found = [maps, norms]
+    else:
+        grid = _layout(maps[-1]).grid if maps else None
+        blocks = [step for step in usable if trunk.holds(step) and trunk.is_block(step) and _layout(step).grid == grid]
+        found = sorted([maps, blocks, norms], key=lambda steps: -len(steps[-FEATURE_LAYERS:]))
+    # Behind a class token's last attention the positions of the image decide nothing any more.
+    return next((_names(steps) for steps in found if steps and trunk.decides(steps[-1])), [])
 
 
-Step = tuple[str, nn.Module, tuple[int, ...], int]
-"""Name, module, shape of its output and identity of the output's memory."""
+def _names(steps: Sequence[Step]) -> list[str]:
+    return [step.name for step in steps[-FEATURE_LAYERS:]]
 
 
-@torch.no_grad()
-def _trace(model: nn.Module, input_size: tuple[int, int]) -> list[Step]:
-    """Every module in the order in which it finishes, on one black image."""
-    steps: list[Step] = []
-    keep: list[Tensor] = []
-
-    def record(name: str, module: nn.Module) -> torch.utils.hooks.RemovableHandle:
-        def hook(_: nn.Module, __: object, output: object) -> None:
-            if isinstance(output, Tensor):
-                keep.append(output)  # alive, so that no later output gets the same address
-                steps.append((name, module, tuple(output.shape), output.data_ptr()))
-
-        return module.register_forward_hook(hook)
-
-    hooks = [record(name, module) for name, module in model.named_modules() if name]
-    try:
-        model.eval()(torch.zeros(1, 3, *input_size))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return steps
-
-
-def _is_chain(module: nn.Module) -> bool:
-    """A container whose parts run one after the other, so that each part is a stage of the trunk."""
-    return isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict)
-
-
-def _on_trunk(name: str, modules: Mapping[str, nn.Module]) -> bool:
-    parts = name.split(".")
-    parents = (".".join(parts[:depth]) for depth in range(1, len(parts)))
-    return all(parent not in modules or _is_chain(modules[parent]) for parent in parents)
-
-
-def _feature_maps(trace: Sequence[Step], input_size: tuple[int, int]) -> list[Step]:
-    """The steps of the trunk whose output is a map of the image."""
-    modules = {name: module for name, module, _, _ in trace}
-    found = []
-    for step in trace:
-        name, module, shape, _ = step
-        if len(shape) != 4 or not _on_trunk(name, modules):
-            continue
-        height, width = shape[2:]
-        pooled = isinstance(module, nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d) or min(height, width) < 2
-        if not pooled and height * input_size[1] == width * input_size[0]:
-            found.append(step)
-    return found
-
-
-def _last_of_resolutions(trace: Sequence[Step], input_size: tuple[int, int]) -> list[str]:
-    last: dict[int, tuple[str, int]] = {}
-    for name, _, shape, memory in _feature_maps(trace, input_size):
-        height = shape[2]
-        previous = last.get(height)
+def _last_of_resolutions(steps: Sequence[Step]) -> list[Step]:
+    last: dict[tuple[int, int], Step] = {}
+    for step in steps:
+        grid = _layout(step).grid
+        previous = last.get(grid)
         # A container ends with its last part: the same map, and the shorter name is the better one.
-        if previous and previous[1] == memory and not previous[0].startswith(f"{name}."):
+        if previous and previous.memory == step.memory and not previous.name.startswith(f"{step.name}."):
             continue
-        last.pop(height, None)
-        last[height] = (name, memory)
-    ordered = sorted(last.items(), key=lambda item: -item[0])
-    return [name for _, (name, _) in ordered]
+        # A CNN's map counts, not what its head makes of it.
+        if previous and _layout(previous).axes == "channels_first" != _layout(step).axes:
+            continue
+        last[grid] = step
+    return sorted(last.values(), key=lambda step: -_layout(step).grid[0])
+
+
+def _first_norms(usable: Sequence[Step]) -> list[Step]:
+    """The norm before the attention of every block."""
+    norms: dict[str, list[Step]] = defaultdict(list)
+    for step in usable:
+        if isinstance(step.module, nn.LayerNorm | nn.RMSNorm) and len(step.shape) == 3:
+            norms[step.name.rpartition(".")[0]].append(step)
+    # A block has a norm before its attention and one before its MLP; those at the top open and close the network.
+    return [steps[0] for block, steps in norms.items() if block and len(steps) >= 2]
+
+
+def _layout(step: Step) -> Layout:
+    assert step.layout is not None
+    return step.layout
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A layer that maps can be made from, its kind, and the shape of its output for one image."""
+    """A layer that maps can be made from, its kind, the shape of its output for one image, and how to read it."""
 
     name: str
     kind: str
     shape: tuple[int, ...]
+    layout: Layout
 
 
-def candidates(model: nn.Module, input_size: tuple[int, int], tokens: TokenLayout | None) -> list[Candidate]:
-    """The layers that can be feature layers, in execution order.
-
-    CNN: maps of the image on the trunk. Transformer: token sequences on the trunk, and the norms in the blocks.
-    """
-    trace = _trace(model, input_size)
-    if tokens is None:
-        steps = _feature_maps(trace, input_size)
-    else:
-        length = tokens.prefix_tokens + tokens.grid[0] * tokens.grid[1]
-        modules = {name: module for name, module, _, _ in trace}
-        steps = [
-            step
-            for step in trace
-            if step[2][1:2] == (length,)
-            and len(step[2]) == 3
-            and (_on_trunk(step[0], modules) or isinstance(step[1], nn.LayerNorm | nn.RMSNorm))
-        ]
-    return [Candidate(name, type(module).__name__, shape[1:]) for name, module, shape, _ in steps]
-
-
-def _first_norms(trace: Sequence[Step]) -> list[str]:
-    norms: dict[str, list[str]] = defaultdict(list)
-    for name, module, shape, _ in trace:
-        if isinstance(module, nn.LayerNorm | nn.RMSNorm) and len(shape) == 3:
-            norms[name.rpartition(".")[0]].append(name)
-    # A block has a norm before its attention and one before its MLP; a lone norm closes the network.
-    return [names[0] for names in norms.values() if len(names) >= 2]
+def candidates(trunk: Trunk) -> list[Candidate]:
+    """The layers that can be feature layers, in execution order: those of the trunk, and the norms in the blocks."""
+    norms = {step.name for step in _first_norms(trunk.usable())}
+    return [
+        Candidate(step.name, type(step.module).__name__, step.shape[1:], _layout(step))
+        for step in trunk.usable()
+        if trunk.holds(step) or step.name in norms
+    ]
 
 
 def find_layer(model: nn.Module, layer: str, name: str) -> nn.Module:

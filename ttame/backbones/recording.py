@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ttame.backbones.layout import Layout
+from ttame.backbones.playback import has_batch, mapped, playing, versions
 from ttame.errors import TTameError
 
 
@@ -49,25 +51,34 @@ class Recording:
     Attributes:
         images: (B, 3, H, W) that went in.
         logits: (B, K).
-        activation: the layer's output, (B, ...).
+        activation: the layer's output, (B, ...), or (B, C, h, w) where it is shown in a layout.
     """
 
     images: Tensor
     logits: Tensor
-    activation: Tensor
+    _output: Tensor
     _model: nn.Module
     _plan: Plan
     _outputs: Sequence[Any]
+    _layout: Layout | None = None
+
+    @property
+    def activation(self) -> Tensor:
+        return self._output if self._layout is None else self._layout.to_maps(self._output)
+
+    def shown_in(self, layout: Layout) -> Recording:
+        """The same, whose activations, also those of a rerun, are (B, C, h, w) maps."""
+        return replace(self, _layout=layout)
 
     def of(self, index: int) -> Recording:
         """The recording of one image, which `rerun` takes with any number of activations."""
         batch = len(self.images)
 
         def pick(output: Any) -> Any:
-            return _mapped(output, lambda tensor: tensor[index : index + 1] if _has_batch(tensor, batch) else tensor)
+            return mapped(output, lambda tensor: tensor[index : index + 1] if has_batch(tensor, batch) else tensor)
 
-        images, logits, activation = (pick(tensor) for tensor in (self.images, self.logits, self.activation))
-        return Recording(images, logits, activation, self._model, self._plan, [pick(o) for o in self._outputs])
+        images, logits, output = (pick(tensor) for tensor in (self.images, self.logits, self._output))
+        return replace(self, images=images, logits=logits, _output=output, _outputs=[pick(o) for o in self._outputs])
 
     def rerun(self, activation: Tensor) -> Tensor:
         """Logits when the layer gives `activation` instead; gradients reach it.
@@ -84,18 +95,20 @@ class Recording:
 
         def give(output: Any, call: _Call) -> Any:
             def one(tensor: Tensor) -> Tensor:
-                if _has_batch(tensor, batch):
+                if has_batch(tensor, batch):
                     tensor = tensor.expand(wanted, *tensor.shape[1:])
                 return tensor.clone() if call.changed_in_rerun else tensor
 
-            return _mapped(output, one)
+            return mapped(output, one)
 
+        if self._layout is not None:
+            activation = self._layout.replace_maps(self._output, activation)
         layer = self._plan.layer
         played = [
             (call.module, give(output, call)) for call, output in zip(self._plan.before, self._outputs, strict=True)
         ]
         replacement = activation.clone() if layer.changed_in_rerun else activation
-        with _playing([*played, (layer.module, replacement)]):
+        with playing([*played, (layer.module, replacement)]):
             logits: Tensor = self._model(self.images.expand(wanted, *self.images.shape[1:]))
         return logits
 
@@ -124,7 +137,7 @@ def plan_rerun(model: nn.Module, layer: nn.Module, images: Tensor, name: str) ->
         if found:
             return
         calls.pop()
-        call = (module, output, _versions(output))
+        call = (module, output, versions(output))
         if module is layer:
             found.append(call)
         else:
@@ -136,9 +149,7 @@ def plan_rerun(model: nn.Module, layer: nn.Module, images: Tensor, name: str) ->
         given = type(found[0][1]).__name__ if found else "nothing, since the forward pass does not use it"
         raise TTameError(f"layer {name!r} gives {given}; expected a layer whose output is one tensor")
     before = [call for frame in calls for call in frame]
-    plan = Plan(
-        [_Call(m, _versions(o) != v) for m, o, v in before], _Call(layer, _versions(found[0][1]) != found[0][2])
-    )
+    plan = Plan([_Call(m, versions(o) != v) for m, o, v in before], _Call(layer, versions(found[0][1]) != found[0][2]))
     _try(plan, model, images, logits, name)
     return plan
 
@@ -149,7 +160,7 @@ def record(model: nn.Module, plan: Plan, images: Tensor) -> Recording:
     wanted = {call.module: call.changed for call in (*plan.before, plan.layer)}
 
     def keep(module: nn.Module, _: object, output: Any) -> None:
-        outputs[module].append(_mapped(output, torch.clone) if wanted[module] else output)
+        outputs[module].append(mapped(output, torch.clone) if wanted[module] else output)
 
     hooks: list[torch.utils.hooks.RemovableHandle] = []
     try:
@@ -158,55 +169,28 @@ def record(model: nn.Module, plan: Plan, images: Tensor) -> Recording:
     finally:
         for hook in hooks:
             hook.remove()
-    activation = outputs[plan.layer.module][0]
+    output = outputs[plan.layer.module][0]
     places: dict[nn.Module, Iterator[Any]] = {module: iter(given) for module, given in outputs.items()}
-    return Recording(images, logits, activation, model, plan, [next(places[call.module]) for call in plan.before])
+    return Recording(images, logits, output, model, plan, [next(places[call.module]) for call in plan.before])
 
 
 def _try(plan: Plan, model: nn.Module, images: Tensor, logits: Tensor, name: str) -> None:
     """Run again with what was recorded; mark what the rerun changes in place."""
     recording = record(model, plan, images)
-    copies = [_mapped(output, torch.clone) for output in recording._outputs]
+    copies = [mapped(output, torch.clone) for output in recording._outputs]
     activation = recording.activation.clone()
-    versions = [_versions(copy) for copy in copies]
-    version = _versions(activation)
+    before_rerun = [versions(copy) for copy in copies]
+    version = versions(activation)
     played = [(call.module, copy) for call, copy in zip(plan.before, copies, strict=True)]
-    with _playing([*played, (plan.layer.module, activation)]):
+    with playing([*played, (plan.layer.module, activation)]):
         again = model(images)
     if not torch.allclose(again, logits, rtol=1e-4, atol=1e-4, equal_nan=True):
         raise TTameError(
             f"layer {name!r}: running the classifier again from it gives other logits; choose another layer"
         )
-    for call, copy, before in zip(plan.before, copies, versions, strict=True):
-        call.changed_in_rerun = _versions(copy) != before
-    plan.layer.changed_in_rerun = _versions(activation) != version
-
-
-@contextmanager
-def _playing(results: Sequence[tuple[nn.Module, Any]]) -> Iterator[None]:
-    """Each module returns its results, in order, instead of computing; after the last of them it computes again."""
-    queues: dict[nn.Module, list[Any]] = defaultdict(list)
-    for module, result in results:
-        queues[module].append(result)
-    own = {module: module.__dict__.get("forward") for module in queues}
-
-    def player(original: Callable[..., Any], queue: Iterator[Any]) -> Callable[..., Any]:
-        def forward(*inputs: Any, **options: Any) -> Any:
-            for result in queue:
-                return result
-            return original(*inputs, **options)
-
-        return forward
-
-    try:
-        for module, queue in queues.items():
-            module.__dict__["forward"] = player(module.forward, iter(queue))
-        yield
-    finally:
-        for module, forward in own.items():
-            module.__dict__.pop("forward", None)
-            if forward is not None:
-                module.__dict__["forward"] = forward
+    for call, copy, before in zip(plan.before, copies, before_rerun, strict=True):
+        call.changed_in_rerun = versions(copy) != before
+    plan.layer.changed_in_rerun = versions(activation) != version
 
 
 @contextmanager
@@ -220,31 +204,3 @@ def _hooked(model: nn.Module, enter: Callable[..., None], leave: Callable[..., N
     finally:
         for hook in hooks:
             hook.remove()
-
-
-def _mapped(output: Any, function: Callable[[Tensor], Tensor]) -> Any:
-    """`function` of every tensor of a module's output."""
-    if isinstance(output, Tensor):
-        return function(output)
-    if isinstance(output, tuple | list):
-        return type(output)(_mapped(part, function) for part in output)
-    if isinstance(output, dict):
-        return {key: _mapped(part, function) for key, part in output.items()}
-    return output
-
-
-def _versions(output: Any) -> list[int]:
-    """How often each tensor of an output has been changed in place."""
-    found: list[int] = []
-
-    def look(tensor: Tensor) -> Tensor:
-        found.append(tensor._version)
-        return tensor
-
-    _mapped(output, look)
-    return found
-
-
-def _has_batch(tensor: Tensor, batch: int) -> bool:
-    """Whether the first axis counts images; what a module gives without one is the same for all of them."""
-    return tensor.ndim > 0 and tensor.shape[0] == batch

@@ -31,11 +31,11 @@ def run(settings: Settings, model: str) -> str:
             candidate.name,
             candidate.kind,
             " x ".join(str(length) for length in candidate.shape),
+            str(candidate.layout),
             "yes" if candidate.name in backbone.layers else "",
             "yes" if candidate.name == backbone.target_layer else "",
         ]
-        for candidate in candidates(backbone.model, backbone.preprocessing.input_size, backbone.tokens)
+        for candidate in candidates(backbone.trunk)
     ]
-    meaning = "tokens x channels" if backbone.is_transformer else "channels x height x width"
-    headings = ["Layer", "Kind", f"Shape ({meaning})", "Feature layer", "Target layer"]
+    headings = ["Layer", "Kind", "Shape", "Layout", "Feature layer", "Target layer"]
     return markdown_table(headings, rows, numbers_from=len(headings))

@@ -1,0 +1,179 @@
+"""The trunk of a classifier: the modules that its maps pass through one after the other, from its first block on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ttame.backbones.layout import Layout
+from ttame.backbones.probing import Step, probe, probing_images
+from ttame.backbones.tokens import TokenLayout
+from ttame.errors import TTameError
+
+MORE_PAIRS = 8
+"""Of probing images, where one pair does not tell."""
+EMBEDDING = re.compile(r"stem|embed|^pos", re.IGNORECASE)
+"""Names of what comes before the first block."""
+CLASS_ATTENTION = re.compile(r"class_?att|cls_attn|class_?block|token_only", re.IGNORECASE)
+"""Names and types of blocks in which a class token alone asks (CaiT, XCiT, VOLO); nothing after them is a map."""
+
+
+class Trunk:
+    """What a classifier's modules give, and where a layer is in it.
+
+    Attributes:
+        stated: what the model says of its tokens, or None.
+    """
+
+    def __init__(self, model: nn.Module, input_size: tuple[int, int], stated: TokenLayout | None) -> None:
+        """Run the model once, on images whose halves differ."""
+        self.stated = stated
+        self._model, self._input_size = model, input_size
+        self._modules = dict(model.named_modules())
+        self._look(pairs=1)
+        if any(step.agreements and step.layout is None and self.holds(step) for step in self._steps):
+            # Where much of a map is the same for all positions (attention with random weights), one pair says little.
+            self._look(MORE_PAIRS)
+
+    def _look(self, pairs: int) -> None:
+        self._steps, self._others = probe(self._model, self._input_size, self.stated, pairs)
+        self._given = {step.name: step for step in self._steps}
+        self._blocks = self._find_blocks()
+
+    def usable(self) -> list[Step]:
+        """The steps that can be feature layers: their halves are the image's, and they are behind the embedding."""
+        return [step for place, step in enumerate(self._steps) if step.layout and not self._outside(place)]
+
+    def holds(self, step: Step) -> bool:
+        """Whether a step is one of the trunk: not inside a block, and not a pooled map."""
+        if isinstance(step.module, nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d):
+            return False
+        return all(self._is_passage(parent) for parent in _parents(step.name))
+
+    def is_block(self, step: Step) -> bool:
+        """Whether a step is a module of several layers that are more than a chain."""
+        return _is_block(step.module)
+
+    def decides(self, step: Step) -> bool:
+        """Whether the logits depend on the positions of the image in a step's output, and not on its prefix alone."""
+        assert step.layout is not None
+        leaves: list[Tensor] = []
+
+        def cut(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+            leaves[:] = [output.detach().requires_grad_()]
+            return leaves[0].clone()
+
+        hook = step.module.register_forward_hook(cut)
+        try:
+            with torch.enable_grad():
+                logits = self._model(probing_images(self._input_size, like=self._model)[:1])
+        finally:
+            hook.remove()
+        if not isinstance(logits, Tensor) or not logits.requires_grad:
+            return True  # others say what is wrong with such a classifier
+        (gradient,) = torch.autograd.grad(logits.sum(), leaves, allow_unused=True)
+        if gradient is None:
+            return False
+        # A head that starts with zeros has no gradient anywhere.
+        return bool(step.layout.to_maps(gradient).any()) or not bool(gradient.any())
+
+    def layout(self, layer: str, key: str) -> Layout:
+        """The layout of a layer that somebody named.
+
+        Args:
+            layer: name of a module.
+            key: of the setting that names it, for the error.
+
+        Raises:
+            TTameError: when the layer cannot be read as maps of the image, with the layers that can.
+        """
+        step = self._given.get(layer)
+        reason = self._reason_against(layer)
+        if reason is None and step is not None and step.layout is not None:
+            return step.layout
+        able = [step.name for step in self.usable() if self.holds(step)] or [step.name for step in self.usable()]
+        known = f"; layers that can be read are {', '.join(able[-6:])}" if able else ""
+        raise TTameError(f"{key}: the layer {layer!r} {reason}{known}")
+
+    def _reason_against(self, layer: str) -> str | None:
+        """Why a layer cannot be read, or None."""
+        step = self._given.get(layer)
+        expected = "expected a feature map (B, C, h, w) or (B, h, w, C), or tokens (B, N, C)"
+        if layer in self._others:
+            return f"gives a {self._others[layer]}; {expected}"
+        if step is None:
+            return f"is not called by the forward pass; {expected}"
+        if not step.agreements:
+            return f"gives (B, {', '.join(map(str, step.shape[1:]))}); {expected}"
+        if step.layout is None:
+            return "does not lay the image out: what changes in one half of the image does not arrive in the same half"
+        if self._outside(self._steps.index(step)):
+            return "comes before the first block or belongs to class attention, where no map is to be read"
+        return None
+
+    def _outside(self, place: int) -> bool:
+        first, last = self._blocks
+        if place >= last:
+            return True
+        return first is not None and (place < first or any(map(EMBEDDING.search, self._steps[place].name.split("."))))
+
+    def _find_blocks(self) -> tuple[int | None, int]:
+        """Places of the first step inside a block, None without blocks, and of the first of class attention."""
+        first, last = None, len(self._steps)
+        for place, step in enumerate(self._steps):
+            around = [*_parents(step.name), step.name]
+            if any(self._is_class_attention(name) for name in around):
+                last = place
+                break
+            embeds = any(map(EMBEDDING.search, step.name.split(".")))
+            if first is None and not embeds and any(self._is_giving_block(name) for name in around[:-1]):
+                first = place
+        return first, last
+
+    def _is_class_attention(self, name: str) -> bool:
+        kind = type(self._modules[name]).__name__
+        return bool(CLASS_ATTENTION.search(name.rpartition(".")[2]) or CLASS_ATTENTION.search(kind))
+
+    def _is_giving_block(self, name: str) -> bool:
+        return self._gives_map(name) and _is_block(self._modules[name])
+
+    def _is_passage(self, name: str) -> bool:
+        """Whether what is inside a module is on the trunk: a chain, or a wrapper around most of the classifier."""
+        if _is_chain(self._modules[name]):
+            return True
+        if name in self._given or name in self._others:
+            first = self._blocks[0] or 0
+            around_the_blocks = self._steps[first].name.startswith(f"{name}.")
+            return not self._gives_map(name) and around_the_blocks and self._share(name) > 0.5
+        return True
+
+    def _gives_map(self, name: str) -> bool:
+        return name in self._given and bool(self._given[name].agreements)
+
+    def _share(self, name: str) -> float:
+        """Of the classifier's weights."""
+        own, all_of_them = (sum(p.numel() for p in m.parameters()) for m in (self._modules[name], self._model))
+        return own / max(all_of_them, 1)
+
+
+def _parents(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:depth]) for depth in range(1, len(parts))]
+
+
+def _is_chain(module: nn.Module) -> bool:
+    """A container whose parts run one after the other, so that each part is a stage of the trunk."""
+    return isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict)
+
+
+def _is_block(module: nn.Module) -> bool:
+    """Several layers with weights that are more than a chain."""
+    return not _is_chain(module) and len(_weighted(module)) > 1
+
+
+def _weighted(module: nn.Module) -> Sequence[nn.Module]:
+    own = [part for part in module.modules() if part is not module]
+    return [part for part in own if part._parameters or part._buffers]
