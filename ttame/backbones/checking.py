@@ -56,7 +56,8 @@ def check_outputs(backbone: Backbone, key: str) -> None:
     """Try two images: logits of two classes or more, finite, no probabilities, with a gradient; layers of maps."""
     count = replace(backbone.passes)
     rows, columns = backbone.preprocessing.input_size
-    images = torch.randn(2, 3, rows, columns, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    drawn = torch.randn(2, 3, rows, columns, generator=torch.Generator().manual_seed(0))
+    images = drawn.to(next(backbone.parameters(), drawn)).requires_grad_()
     found: dict[str, object] = {}
 
     def keep(layer: str) -> Callable[..., None]:

@@ -71,7 +71,7 @@ def _trace(model: nn.Module, input_size: tuple[int, int]) -> list[Step]:
 
     hooks = [record(name, module) for name, module in model.named_modules() if name]
     try:
-        model.eval()(torch.zeros(1, 3, *input_size))
+        model.eval()(next(model.parameters(), torch.zeros(())).new_zeros(1, 3, *input_size))
     finally:
         for hook in hooks:
             hook.remove()
