@@ -81,6 +81,8 @@ def test_what_a_map_of_one_corner_keeps_by_hand(module, dtype) -> None:
     maps = torch.zeros(2, SIDE, SIDE)
     maps[:, : SIDE // 2] = 7.0
     found = ttame.evaluate(model, model.normalise(pixels), maps, ["average_drop", "complexity"])
+    of_array = ttame.evaluate(model, model.normalise(pixels), maps.numpy(), ["average_drop", "complexity"])
+    pd.testing.assert_frame_equal(of_array, found)
     half = pixels * (torch.arange(SIDE) < SIDE // 2)[:, None]
     mean, std = (torch.tensor(values, dtype=dtype).view(3, 1, 1) for values in (MEAN, STD))
     before, after = (module.eval()((images - mean) / std).softmax(1) for images in (pixels, half))
@@ -128,6 +130,7 @@ def test_a_measure_that_is_not_defined_is_left_out_unless_it_is_asked_for() -> N
         ({"result": torch.rand(3, 4, 4)}, "result: 3 maps for 2 images; expected those of these images"),
         ({"result": None}, "result: a NoneType; expected what an explainer returns"),
         ({"result": torch.ones(2, 4, 4).long()}, r"result: a torch\.int64 tensor \(2, 4, 4\); expected maps"),
+        ({"batch_size": 0}, "batch_size: 0; expected a whole number"),
         ({"targets": 1}, "targets: the result has its own"),
     ],
 )

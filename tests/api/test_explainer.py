@@ -178,7 +178,7 @@ def test_a_mistake_is_said_before_anything_is_explained(method, said, message, m
         ({"targets": "cat"}, "targets: 'cat' is no class; expected None"),
         ({"targets": torch.tensor([0.5, 1])}, r"targets: 0\.5 is no class; expected None"),
         ({"targets": True}, "targets: True is no class"),
-        ({"batch_size": 0}, "batch_size: 0; expected a number of images"),
+        ({"batch_size": 0}, "batch_size: 0; expected a whole number, 1 or more"),
     ],
 )
 def test_a_class_that_there_is_not_is_named(said, message, model, folder) -> None:

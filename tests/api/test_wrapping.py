@@ -166,7 +166,7 @@ def test_a_module_that_is_no_classifier_is_refused(make, message, folder) -> Non
         ({"std": (1, 0, 1)}, "std: .* expected three numbers above 0"),
         ({"input_size": "32"}, "input_size: '32'; expected pixels"),
         ({"input_size": -1}, "input_size: -1; expected pixels"),
-        ({"resize": 0}, "resize: 0; expected the shorter side"),
+        ({"resize": 0}, "resize: 0; expected a whole number, 1 or more"),
         ({"interpolation": "cubic"}, "interpolation: 'cubic'; expected 'bilinear' or 'bicubic'"),
         ({"layers": ["features.2", "featurs"]}, "layers: no layer called 'featurs'; did you mean 'features'"),
         ({"layers": "features"}, "layers: 'features'; expected a list of names"),

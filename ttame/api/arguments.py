@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from ttame.errors import NotDefined, TTameError
 
@@ -50,6 +51,16 @@ def _of_classifier(text: str, name: str, classifier: str, target_layer: str | No
     text = re.sub(rf"{key}: (?=no layer called|found no feature maps)", f"{of_layer}: ", text)
     text = re.sub(rf"{key}(?:\.model)?: ", f"{classifier}: ", text)
     return re.sub(rf"{key}\.(?=[a-z])", "", text)
+
+
+def refuse_other_number(value: Any, argument: str, least: int) -> None:
+    """Check that a caller gave a whole number, `least` or more.
+
+    Raises:
+        TTameError: when it is something else.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 2**63:
+        raise TTameError(f"{argument}: {value!r:.60}; expected a whole number, {least} or more")
 
 
 def listed(names: Sequence[str], argument: str) -> list[str]:

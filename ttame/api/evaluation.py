@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from ttame.api.arguments import naming_arguments
+from ttame.api.arguments import naming_arguments, refuse_other_number
 from ttame.api.explainer import BATCH_SIZE, Explainer, refuse_other_model
 from ttame.api.explanation import Explanation
 from ttame.api.images import Batch, Images, as_batch
@@ -65,7 +67,7 @@ class _Maps(NamedTuple):
 def evaluate(
     model: Backbone,
     images: Images,
-    result: Explanation | Tensor,
+    result: Explanation | Tensor | NDArray[np.floating[Any]],
     measures: Measures = None,
     *,
     targets: Targets = None,
@@ -84,7 +86,7 @@ def evaluate(
         result: what an `Explainer` said of them, or the (B, h, w) maps of any other method.
         measures: names, of average_drop, road, insertion_deletion, complexity, adcc and single_deletion, or a mapping
             from names to their options, `{"road": {"shares": [10, 50]}}`; None for all that can be had.
-        targets: of maps that are a tensor, the classes that they explain; None for the model truths.
+        targets: of maps of another method, the classes that they explain; None for the model truths.
         explainer: what made the maps; adcc asks it again about the images times their maps.
         batch_size: images at a time.
 
@@ -96,6 +98,7 @@ def evaluate(
         NotDefined: when a measure that is asked for says nothing of this classifier.
     """
     refuse_other_model(model)
+    refuse_other_number(batch_size, "batch_size", 1)
     if explainer is not None and explainer.method != getattr(result, "method", explainer.method):
         raise TTameError(
             f"explainer: {explainer.method}, but the result is of {getattr(result, 'method', '')}; expected its own"
@@ -192,6 +195,8 @@ def _chosen(measures: Measures, model: Backbone, explainer: Explainer | None) ->
 def _maps(model: Backbone, batch: Batch, result: Any, targets: Targets, batch_size: int) -> _Maps:
     """Of all images."""
     size = model.preprocessing.input_size
+    if isinstance(result, np.ndarray):
+        result = torch.from_numpy(result)
     if isinstance(result, Explanation):
         if targets is not None:
             raise TTameError("targets: the result has its own; leave them out")

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ttame.api.arguments import naming_arguments
+from ttame.api.arguments import naming_arguments, refuse_other_number
 from ttame.api.explanation import Explanation, Passes
 from ttame.api.images import Batch, Images, as_batch
 from ttame.api.mechanism import Mechanism, mechanism_for
@@ -82,12 +82,11 @@ class Explainer:
         Raises:
             TTameError: for images that cannot be read or do not fit, and targets that are no classes.
         """
-        if not isinstance(batch_size, int) or batch_size < 1:
-            raise TTameError(f"batch_size: {batch_size!r}; expected a number of images, 1 or more")
+        refuse_other_number(batch_size, "batch_size", 1)
         return self.explain_batch(as_batch(images, self.model), targets, batch_size)
 
     def explain_batch(self, batch: Batch, targets: Targets = None, batch_size: int = BATCH_SIZE) -> Explanation:
-        """As a call, with images that were read already."""
+        """As a call, of images that were read already, for `ttame.evaluate`."""
         model = self.model
         parts = [slice(start, start + batch_size) for start in range(0, len(batch.clean), batch_size)]
         with torch.no_grad():
@@ -96,11 +95,12 @@ class Explainer:
         before = model.passes.forward, model.passes.backward
         with naming_arguments(name=model.name):
             raw = torch.cat([self._maps(batch.at(rows), explained[rows]) for rows in parts])
+        precise = raw if raw.dtype == torch.float64 else raw.float()  # half precision cannot tell a range from none
         made = (model.passes.forward - before[0], model.passes.backward - before[1])
         seen = (255 * batch.pixels.detach().clamp(0, 1)).round().to(torch.uint8)
         return Explanation(
             self.method,
-            saliency_map(raw, model.preprocessing.input_size),
+            saliency_map(precise, model.preprocessing.input_size).to(raw),
             raw,
             explained,
             logits.double().softmax(1).gather(1, explained[:, None])[:, 0].to(raw),

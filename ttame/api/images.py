@@ -65,26 +65,22 @@ def as_batch(images: Images, model: Backbone, argument: str = "images") -> Batch
     Raises:
         TTameError: naming the image, for one that cannot be read, of another size, not normalised, or not finite.
     """
-    like = next(model.parameters())
-    if isinstance(images, Tensor) and images.ndim == 4:
-        clean = _checked(images, model, argument)
-        names = [str(number) for number in range(len(images))]
-        pixels = model.unnormalise(clean)
-    else:
-        listed = [images] if isinstance(images, Tensor | Image.Image | str | os.PathLike) else images
-        if not isinstance(listed, list | tuple):
-            raise TTameError(f"{argument}: a {type(images).__name__}; expected {_expected(model)}")
-        one = len(listed) == 1 and listed is not images
-        named = [argument if one else f"{argument}[{place}]" for place in range(len(listed))]
-        parts = [_read(image, model, where) for image, where in zip(listed, named, strict=True)]
-        if not parts:
-            raise TTameError(f"{argument}: there is none; expected {_expected(model)}")
-        pixels, clean = torch.stack([part[0] for part in parts]), torch.stack([part[1] for part in parts])
-        names = [_name(image, place) for place, image in enumerate(listed)]
-    if not len(clean):
+    is_one = isinstance(images, Image.Image | str | os.PathLike) or (isinstance(images, Tensor) and images.ndim != 4)
+    given: Any = [images] if is_one else images
+    if not isinstance(given, Tensor | list | tuple):
+        raise TTameError(f"{argument}: a {type(images).__name__}; expected {_expected(model)}")
+    if not len(given):
         raise TTameError(f"{argument}: there is none; expected {_expected(model)}")
-    clean = clean.to(like).contiguous(memory_format=torch.channels_last)
-    return Batch(pixels.to(like).contiguous(memory_format=torch.channels_last), clean, names)
+    if isinstance(given, Tensor):
+        clean = _checked(given, model, argument)
+        pixels, names = model.unnormalise(clean), [str(place) for place in range(len(given))]
+    else:
+        named = [argument if is_one else f"{argument}[{place}]" for place in range(len(given))]
+        parts = [_read(image, model, where) for image, where in zip(given, named, strict=True)]
+        pixels, clean = (torch.stack(found) for found in zip(*parts, strict=True))
+        names = [_name(image, place) for place, image in enumerate(given)]
+    packed = torch.channels_last  # in which a CPU is faster
+    return Batch(pixels.contiguous(memory_format=packed), clean.contiguous(memory_format=packed), names)
 
 
 def seen_by(photo: Photo, preprocessing: Preprocessing, argument: str) -> Image.Image:
@@ -137,8 +133,7 @@ def _checked(images: Tensor, model: Backbone, where: str) -> Tensor:
         which = where if len(images) == 1 else f"{where}: image {int(broken[0, 0])} of {len(images)}"
         raise TTameError(f"{which}: has values that are not finite (NaN or infinity); mend it or leave it out")
     clean = images.detach().to(next(model.parameters()))
-    furthest = model.unnormalise(clean).abs().amax() if len(clean) else clean.new_zeros(())
-    if furthest > FAR:
+    if model.unnormalise(clean).abs().amax() > FAR:
         raise TTameError(
             f"{where}: values up to {float(images.abs().amax()):.3g} are not normalised for {model.name}; expected "
             "model.normalise(pixels) of pixels in [0, 1], or a PIL image or a path"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 
-from ttame.api.arguments import naming_arguments
+from ttame.api.arguments import naming_arguments, refuse_other_number
 from ttame.api.explainer import refuse_other_model, refuse_unknown_method
 from ttame.api.mechanism import Mechanism, checkpoint_path
 from ttame.attention.auxiliary import Auxiliary
@@ -86,8 +87,8 @@ def train(
         raise TTameError(f"model: in {next(model.parameters()).dtype}; training needs float32 or float64")
     with naming_arguments("method"):
         refuse_undefined_pair(method, model.name, model.is_transformer)
-    if not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise TTameError(f"seed: {seed!r}; expected an int, 0 or more")
+    refuse_other_number(seed, "seed", 0)
+    refuse_other_number(workers, "workers", 0)
     augmented = _dataset(images, model, "images", seed if settings.recipe.augment else None)
     held_out = None if validation is None else _dataset(validation, model, "validation", None)
     if device is not None:
@@ -178,6 +179,6 @@ def _move(model: Backbone, device: str | torch.device) -> None:
         raise TTameError(f"device: {device} cannot be had ({reason}); expected 'cpu', 'cuda' or 'cuda:1' say") from None
 
 
-def _own_random_numbers(device: torch.device) -> Any:
+def _own_random_numbers(device: torch.device) -> AbstractContextManager[None]:
     """A block after which the caller's random numbers go on as if nothing had been drawn."""
     return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from ttame.api.arguments import listed, naming_arguments
+from ttame.api.arguments import listed, naming_arguments, refuse_other_number
 from ttame.api.models import with_names
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.checking import check_finite, check_outputs, is_the_users, user_error
@@ -72,7 +72,7 @@ def wrap(
         copied = _copy(module)
         try:
             backbone = Backbone(name, copied, preprocessing, chosen, target_layer, None, outputs).to(like.device)
-            check_outputs(backbone, "model")
+            check_outputs(backbone, "model", like)
         except TTameError:
             raise
         except Exception as error:  # whatever a user's forward raises
@@ -103,8 +103,8 @@ def _preprocessing(
     for argument, value in (("mean", mean), ("std", std), ("input_size", input_size)):
         if value is None and stated is None:
             raise TTameError(f"{argument}: is missing, and the module states none in a pretrained_cfg as timm's do")
-    if resize is not None and (not isinstance(resize, int) or resize < 1):
-        raise TTameError(f"resize: {resize!r}; expected the shorter side of a photo before it is cropped, in pixels")
+    if resize is not None:
+        refuse_other_number(resize, "resize", 1)
     if interpolation not in (None, "bilinear", "bicubic"):
         raise TTameError(f"interpolation: {interpolation!r}; expected 'bilinear' or 'bicubic'")
     if stated is not None:

@@ -52,12 +52,15 @@ def check_finite(name: str, key: str, model: nn.Module) -> None:
             raise TTameError(f"models.{name}.{key}: the tensor {tensor_name!r} is not finite (NaN or infinity)")
 
 
-def check_outputs(backbone: Backbone, key: str) -> None:
-    """Try two images: logits of two classes or more, finite, no probabilities, with a gradient; layers of maps."""
+def check_outputs(backbone: Backbone, key: str, like: Tensor | None = None) -> None:
+    """Try two images: logits of two classes or more, finite, no probabilities, with a gradient; layers of maps.
+
+    The images are float32 on the CPU, which a classifier of the pipeline has to take, or as the tensor `like`.
+    """
     count = replace(backbone.passes)
     rows, columns = backbone.preprocessing.input_size
     drawn = torch.randn(2, 3, rows, columns, generator=torch.Generator().manual_seed(0))
-    images = drawn.to(next(backbone.parameters(), drawn)).requires_grad_()
+    images = drawn.to(drawn if like is None else like).requires_grad_()
     found: dict[str, object] = {}
 
     def keep(layer: str) -> Callable[..., None]:
