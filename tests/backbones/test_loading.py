@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ttame.api import load_images
+from ttame import load_images
 from ttame.backbones import shapes
 from ttame.backbones.loading import load_backbone
 from ttame.data.shapes import render

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from ttame.measures.measure import cell_masks
-from ttame.measures.single_deletion import cell_correlation
+from ttame.measures.options import SingleDeletionOptions
+from ttame.measures.single_deletion import cell_correlation, cell_drops
 
 
 def test_golden_drops_sums_and_correlations(golden) -> None:
@@ -21,11 +22,8 @@ def test_golden_drops_sums_and_correlations(golden) -> None:
         nn.Linear(48, 6),
     ).double()
     model.load_state_dict({name: arrays[f"param.{name}"] for name in model.state_dict()})
-    images, targets = arrays["images"], arrays["targets"][:, None]
     with torch.no_grad():
-        clean = model(images).gather(1, targets)
-        deleted = [model(torch.where(cell, 0.0, images)).gather(1, targets) for cell in cell_masks((32, 32), 4)]
-    drops = clean - torch.cat(deleted, dim=1)
+        drops = cell_drops(model, arrays["images"], SingleDeletionOptions(), arrays["targets"])
     torch.testing.assert_close(drops, arrays["logit_drops"], rtol=0, atol=1e-9)
     found = cell_correlation(arrays["saliency"], drops)
     torch.testing.assert_close(found, arrays["spearman"].nan_to_num(0.0), rtol=0, atol=1e-9)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ttame.backbones.backbone import Backbone
 from ttame.cli.main import main
-from ttame.measures.single_deletion import SingleDeletion
+from ttame.measures import single_deletion
 from ttame.store.basis_file import read_basis
 from ttame.store.undefined import reason_of
 
@@ -135,15 +135,15 @@ def test_an_input_that_cannot_be_cut_is_left_out_with_a_line(measured: Path) -> 
 def test_a_killed_basis_goes_on(measured: Path, monkeypatch) -> None:
     whole = read_basis(RESULTS / "basis/shapes_cnn/single_deletion.safetensors", "")
     (RESULTS / "basis/shapes_cnn/single_deletion.safetensors").unlink()
-    drops, calls = SingleDeletion._drops, []
+    drops, calls = single_deletion.cell_drops, []
 
-    def dies(self, subject, clean):
+    def dies(logits_of, clean, options):
         calls.append(len(clean))
         if len(calls) == 4:
             raise KeyboardInterrupt
-        return drops(self, subject, clean)
+        return drops(logits_of, clean, options)
 
-    monkeypatch.setattr(SingleDeletion, "_drops", dies)
+    monkeypatch.setattr(single_deletion, "cell_drops", dies)
     assert main(["basis", "shapes_cnn", "single_deletion"]) != 0
     run("basis", "shapes_cnn", "single_deletion")
     assert len(calls) == 4 + 7, "three of ten batches were kept"

@@ -80,7 +80,7 @@ def test_a_training_that_goes_on_takes_the_start_that_was_computed(experiment, m
     monkeypatch.setattr(stage, "train", stop)
     assert main(["train", "shapes_cnn", "ttame"]) != 0
     monkeypatch.setattr(stage, "train", train)
-    monkeypatch.setattr(stage, "class_rows", compute)
+    monkeypatch.setattr(stage, "rows_of_warm_start", compute)
     run("train", "shapes_cnn", "ttame")
     found = load_file(CHECKPOINT)
     assert all(torch.equal(tensor, found[name]) for name, tensor in expected.items())

@@ -52,7 +52,7 @@ class Auxiliary:
                 classifier = load_backbone(settings.name, model)
         except TTameError as error:
             raise TTameError(f"mechanism.auxiliary, on {backbone.name}: {error}") from None
-        self.classifier: Backbone = classifier.to(next(backbone.parameters()).device)
+        self.classifier: Backbone = classifier.to(next(backbone.parameters()))
         self.classifier.passes = backbone.passes
 
     @torch.no_grad()

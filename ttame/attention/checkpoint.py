@@ -52,7 +52,7 @@ def feature_channels(backbone: Backbone, layers: Sequence[str]) -> list[int]:
     rows, columns = backbone.preprocessing.input_size
     parameter = next(backbone.parameters())
     with torch.no_grad():
-        image = torch.zeros(1, 3, rows, columns, device=parameter.device)
+        image = parameter.new_zeros(1, 3, rows, columns)
         _, features = backbone.features(image, layers)
     axis = 2 if backbone.is_transformer else 1
     return [features[layer].shape[axis] for layer in layers]
@@ -140,17 +140,8 @@ def load_checkpoint(
         TTameError: when the file is missing or broken, or was trained for another backbone, another auxiliary
             classifier, other layers or classes.
     """
-    try:
-        with reading(path), safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {}).get(_METADATA, "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
-        layers, counts = list(metadata["layers"]), tensors.pop(_COUNTS)
-    except FileNotFoundError:
-        trained = re.sub(r"\.seed(\d+)$", r" --seed \1", path.stem)
-        training = f"train {backbone.name} {trained}"
-        raise TTameError(f"{path}: no such checkpoint; run `python -m ttame {training}`") from None
-    except (SafetensorError, OSError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise TTameError(f"{path}: not a checkpoint ({error}); delete it and train again") from None
+    metadata, tensors = _read(path, backbone)
+    layers, counts = list(metadata["layers"]), tensors.pop(_COUNTS)
     auxiliary = None
     if "auxiliary" in metadata:
         _refuse_mismatch(path, metadata, {"backbone": backbone.name, "design": design})
@@ -165,13 +156,41 @@ def load_checkpoint(
     _refuse_mismatch(path, metadata, fits(backbone, design, known, auxiliary))
     network = make_network(backbone, design, layers, auxiliary)
     try:
-        network.load_state_dict(tensors)
+        network.load_state_dict(tensors, assign=True)  # in the precision in which it was trained
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise TTameError(f"{path}: its tensors do not fit ({reason}); delete it and train again") from None
     if counts.shape != (backbone.num_classes,):
         raise TTameError(f"{path}: counts of {tuple(counts.shape)}, not of {backbone.num_classes} classes; train again")
     return TrainedMechanism(network.eval(), layers, counts, auxiliary)
+
+
+def stated_design(path: Path, backbone: Backbone) -> str:
+    """The key in `DESIGNS` that a checkpoint states, of whatever classifier it is.
+
+    Raises:
+        TTameError: when the file is missing or broken, or states none that is known.
+    """
+    design = str(_read(path, backbone)[0].get("design"))
+    if design not in DESIGNS:
+        raise TTameError(f"{path}: not a checkpoint (design {design!r}); expected one of {', '.join(DESIGNS)}")
+    return design
+
+
+def _read(path: Path, backbone: Backbone) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What a checkpoint states, and its tensors."""
+    try:
+        with reading(path), safe_open(path, framework="pt") as file:
+            metadata = json.loads((file.metadata() or {}).get(_METADATA, "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
+        list(metadata["layers"]), tensors[_COUNTS]
+    except FileNotFoundError:
+        trained = re.sub(r"\.seed(\d+)$", r" --seed \1", path.stem)
+        training = f"train {backbone.name} {trained}"
+        raise TTameError(f"{path}: no such checkpoint; run `python -m ttame {training}`") from None
+    except (SafetensorError, OSError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise TTameError(f"{path}: not a checkpoint ({error}); delete it and train again") from None
+    return metadata, tensors
 
 
 def _refuse_mismatch(path: Path, stored: Mapping[str, Any], expected: Mapping[str, Any]) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 
 import torch
+from torch import Tensor
 
 from ttame.attention.history import Averages
 from ttame.attention.training import AttentionTraining
@@ -27,50 +28,63 @@ def steps_of_epoch(images: int, recipe: RecipeSettings) -> int:
     return images // (recipe.batch_size * recipe.accumulate)
 
 
+def pixels_of(training: AttentionTraining, batch: Tensor) -> Tensor:
+    """(b, 3, H, W) uint8 as images in [0, 1], where and in the precision in which the classifier computes."""
+    like = next(training.backbone.parameters())
+    return to_unit_range(batch.to(like.device, non_blocking=True), like.dtype)
+
+
 def train(
     training: AttentionTraining,
     images: ImageDataset,
-    validation: ImageDataset,
+    validation: ImageDataset | None,
     workers: int,
-    state_file: Path,
-    minutes_between_states: float,
+    state_file: Path | None,
+    minutes_between_states: float = math.inf,
 ) -> None:
     """Run the epochs that are left, writing `state_file` after each, every so many minutes, and on a signal to stop.
 
     Every epoch's order and crops depend on (seed, epoch) alone, so a killed run that goes on from its last state ends
-    with the weights of an unbroken one.
+    with the weights of an unbroken one. Without a file for the state nothing is written and signals do what they do
+    elsewhere; without validation images the history has no columns of them.
 
     Raises:
         Stopped: on SIGINT, SIGTERM and SIGHUP, once the state is saved.
         TTameError: when the loss is no longer finite.
     """
-    training.resume(state_file)
+
+    def save() -> None:
+        if state_file is not None:
+            training.save(state_file)
+
+    if state_file is not None:
+        training.resume(state_file)
     recipe = training.recipe
-    with _stop_request() as stop:
+    with _stop_request() if state_file is not None else nullcontext([0]) as stop:
         for epoch in range(training.epoch, recipe.epochs):
             started, seen = time.monotonic(), training.averages.images
-            _run_epoch(training, images, workers, state_file, minutes_between_states, stop)
+            _run_epoch(training, images, workers, save, minutes_between_states, stop)
             seconds = time.monotonic() - started
-            training.save(state_file)  # validation may be long
+            save()  # validation may be long
             row: dict[str, float] = {
                 "epoch": epoch + 1,
                 "learning_rate": float(training.schedule.get_last_lr()[-1]),
                 **training.averages.row("train"),
-                **validate(training, validation, workers),
+                **(validate(training, validation, workers) if validation is not None else {}),
             }
             # Where the last state was saved before validation, there was no step here to measure.
             done = training.averages.images - seen
             row["images_per_second"] = done / seconds if done else math.nan
             training.history.append(row)
             training.epoch, training.batches, training.averages = epoch + 1, 0, Averages()
-            training.save(state_file)
+            save()
 
 
 def _run_epoch(
     training: AttentionTraining,
     images: ImageDataset,
     workers: int,
-    state_file: Path,
+    save: Callable[[], None],
     minutes: float,
     stop: list[int],
 ) -> None:
@@ -87,19 +101,19 @@ def _run_epoch(
         bar.update(training.batches * recipe.batch_size)
         for part, batch in zip(parts, load_batches(images, parts, workers, processes.device), strict=True):
             names = [images.names[index] for index in part]
-            training.averages.add(training.step(to_unit_range(batch.to(processes.device, non_blocking=True)), names))
+            training.averages.add(training.step(pixels_of(training, batch), names))
             bar.update(recipe.batch_size)
             if training.batches % recipe.accumulate:
                 continue
             if training.any_process(bool(stop[0])):
-                training.save(state_file)
+                save()
                 raise Stopped(
                     f"stopped in epoch {training.epoch + 1} after {training.batches} of {len(order)} batches; what is "
                     "finished is kept, run the same command to go on",
                     stop[0] or signal.SIGTERM,  # another process of this training was told
                 )
             if training.any_process(time.monotonic() - saved > 60 * minutes):
-                training.save(state_file)
+                save()
                 saved = time.monotonic()
 
 
@@ -119,8 +133,7 @@ def validate(training: AttentionTraining, validation: ImageDataset, workers: int
     averages = Averages()
     batches = in_order(len(validation), training.recipe.batch_size)
     for batch in load_batches(validation, batches, workers, training.processes.device):
-        images = to_unit_range(batch.to(training.processes.device))
-        averages.add(training.evaluate(images, together=False))
+        averages.add(training.evaluate(pixels_of(training, batch), together=False))
     return averages.row("validation")
 
 

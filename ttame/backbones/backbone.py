@@ -239,4 +239,4 @@ class Backbone(nn.Module):
     @torch.no_grad()
     def _count_classes(self) -> int:
         rows, columns = self.preprocessing.input_size
-        return int(self(torch.zeros(1, 3, rows, columns)).shape[1])
+        return int(self(next(self.parameters(), torch.zeros(())).new_zeros(1, 3, rows, columns)).shape[1])

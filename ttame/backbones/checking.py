@@ -51,11 +51,15 @@ def check_finite(name: str, key: str, model: nn.Module) -> None:
             raise TTameError(f"models.{name}.{key}: the tensor {tensor_name!r} is not finite (NaN or infinity)")
 
 
-def check_outputs(backbone: Backbone, key: str) -> None:
-    """Try two images: logits of two classes or more, finite, no probabilities, with a gradient."""
+def check_outputs(backbone: Backbone, key: str, like: Tensor | None = None) -> None:
+    """Try two images: logits of two classes or more, finite, no probabilities, with a gradient.
+
+    The images are float32 on the CPU, which a classifier of the pipeline has to take, or as the tensor `like`.
+    """
     count = replace(backbone.passes)
     rows, columns = backbone.preprocessing.input_size
-    images = torch.randn(2, 3, rows, columns, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    drawn = torch.randn(2, 3, rows, columns, generator=torch.Generator().manual_seed(0))
+    images = drawn.to(drawn if like is None else like).requires_grad_()
     with torch.enable_grad():
         logits = backbone(images)
     backbone.passes = count

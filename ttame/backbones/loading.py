@@ -100,7 +100,7 @@ def _embedded(name: str, settings: ModelSettings) -> _Built:
         load_weights(model, Path(settings.weights), name)
     size = (shapes.IMAGE_SIZE, shapes.IMAGE_SIZE)
     preprocessing = Preprocessing(size, shapes.IMAGE_SIZE, "bilinear", shapes.MEAN, shapes.STD)
-    return _Built(model, preprocessing, list(shapes.CLASS_NAMES))
+    return _Built(model, preprocessing, list(shapes.CLASS_NAMES) if settings.weights == "default" else None)
 
 
 def _from_function(name: str, settings: ModelSettings) -> _Built:
@@ -128,7 +128,7 @@ def _from_function(name: str, settings: ModelSettings) -> _Built:
     if settings.weights not in ("default", "none"):
         load_weights(model, Path(settings.weights), name)
     try:
-        preprocessing = _timm_preprocessing(model)
+        preprocessing = timm_preprocessing(model)
         expected = len(preprocessing.mean) == len(preprocessing.std) == 3 and min(preprocessing.std) > 0
         reason = "" if expected else f"mean {preprocessing.mean}, std {preprocessing.std}"
     except (TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
@@ -155,12 +155,13 @@ def _from_torchvision(name: str, settings: ModelSettings) -> _Built:
     except OSError as error:
         cache = Path(torch.hub.get_dir()) / "checkpoints" / Path(published.url).name
         raise _no_download(name, cache, error) from None
-    class_names: list[str] | None = list(published.meta["categories"])
+    # Those of the published weights alone: who trained others may have had another list of as many classes.
+    class_names = list(published.meta["categories"]) if settings.weights == "default" else None
     if settings.weights not in ("default", "none"):
         state = read_weights(Path(settings.weights), name)
         classes = count_classes(model, state)
         if classes not in (None, len(published.meta["categories"])):
-            model, class_names = torchvision.models.get_model(settings.model, num_classes=classes), None
+            model = torchvision.models.get_model(settings.model, num_classes=classes)
         fit_weights(model, state, Path(settings.weights), name)
     presets = published.transforms()
     interpolation = "bicubic" if presets.interpolation == InterpolationMode.BICUBIC else "bilinear"
@@ -196,18 +197,22 @@ def _from_timm(name: str, settings: ModelSettings) -> _Built:
         if classes not in (None, model.num_classes):
             model = timm.create_model(settings.model, num_classes=classes)
         fit_weights(model, state, Path(settings.weights), name)
-    return _Built(model, _timm_preprocessing(model), _imagenet_names(model) if download else None)
+    return _Built(model, timm_preprocessing(model), _imagenet_names(model) if download else None)
 
 
 def _imagenet_names(model: Any) -> list[str] | None:
-    """Class names of a model whose published weights are ImageNet's; timm has the order of torchvision."""
+    """Class names where the published weights say that they were trained on ImageNet-1k, as timm's tags do.
+
+    timm has the order of torchvision. A number of classes alone says nothing: weights of DINO have 1000 outputs too.
+    """
     from torchvision.models import ResNet50_Weights
 
     names: list[str] = ResNet50_Weights.DEFAULT.meta["categories"]
-    return names if len(names) == model.num_classes else None
+    of_imagenet = "in1k" in (model.pretrained_cfg.get("tag") or "")
+    return names if of_imagenet and len(names) == model.num_classes else None
 
 
-def _timm_preprocessing(model: nn.Module) -> Preprocessing:
+def timm_preprocessing(model: nn.Module) -> Preprocessing:
     """What the model states in `pretrained_cfg`; ImageNet's usual values for a model that states nothing."""
     stated = getattr(model, "pretrained_cfg", None) or {}
     rows, columns = stated.get("input_size", (3, 224, 224))[1:]

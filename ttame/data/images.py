@@ -38,9 +38,7 @@ def open_rgb(path: Path) -> Image.Image:
     """
     try:
         with Image.open(path) as image:
-            _refuse_line(image)
-            image.load()
-            return _to_rgb(ImageOps.exif_transpose(image))
+            return to_rgb(image)
     except FileNotFoundError:
         raise TTameError(f"{path}: no such image; mend the datalist or put the file there") from None
     except UnidentifiedImageError:
@@ -54,12 +52,23 @@ def open_rgb(path: Path) -> Image.Image:
         ) from None
 
 
+def to_rgb(image: Image.Image) -> Image.Image:
+    """An opened image as `open_rgb` gives it.
+
+    Raises:
+        ValueError, OSError, SyntaxError, EOFError: of Pillow, and for what cannot be converted or is a mere line.
+    """
+    _refuse_line(image)
+    image.load()
+    return _converted(ImageOps.exif_transpose(image))
+
+
 def _refuse_line(image: Image.Image) -> None:
     if max(image.size) > LONGEST * min(image.size):
         raise ValueError(f"{image.width} x {image.height} pixels, longer than {LONGEST} times its shorter side")
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _converted(image: Image.Image) -> Image.Image:
     if image.mode == "RGB":
         return image
     if image.mode.startswith("I"):

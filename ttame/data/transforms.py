@@ -67,6 +67,6 @@ def to_bytes(image: Image.Image) -> Tensor:
     return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
 
 
-def to_unit_range(pixels: Tensor) -> Tensor:
-    """uint8 pixels to float32 in [0, 1]."""
-    return pixels.float() / 255.0
+def to_unit_range(pixels: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """uint8 pixels to floating-point numbers in [0, 1]."""
+    return pixels.to(dtype) / 255.0

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from torch import Tensor
 
 from ttame.backbones.backbone import Backbone
@@ -16,8 +15,8 @@ from ttame.data.sample import Sample
 from ttame.errors import TTameError, suggestion
 from ttame.explainers.registry import EXPLAINERS, find, refuse_undefined_pair, registered_name
 from ttame.params.auxiliary import AuxiliarySettings
-from ttame.params.messages import explain
 from ttame.params.section import Section
+from ttame.params.validation import validated
 
 
 class Explainer(ABC):
@@ -106,8 +105,9 @@ def make_explainer(
     entry = find(method)
     module, _, name = entry.location.partition(":")
     make = getattr(importlib.import_module(module), name)
+    chosen = options if isinstance(options, Section) else validated(entry.options, options or {}, method)
     if entry.training is None:
-        explainer: Explainer = make(backbone, _options(method, options))
+        explainer: Explainer = make(backbone, chosen)
         return explainer
     if checkpoint is None:
         raise TTameError(
@@ -115,13 +115,3 @@ def make_explainer(
         )
     learned: Explainer = make(backbone, checkpoint, entry.training.design, auxiliary)
     return learned
-
-
-def _options(method: str, options: Section | Mapping[str, Any] | None) -> Section:
-    if isinstance(options, Section):
-        return options
-    kind = find(method).options
-    try:
-        return kind.model_validate(dict(options or {}))
-    except ValidationError as error:
-        raise TTameError(f"options of {method}: {explain(error, kind, dict(options or {}))}") from None

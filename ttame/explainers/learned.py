@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ttame.attention.auxiliary import features_read
-from ttame.attention.checkpoint import load_checkpoint
+from ttame.attention.checkpoint import TrainedMechanism, load_checkpoint
 from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
 from ttame.explainers.explainer import Explainer
@@ -30,19 +30,25 @@ class Learned(Explainer):
     """
 
     def __init__(
-        self, backbone: Backbone, checkpoint: Path, design: str, auxiliary: AuxiliarySettings | None = None
+        self,
+        backbone: Backbone,
+        checkpoint: Path | TrainedMechanism,
+        design: str,
+        auxiliary: AuxiliarySettings | None = None,
     ) -> None:
         """Prepare the mechanism of a checkpoint, which has to be one of this design for this classifier.
 
         Args:
             backbone: the frozen classifier.
-            checkpoint: the trained mechanism.
+            checkpoint: the trained mechanism, or the file that holds it.
             design: its key in `ttame.attention.designs.DESIGNS`.
             auxiliary: the classifier that it has to read, or None for the one that the checkpoint names.
         """
         super().__init__(backbone, NoOptions())
-        self._trained = load_checkpoint(checkpoint, backbone, design, auxiliary)
-        self._network = self._trained.network.to(next(backbone.parameters()).device)
+        if isinstance(checkpoint, Path):
+            checkpoint = load_checkpoint(checkpoint, backbone, design, auxiliary)
+        self._trained = checkpoint
+        self._network = self._trained.network.to(next(backbone.parameters()))
 
     @torch.no_grad()
     def explain(self, images: Tensor, targets: Tensor, samples: Sequence[Sample]) -> Tensor:

@@ -51,7 +51,7 @@ class GridPointing(Measure):
         Raises:
             NotDefined: when fewer than four classes are left, or the input cannot be halved.
         """
-        refuse_other_sizes("grid_pointing", subject, 2)
+        refuse_other_sizes("grid_pointing", subject.name, subject.input_size, 2)
 
         def examine(batch: EvaluationBatch) -> dict[str, Tensor]:
             halved = _enlarge(_halve(batch.images))

@@ -101,16 +101,16 @@ def make_measure(name: str, settings: Settings) -> Measure:
     return made
 
 
-def refuse_other_sizes(measure: str, subject: Subject, cells: int) -> None:
-    """Check that an input can be cut into `cells` x `cells` equal cells.
+def refuse_other_sizes(measure: str, backbone: str, input_size: tuple[int, int], cells: int) -> None:
+    """Check that the input of a classifier can be cut into `cells` x `cells` equal cells.
 
     Raises:
         NotDefined: when it cannot.
     """
-    rows, columns = subject.input_size
+    rows, columns = input_size
     if rows % cells or columns % cells:
         raise NotDefined(
-            f"{measure} is not defined on {subject.name}, whose input of {rows} x {columns} pixels cannot be cut into "
+            f"{measure} is not defined on {backbone}, whose input of {rows} x {columns} pixels cannot be cut into "
             f"{cells} x {cells} equal cells"
         )
 

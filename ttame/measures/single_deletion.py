@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -45,31 +45,48 @@ class SingleDeletion(Measure):
         Raises:
             NotDefined: when the input cannot be cut into equal cells.
         """
-        refuse_other_sizes("single_deletion", subject, self.options.cells)
+        refuse_other_sizes("single_deletion", subject.name, subject.input_size, self.options.cells)
 
         def drops(batch: EvaluationBatch) -> dict[str, Tensor]:
             clean = subject.backbone.normalise(batch.images)
-            return {"drops": self._drops(subject, clean).cpu()}
+            return {"drops": cell_drops(subject.logits, clean, self.options).cpu()}
 
         pieces = subject.images.finish(scratch, f"basis {subject.name} single_deletion", drops)
         return Basis(
             subject.images.names, subject.input_size, {"drops": torch.cat([piece["drops"] for piece in pieces])}
         )
 
-    def _drops(self, subject: Subject, clean: Tensor) -> Tensor:
-        logits = subject.logits(clean).double()
-        targets = logits.argmax(1)
-        fill = blurred(clean, BLUR) if self.options.fill == "blur" else torch.zeros_like(clean)
-        found = []
-        for cell in cell_masks(clean.shape[2:], self.options.cells).to(clean.device):
-            deleted = subject.logits(torch.where(cell, fill, clean)).double()
-            found.append((logits - deleted).gather(1, targets[:, None])[:, 0])
-        return torch.stack(found, dim=1)
-
     def judge(self, subject: Subject, maps: Tensor, basis: Basis, scratch: Scratch) -> Mapping[str, Tensor]:
         """`single_deletion` in [-1, 1]; no forward pass."""
         saliency = resize_map(maps, basis.input_size)
         return {"single_deletion": cell_correlation(saliency, basis.tensors["drops"])}
+
+
+def cell_drops(
+    logits_of: Callable[[Tensor], Tensor],
+    clean: Tensor,
+    options: SingleDeletionOptions,
+    targets: Tensor | None = None,
+) -> Tensor:
+    """How far the logit of a class falls when each cell of the image is deleted.
+
+    Args:
+        logits_of: the classifier, from (B, 3, H, W) normalised images to (B, K) logits.
+        clean: (B, 3, H, W), normalised; H and W divisible by the cells a side.
+        options: cells a side, and what a deleted cell becomes.
+        targets: (B,) classes, or None for the model truths.
+
+    Returns:
+        (B, cells^2) float64, row by row.
+    """
+    logits = logits_of(clean).double()
+    targets = logits.argmax(1) if targets is None else targets
+    fill = blurred(clean, BLUR) if options.fill == "blur" else torch.zeros_like(clean)
+    found = []
+    for cell in cell_masks(clean.shape[2:], options.cells).to(clean.device):
+        deleted = logits_of(torch.where(cell, fill, clean)).double()
+        found.append((logits - deleted).gather(1, targets[:, None])[:, 0])
+    return torch.stack(found, dim=1)
 
 
 def cell_correlation(saliency: Tensor, drops: Tensor) -> Tensor:

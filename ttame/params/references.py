@@ -71,7 +71,7 @@ def _check_training(settings: Settings, method: str, attention: AttentionSetting
     for backbone in attention.by_backbone:
         _known(backbone, settings.backbones, (*own, "by_backbone"), "one of backbones", related=[BACKBONES])
     for backbone in settings.backbones:
-        _check_on_backbone(method, attention, backbone)
+        check_on_backbone(method, attention, backbone)
     for backbone, path in attention.checkpoints.items():
         _known(backbone, settings.backbones, (*own, "checkpoints"), "one of backbones", related=[BACKBONES])
         if len(settings.methods.seeds) > 1 and SEED_IN_PATH not in path:
@@ -82,7 +82,12 @@ def _check_training(settings: Settings, method: str, attention: AttentionSetting
             raise Mistake((*own, "checkpoints", backbone), problem, related=[("methods", "seeds")])
 
 
-def _check_on_backbone(method: str, attention: AttentionSettings, backbone: str) -> None:
+def check_on_backbone(method: str, attention: AttentionSettings, backbone: str) -> None:
+    """Check the settings of a trained method on a classifier against the registry and each other.
+
+    Raises:
+        Mistake: at the key.
+    """
     training, changes = find(method).training, attention.by_backbone.get(backbone, {})
     assert training is not None
     on = attention.on(backbone)

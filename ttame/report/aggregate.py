@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from ttame.metrics.average_drop import drop, gain, increase
 from ttame.metrics.road import ORDERS
@@ -28,20 +30,32 @@ def qualities(scores: pd.DataFrame, settings: MetricSettings) -> pd.DataFrame:
         road_<order>_<share> and their mean road_<order>; and, where the scores have them, deletion, insertion,
         coherency, complexity, adcc, pointing_game, mass_inside.
     """
+    numbers = confidence_qualities(scores, settings.shares) | road_qualities(scores, settings.road.shares)
+    numbers |= {name: scores[name].to_numpy() for name in FRACTIONS if name in scores}
+    index = pd.MultiIndex.from_frame(scores[[SEED, "name"]]) if SEED in scores else pd.Index(scores["name"])
+    return 100.0 * pd.DataFrame(numbers, index=index).astype(float)
+
+
+def confidence_qualities(scores: pd.DataFrame, shares: Sequence[int]) -> dict[str, NDArray[Any]]:
+    """ad_<share>, ic_<share> and ag_<share> of every row, in [0, 1], from probability and probability_<share>."""
     clean = torch.tensor(scores["probability"].to_numpy())
-    numbers: dict[str, object] = {}
-    for share in settings.shares:
+    numbers = {}
+    for share in shares:
         masked = torch.tensor(scores[f"probability_{share}"].to_numpy())
         numbers[f"ad_{share}"] = drop(clean, masked).numpy()
         numbers[f"ic_{share}"] = increase(clean, masked).numpy()
         numbers[f"ag_{share}"] = gain(clean, masked).numpy()
+    return numbers
+
+
+def road_qualities(scores: pd.DataFrame, shares: Sequence[int]) -> dict[str, NDArray[Any]]:
+    """road_<order>_<share> of every row, in [0, 1], and their mean over the shares, road_<order>."""
+    numbers = {}
     for order in ORDERS:
-        steps = scores[[f"road_{order}_{share}" for share in settings.road.shares]].astype(float)
+        steps = scores[[f"road_{order}_{share}" for share in shares]].astype(float)
         numbers[f"road_{order}"] = steps.mean(axis=1).to_numpy()
         numbers |= {str(name): steps[name].to_numpy() for name in steps}
-    numbers |= {name: scores[name].to_numpy() for name in FRACTIONS if name in scores}
-    index = pd.MultiIndex.from_frame(scores[[SEED, "name"]]) if SEED in scores else pd.Index(scores["name"])
-    return 100.0 * pd.DataFrame(numbers, index=index).astype(float)
+    return numbers
 
 
 def summarise(scores: pd.DataFrame, settings: MetricSettings) -> dict[str, float]:

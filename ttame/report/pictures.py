@@ -22,19 +22,20 @@ def class_name(names: Sequence[str] | Mapping[int, str] | None, index: int) -> s
     return names[index] if names else f"class {index}"
 
 
-def overlay(photo: NDArray[np.uint8], saliency: Tensor) -> NDArray[np.float64]:
+def overlay(photo: NDArray[np.uint8], saliency: Tensor, opacity: float = OPACITY) -> NDArray[np.float64]:
     """The map in colour over the image in grey.
 
     Args:
         photo: (H, W, 3).
         saliency: (H, W) in [0, 1].
+        opacity: of the colours, in [0, 1].
 
     Returns:
         (H, W, 3) in [0, 1].
     """
     colours = mpl.colormaps[COLOUR_MAP](saliency.numpy())[..., :3]
     grey = (photo / 255.0).mean(-1, keepdims=True)
-    blended: NDArray[np.float64] = OPACITY * colours + (1 - OPACITY) * grey
+    blended: NDArray[np.float64] = opacity * colours + (1 - opacity) * grey
     return blended
 
 

@@ -14,11 +14,11 @@ from ttame.backbones.backbone import Backbone
 from ttame.errors import TTameError
 from ttame.metrics.adcc import adcc, coherency, complexity
 from ttame.metrics.average_drop import drop
-from ttame.metrics.insertion_deletion import area_under_curve, deletion_images, insertion_images
 from ttame.metrics.localisation import mass_inside, pointing_game
-from ttame.metrics.masking import keep_most_salient, normalise_map, saliency_map
-from ttame.metrics.road import perturbed_images, road_versions
-from ttame.params.evaluation import CurveSettings, MetricSettings, RoadSettings
+from ttame.metrics.masking import normalise_map, saliency_map
+from ttame.metrics.road import road_versions
+from ttame.metrics.scoring import CURVES, insertion_and_deletion, masked_probabilities, probability, road_outcomes
+from ttame.params.evaluation import MetricSettings
 from ttame.params.settings import Settings
 from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages
 from ttame.stages.subject import Subject
@@ -28,8 +28,6 @@ from ttame.store.origin import origin_of_scores, read_checked_maps
 from ttame.store.paths import maps_file, scores_file
 from ttame.store.scores_file import write_scores
 from ttame.store.scratch import Scratch
-
-CURVES = ("insertion", "deletion")
 
 
 def run(settings: Settings, backbone_name: str, method: str, seed: int | None) -> None:
@@ -87,12 +85,11 @@ def score_batch(backbone: Backbone, batch: EvaluationBatch, maps: Maps, settings
     targets = maps.targets
     saliency = saliency_map(maps.maps, backbone.preprocessing.input_size)
     clean = backbone.normalise(batch.images)
-    columns = {"probability": _probability(backbone, clean, targets)}
-    for share in settings.shares:
-        masked = backbone.normalise(keep_most_salient(saliency, share)[:, None] * batch.images)
-        columns[f"probability_{share}"] = _probability(backbone, masked, targets)
-    columns |= _road(backbone, clean, saliency, targets, [sample.name for sample in batch.samples], settings.road)
-    columns |= _curves(backbone, clean, saliency, targets, columns["probability"], settings.insertion_deletion)
+    unchanged, names = probability(backbone, clean, targets), [sample.name for sample in batch.samples]
+    columns = {"probability": unchanged}
+    columns |= masked_probabilities(backbone, batch.images, saliency, targets, settings.shares)
+    columns |= road_outcomes(backbone, clean, saliency, targets, names, settings.road)
+    columns |= insertion_and_deletion(backbone, clean, saliency, targets, unchanged, settings.insertion_deletion)
     columns["complexity"] = complexity(saliency)
     if maps.maps_of_masked is not None:
         columns["coherency"] = coherency(normalise_map(maps.maps), normalise_map(maps.maps_of_masked))
@@ -104,57 +101,6 @@ def score_batch(backbone: Backbone, batch: EvaluationBatch, maps: Maps, settings
         columns["pointing_game"] = pointing_game(saliency, object_masks)
         columns["mass_inside"] = mass_inside(saliency, object_masks)
     return {name: values.cpu() for name, values in columns.items()}
-
-
-def _curves(
-    backbone: Backbone, clean: Tensor, saliency: Tensor, targets: Tensor, unchanged: Tensor, settings: CurveSettings
-) -> dict[str, Tensor]:
-    """Insertion and deletion, (B,) for every step and for the areas; `unchanged` is the probability of the image."""
-    curves: dict[str, list[Tensor]] = {name: [] for name in CURVES}
-    for rows in _groups(len(clean), settings.steps):
-        chosen = clean[rows], saliency[rows]
-        inserted = insertion_images(*chosen, settings.steps, settings.blur)
-        deleted = deletion_images(*chosen, settings.steps)
-        for name, versions in (("insertion", inserted), ("deletion", deleted)):
-            repeated = targets[rows].repeat_interleave(settings.steps)
-            curves[name].append(_probability(backbone, versions.flatten(0, 1), repeated).view(len(rows), -1))
-    insertion = torch.cat([torch.cat(curves["insertion"]), unchanged[:, None]], dim=1)
-    deletion = torch.cat([unchanged[:, None], torch.cat(curves["deletion"])], dim=1)
-    columns = {"insertion": area_under_curve(insertion), "deletion": area_under_curve(deletion)}
-    for step in range(settings.steps + 1):
-        columns |= {f"insertion_{step}": insertion[:, step], f"deletion_{step}": deletion[:, step]}
-    return columns
-
-
-def _groups(images: int, versions: int) -> Sequence[Tensor]:
-    """Rows of a batch in groups whose versions together are about as many as the batch."""
-    return torch.arange(images).split(max(1, images // versions))
-
-
-def _road(
-    backbone: Backbone, clean: Tensor, saliency: Tensor, targets: Tensor, names: list[str], settings: RoadSettings
-) -> dict[str, Tensor]:
-    """Whether the target is still the top class, (B,) for every order and share."""
-    versions = road_versions(settings)
-    kept = []
-    for rows in _groups(len(clean), len(versions)):
-        chosen = [names[row] for row in rows]
-        perturbed = perturbed_images(clean[rows], saliency[rows], chosen, settings)
-        classes = _logits(backbone, perturbed.flatten(0, 1)).argmax(1).view(len(rows), len(versions))
-        kept.append(classes == targets[rows, None])
-    table = torch.cat(kept)
-    return {f"road_{order}_{share}": table[:, column] for column, (order, share) in enumerate(versions)}
-
-
-def _probability(backbone: Backbone, images: Tensor, targets: Tensor) -> Tensor:
-    """(B,) softmax probability of the targets; in double precision, so that 1 - 1e-9 is not rounded to 1."""
-    return _logits(backbone, images).double().softmax(1).gather(1, targets[:, None])[:, 0]
-
-
-def _logits(backbone: Backbone, images: Tensor) -> Tensor:
-    """(B, K); versions of images come in PyTorch's own memory format, in which a CPU is slower by a third."""
-    logits: Tensor = backbone(images.contiguous(memory_format=torch.channels_last))
-    return logits
 
 
 def _columns(settings: MetricSettings, piece: Mapping[str, Tensor]) -> list[str]:

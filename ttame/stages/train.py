@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pandas as pd
-import torch
 from lightning_fabric import Fabric
-from torch import Tensor
 
 from ttame.attention.auxiliary import Auxiliary
-from ttame.attention.checkpoint import (
-    TrainedMechanism,
-    chosen_layers,
-    classifier_read,
-    make_network,
-    save_checkpoint,
-)
-from ttame.attention.designs import start_at
+from ttame.attention.checkpoint import TrainedMechanism, save_checkpoint
 from ttame.attention.epochs import steps_of_epoch, train
 from ttame.attention.history import HISTORY
+from ttame.attention.preparation import rows_of_warm_start, untrained
 from ttame.attention.published import import_checkpoint
 from ttame.attention.training import AttentionTraining
-from ttame.attention.warm_start import class_rows, scale_of_range, start_from_cam
+from ttame.attention.warm_start import start_from_cam
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import describe, load_backbone
 from ttame.data.contents import open_checked
 from ttame.data.datalists import read_names
-from ttame.data.dataset import ImageDataset, in_order, load_batches
-from ttame.data.transforms import to_unit_range
+from ttame.data.dataset import ImageDataset
 from ttame.errors import TTameError
 from ttame.explainers.registry import find, refuse_undefined_pair
 from ttame.params.auxiliary import auxiliary_of
@@ -108,20 +97,11 @@ def start(settings: Settings, training: AttentionTraining, method: str, scratch:
         return
     found = scratch.load(0) if scratch is not None else None
     if found is None:
-        backbone, processes = training.backbone, training.processes
-        images = _dataset(settings, backbone, "train", None)
-        batches = in_order(min(mechanism.warm_start.images, len(images)), training.recipe.batch_size)
-        layer, scale = training.layers[-1], mechanism.warm_start.scale
-
-        def stream() -> Iterator[Tensor]:
-            for batch in load_batches(images, batches, settings.execution.workers, processes.device):
-                yield to_unit_range(batch.to(processes.device))
-
-        rows = class_rows(backbone, layer, stream())
-        scale = scale_of_range(backbone, layer, rows, stream()) if scale == "auto" else scale
+        images = _dataset(settings, training.backbone, "train", None)
+        rows = rows_of_warm_start(training, mechanism.warm_start, images, settings.execution.workers)
         # All processes have those of the first, since a GPU may round a sum differently from time to time.
-        found = {"rows": processes.broadcast(scale * rows)}
-        if scratch is not None and processes.is_global_zero:
+        found = {"rows": training.processes.broadcast(rows)}
+        if scratch is not None and training.processes.is_global_zero:
             scratch.save(0, found)
     start_from_cam(training.network, found["rows"], mechanism.initial_bias or 0.0)
 
@@ -138,8 +118,7 @@ def prepare_training(
     attention = settings.attention[method].on(backbone.name)
     recipe = attention.recipe
     count = len(read_names(list_file(settings, "train")))
-    steps = recipe.epochs * steps_of_epoch(count, recipe)
-    if steps == 0:
+    if steps_of_epoch(count, recipe) == 0:
         raise TTameError(
             f"{list_file(settings, 'train')}: {count} images do not fill a step of "
             f"{recipe.batch_size * recipe.accumulate}; lower attention.{method}.recipe.batch_size or accumulate, or "
@@ -152,27 +131,9 @@ def prepare_training(
         )
     expected = auxiliary_of(settings, backbone.name, method)
     auxiliary = None if expected is None else Auxiliary(expected, backbone)
-    layers = chosen_layers(classifier_read(backbone, auxiliary), attention.mechanism.feature_layers)
     method_training = find(method).training
     assert method_training is not None
-    torch.manual_seed(seed)
-    network = make_network(backbone, method_training.design, layers, auxiliary).to(processes.device)
-    if attention.mechanism.initial_bias is not None:
-        start_at(network, attention.mechanism.initial_bias)
-    rate = attention.rate_for(backbone.name)
-    return AttentionTraining(
-        backbone,
-        network,
-        layers,
-        attention.loss,
-        recipe,
-        rate,
-        steps,
-        method_training.masks,
-        processes,
-        auxiliary,
-        seed,
-    )
+    return untrained(backbone, method_training, attention, count, seed, processes, auxiliary)
 
 
 def _dataset(settings: Settings, backbone: Backbone, split: Split, seed: int | None) -> ImageDataset:

@@ -1,0 +1,122 @@
+"""What a classifier says of an image that a map changed: every metric that asks it again, for a batch of images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ttame.backbones.backbone import Backbone
+from ttame.metrics.insertion_deletion import area_under_curve, deletion_images, insertion_images
+from ttame.metrics.masking import keep_most_salient
+from ttame.metrics.road import perturbed_images, road_versions
+from ttame.params.evaluation import CurveSettings, RoadSettings
+
+CURVES = ("insertion", "deletion")
+
+
+def probability(backbone: Backbone, clean: Tensor, targets: Tensor) -> Tensor:
+    """Softmax probability of the targets; in double precision, so that 1 - 1e-9 is not rounded to 1.
+
+    Args:
+        backbone: the frozen classifier.
+        clean: (B, 3, H, W), normalised.
+        targets: (B,) classes.
+
+    Returns:
+        (B,) float64 in [0, 1].
+    """
+    return _logits(backbone, clean).double().softmax(1).gather(1, targets[:, None])[:, 0]
+
+
+def masked_probabilities(
+    backbone: Backbone, images: Tensor, saliency: Tensor, targets: Tensor, shares: Sequence[int]
+) -> dict[str, Tensor]:
+    """Probabilities of the targets when only the most salient part of the image is kept, times its map.
+
+    Args:
+        backbone: the frozen classifier.
+        images: (B, 3, H, W) in [0, 1].
+        saliency: (B, H, W) in [0, 1].
+        targets: (B,) classes.
+        shares: percent of the pixels that are kept.
+
+    Returns:
+        (B,) float64 in [0, 1] for every `probability_<share>`.
+    """
+    found = {}
+    for share in shares:
+        masked = backbone.normalise(keep_most_salient(saliency, share)[:, None] * images)
+        found[f"probability_{share}"] = probability(backbone, masked, targets)
+    return found
+
+
+def road_outcomes(
+    backbone: Backbone, clean: Tensor, saliency: Tensor, targets: Tensor, names: Sequence[str], settings: RoadSettings
+) -> dict[str, Tensor]:
+    """Whether the target is still the top class once pixels are removed and filled.
+
+    Args:
+        backbone: the frozen classifier.
+        clean: (B, 3, H, W), normalised.
+        saliency: (B, H, W).
+        targets: (B,) classes.
+        names: of the images, which seed the noise.
+        settings: shares of the pixels, and the noise.
+
+    Returns:
+        (B,) bool for every `road_<order>_<share>`.
+    """
+    versions = road_versions(settings)
+    kept = []
+    for rows in _groups(len(clean), len(versions)):
+        chosen = [names[row] for row in rows]
+        perturbed = perturbed_images(clean[rows], saliency[rows], chosen, settings)
+        classes = _logits(backbone, perturbed.flatten(0, 1)).argmax(1).view(len(rows), len(versions))
+        kept.append(classes == targets[rows, None])
+    table = torch.cat(kept)
+    return {f"road_{order}_{share}": table[:, column] for column, (order, share) in enumerate(versions)}
+
+
+def insertion_and_deletion(
+    backbone: Backbone, clean: Tensor, saliency: Tensor, targets: Tensor, unchanged: Tensor, settings: CurveSettings
+) -> dict[str, Tensor]:
+    """The curves of insertion and deletion, and the areas below them.
+
+    Args:
+        backbone: the frozen classifier.
+        clean: (B, 3, H, W), normalised.
+        saliency: (B, H, W).
+        targets: (B,) classes.
+        unchanged: (B,) probability of the image itself.
+        settings: points of a curve, and the blur.
+
+    Returns:
+        (B,) float64 in [0, 1] for `insertion`, `deletion`, and every `insertion_<step>` and `deletion_<step>`.
+    """
+    curves: dict[str, list[Tensor]] = {name: [] for name in CURVES}
+    for rows in _groups(len(clean), settings.steps):
+        chosen = clean[rows], saliency[rows]
+        inserted = insertion_images(*chosen, settings.steps, settings.blur)
+        deleted = deletion_images(*chosen, settings.steps)
+        for name, versions in (("insertion", inserted), ("deletion", deleted)):
+            repeated = targets[rows].repeat_interleave(settings.steps)
+            curves[name].append(probability(backbone, versions.flatten(0, 1), repeated).view(len(rows), -1))
+    insertion = torch.cat([torch.cat(curves["insertion"]), unchanged[:, None]], dim=1)
+    deletion = torch.cat([unchanged[:, None], torch.cat(curves["deletion"])], dim=1)
+    columns = {"insertion": area_under_curve(insertion), "deletion": area_under_curve(deletion)}
+    for step in range(settings.steps + 1):
+        columns |= {f"insertion_{step}": insertion[:, step], f"deletion_{step}": deletion[:, step]}
+    return columns
+
+
+def _groups(images: int, versions: int) -> Sequence[Tensor]:
+    """Rows of a batch in groups whose versions together are about as many as the batch."""
+    return torch.arange(images).split(max(1, images // versions))
+
+
+def _logits(backbone: Backbone, images: Tensor) -> Tensor:
+    """(B, K); versions of images come in PyTorch's own memory format, in which a CPU is slower by a third."""
+    logits: Tensor = backbone(images.contiguous(memory_format=torch.channels_last))
+    return logits
