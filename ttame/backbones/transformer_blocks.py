@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ttame.backbones.attention.layers import CLASS_TOKEN, AttentionLayers, attention_layers
+from ttame.backbones.attention.layers import FIRST, AttentionLayers, attention_layers
 from ttame.backbones.backbone import Backbone
 from ttame.errors import NotDefined
 
@@ -77,7 +77,7 @@ def read_transformer(backbone: Backbone, method: str) -> Transformer:
         NotDefined: for any other architecture, or one that does not classify the class token.
     """
     attention = attention_layers(backbone, method)
-    if attention.pools or attention.deciding != CLASS_TOKEN:
+    if attention.pools or attention.deciding != FIRST:
         raise NotDefined(f"{method} has rules for a head on the class token, and {backbone.name} pools its tokens")
     model: Any = backbone.model
     try:

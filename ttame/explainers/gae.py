@@ -18,10 +18,10 @@ from ttame.explainers.options import NoOptions
 class GAE(Explainer):
     """Relevance that starts as the identity and grows by R <- R + A R from the first layer to the last.
 
-    A is the mean over heads of relu(attention * its gradient of the class logit) (equations 5 and 6); nothing is
-    normalised. The row is the class token's, or what `AttentionLayers` says of a classifier by a mean over tokens or by
-    attention pooling, whose query has no relevance of its own to start with (equation 10). Target layers: every
-    attention layer. One forward and one backward pass.
+    A is the mean over heads of relu(attention * its gradient of the class logit); nothing is normalised (section 3).
+    The row is the class token's, or what `AttentionLayers` says of a classifier by a mean over tokens or by attention
+    pooling, whose query has no relevance of its own to start with. Target layers: every attention layer. One forward
+    and one backward pass.
     """
 
     def __init__(self, backbone: Backbone, options: NoOptions) -> None:

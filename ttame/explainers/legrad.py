@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ttame.backbones.attention.blocks import rewritten
 from ttame.backbones.attention.layers import attention_layers
-from ttame.backbones.attention.opening import AttentionStep, opened
+from ttame.backbones.attention.opening import AttentionStep
 from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
 from ttame.explainers.explainer import Explainer
@@ -20,9 +20,9 @@ from ttame.explainers.options import NoOptions
 class LeGrad(Explainer):
     """The gradient of the class's score after each layer with respect to that layer's own attention, summed.
 
-    The score of a layer is what the closing norm and the head make of the mean over all of its output tokens; for a
-    classifier by a mean over tokens too, whatever its own mean leaves out. Of the gradient the positive part counts,
-    averaged over heads and over the tokens that ask (section 3.1). Where attention pools the tokens, the pooling takes
+    The score of a layer is what the closing norm and the head make of the mean over all of its output tokens, also for
+    a classifier by a mean over tokens, whatever its own mean leaves out. Of the gradient the positive part counts,
+    averaged over heads and over the tokens that ask (section 3). Where attention pools the tokens, the pooling takes
     in each layer's output tokens, and its attention stands for the layer's own.
 
     Target layers: every block. One forward pass, at whose end the head sees the tokens of all layers as one batch, and
@@ -47,7 +47,7 @@ class LeGrad(Explainer):
             weights.append(step.weights.detach().requires_grad_())
             return weights[-1]
 
-        with torch.enable_grad(), opened(self.backbone.model, tap), self._all_layers_to_the_head():
+        with torch.enable_grad(), self._attention.opened(self.backbone, tap), self._all_layers_to_the_head():
             logits = self.backbone(images)
             gradients = torch.autograd.grad(logits.gather(1, targets.repeat(count)[:, None]).sum(), weights)
         self.backbone.passes.backward += len(images)

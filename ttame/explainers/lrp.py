@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ttame.backbones.attention.opening import AttentionStep, opened
+from ttame.backbones.attention.opening import AttentionStep
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.transformer_blocks import Block, read_transformer
 from ttame.data.sample import Sample
@@ -73,7 +73,7 @@ class TransformerLRP(Explainer):
 
         watched = [self._transformer.norm, *(head for _, head in self._transformer.heads)]
         watched += [module for block in blocks for module in _watched(block)]
-        with torch.enable_grad(), opened(self.backbone.model, tap), _Values(watched) as values:
+        with torch.enable_grad(), self._transformer.attention.opened(self.backbone, tap), _Values(watched) as values:
             logits = self.backbone(images)
             weights = [step.weights for step in steps]
             gradients = torch.autograd.grad(logits.gather(1, targets[:, None]).sum(), weights)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ttame.backbones.attention.layers import attention_layers
-from ttame.backbones.attention.opening import AttentionStep, opened
+from ttame.backbones.attention.opening import AttentionStep
 from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
 from ttame.explainers.explainer import Explainer
@@ -38,6 +38,6 @@ class Rollout(Explainer):
             weights.append(step.weights.mean(1))
             return step.weights
 
-        with opened(self.backbone.model, tap):
+        with self._attention.opened(self.backbone, tap):
             self.backbone(images)
         return self._attention.deciding_map(roll_out(weights, self._normalise_rows))

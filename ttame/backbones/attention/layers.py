@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -9,13 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from ttame.backbones.attention.blocks import block_names
-from ttame.backbones.attention.deciding import tokens_that_decide
+from ttame.backbones.attention.deciding import reads_pooling, tokens_that_decide
+from ttame.backbones.attention.opening import Opened, Tap, opened
 from ttame.backbones.attention.trial import OpenRun, is_close, mixes_elsewhere, run_as_it_is, run_in_the_open
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.tokens import TokenLayout
 from ttame.errors import NotDefined
 
-CLASS_TOKEN = (slice(0, 1),)
+FIRST = (slice(0, 1),)
+"""The class token, or the only row of attention pooling."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,12 @@ class AttentionLayers:
 
     @property
     def count(self) -> int:
-        """Layers that an image goes through, the pooling one too."""
+        """Layers on the way to the head, the pooling one too."""
         return len(self.blocks) + self.pools
+
+    def opened(self, backbone: Backbone, tap: Tap) -> AbstractContextManager[Opened]:
+        """`opening.opened` for these layers alone: one whose output the head leaves aside stays what it is."""
+        return opened(backbone.model, lambda number, step: tap(number, step) if number < self.count else step.weights)
 
     def deciding_map(self, rows: Tensor) -> Tensor:
         """The row that decides, of (B, N, N) or of attention pooling's (B, 1, N), as a map of the patches.
@@ -68,7 +75,8 @@ def attention_layers(backbone: Backbone, method: str) -> AttentionLayers:
     Raises:
         NotDefined: when it has no tokens; some of its attention is not torch's, not among all tokens, or not one layer
             a block; its logits or a layer's output differ in the open from its own by more than 1e-4 of the largest
-            value; its tokens reach each other in another way too; or its head reads neither the class token nor a mean.
+            value; its tokens reach each other in another way too; its head reads neither the class token nor a mean nor
+            what attention pools; or its forward leaves no gradients to find that out.
     """
     try:
         return _inspect(backbone)
@@ -85,16 +93,16 @@ def _inspect(backbone: Backbone) -> AttentionLayers:
     if run.hidden or not run.modules:
         raise NotDefined("it has attention that is not torch's scaled_dot_product_attention, or none at all")
     tokens = layout.prefix_tokens + layout.grid[0] * layout.grid[1]
-    pools = _check_shapes(run, tokens)
-    blocks = block_names(run.modules[: len(run.modules) - pools])
+    ends_pooling = _check_shapes(run, tokens)
+    count = len(run.modules) - ends_pooling
+    blocks = block_names(run.modules[:count])
     if blocks is None:
         raise NotDefined("a block of it has two layers of attention")
     _check_outputs(model, image, run, blocks)
     if mixes_elsewhere(model, image):
         raise NotDefined("its tokens reach each other in another way too")
-    deciding = CLASS_TOKEN if pools else tokens_that_decide(model, blocks[-1], image, layout.prefix_tokens)
-    if deciding is None:
-        raise NotDefined("its head reads neither the class token nor a mean over tokens")
+    pools = ends_pooling and reads_pooling(model, blocks[-1], image, count)
+    deciding = FIRST if pools else tokens_that_decide(model, blocks[-1], image, layout.prefix_tokens)
     return AttentionLayers(tuple(blocks), pools, deciding, layout)
 
 
@@ -106,12 +114,12 @@ def _trial_image(backbone: Backbone) -> Tensor:
 
 
 def _check_shapes(run: OpenRun, tokens: int) -> bool:
-    """Whether the last layer pools; all others are attention among all tokens."""
-    pools = len(run.shapes) > 1 and run.shapes[-1][-2:] == (1, tokens) != (tokens, tokens)
-    for shape in run.shapes[: len(run.shapes) - pools]:
+    """Whether in the last layer a single query asks; all others are attention among all tokens."""
+    ends_pooling = len(run.shapes) > 1 and run.shapes[-1][-2:] == (1, tokens) != (tokens, tokens)
+    for shape in run.shapes[: len(run.shapes) - ends_pooling]:
         if len(shape) != 3 or shape[1:] != (tokens, tokens):
             raise NotDefined(f"a layer has weights of shape {shape}, not (heads, {tokens}, {tokens})")
-    return pools
+    return ends_pooling
 
 
 def _check_outputs(model: nn.Module, image: Tensor, run: OpenRun, blocks: list[str]) -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ttame.backbones.attention.layers import AttentionLayers
-from ttame.backbones.attention.opening import AttentionStep, opened
+from ttame.backbones.attention.opening import AttentionStep
 from ttame.backbones.backbone import Backbone
 
 
@@ -33,7 +33,7 @@ def attention_times_gradient(
         weights.append(attention if attention.requires_grad else attention.detach().requires_grad_())
         return weights[-1]
 
-    with torch.enable_grad(), opened(backbone.model, tap):
+    with torch.enable_grad(), layers.opened(backbone, tap):
         logits = backbone(images)
         gradients = torch.autograd.grad(logits.gather(1, targets[:, None]).sum(), weights)
     backbone.passes.backward += len(images)

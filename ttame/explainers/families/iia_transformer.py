@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ttame.backbones.attention.layers import AttentionLayers
-from ttame.backbones.attention.opening import AttentionStep, opened
+from ttame.backbones.attention.opening import AttentionStep
 from ttame.backbones.backbone import Backbone
 from ttame.explainers.families.attention_gradient import attention_times_gradient
 from ttame.explainers.families.roll_out import roll_out
@@ -33,7 +33,7 @@ def integrate_attention(
     totals: list[Tensor] = []
     for step in range(steps + 1):
         interpolated = images * (step / steps)
-        last = _last_attention(backbone, interpolated)
+        last = _last_attention(backbone, layers, interpolated)
         for share in range(steps + 1):
             found = attention_times_gradient(backbone, layers, interpolated, targets, last * (share / steps))
             totals = [total + part for total, part in zip(totals, found, strict=True)] if totals else found
@@ -42,13 +42,13 @@ def integrate_attention(
 
 
 @torch.no_grad()
-def _last_attention(backbone: Backbone, images: Tensor) -> Tensor:
+def _last_attention(backbone: Backbone, layers: AttentionLayers, images: Tensor) -> Tensor:
     weights: list[Tensor] = []
 
     def tap(_: int, step: AttentionStep) -> Tensor:
         weights.append(step.weights)
         return step.weights
 
-    with opened(backbone.model, tap):
+    with layers.opened(backbone, tap):
         backbone(images)
     return weights[-1]
