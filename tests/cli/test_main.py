@@ -158,11 +158,13 @@ def test_results_are_printed_with_their_path(folder, capsys) -> None:
 def test_methods_are_listed_with_what_they_need(capsys) -> None:
     assert main(["methods"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    rows = {row[0]: row for row in ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)}
+    table, below = [line for line in lines if line.startswith("|")], lines[-1]
+    rows = {row[0]: row for row in ([cell.strip() for cell in line.strip("|").split("|")] for line in table)}
     assert rows["Name"] == ["Name", "Title", "Kind", "Training", "CNN", "Transformer", "Passes per map", "Paper"]
     assert rows["lrp"][1:7] == ["Transformer LRP", "attention", "no", "no", "yes", "1 + 1"]
     assert rows["lcam_img"][2:6] == ["learned", "yes", "yes", "yes"]
     assert len(rows) == 2 + len(EXPLAINERS)
+    assert below.startswith("lrp: the rules of layer-wise relevance propagation are the subject of a patent;")
 
 
 def _command_that(monkeypatch, raises: Callable[[], object]) -> None:

@@ -7,6 +7,9 @@ from ttame.explainers.explainer import make_explainer
 from ttame.explainers.families.iia_cnn import integrated_channels
 from ttame.metrics.masking import normalise_map
 
+from ..backbones.attention.families import FAMILIES, make
+from ..backbones.attention.oracle import attention_weights
+from .attention_by_hand import with_gradients
 from .golden_networks import golden_vit, iia_cnn
 
 
@@ -45,6 +48,25 @@ def test_golden_vit(golden) -> None:
     for index in range(3):
         torch.testing.assert_close(maps[index], arrays[f"{index}.iia"], atol=1e-6, rtol=0)
         torch.testing.assert_close(exact[index], arrays[f"{index}.iia_f64"], atol=1e-10, rtol=0)
+
+
+def test_transformer_that_classifies_a_mean_follows_the_definition() -> None:
+    """BEiT by a plain loop over images and shares of the last attention."""
+    torch.manual_seed(0)
+    backbone = make(FAMILIES["beit"]()).double()
+    images, targets, steps = torch.randn(2, 3, 32, 32).double(), torch.tensor([1, 4]), 2
+    layers = [torch.zeros(2, 17, 17).double() for _ in range(3)]
+    for k in range(steps + 1):
+        last = attention_weights(backbone.model, images * k / steps)[2]
+        for t in range(steps + 1):
+            found = with_gradients(backbone.model, images * k / steps, targets, last * t / steps)
+            layers = [layer + part / (steps + 1) ** 2 for layer, part in zip(layers, found, strict=True)]
+    product = torch.eye(17).double()
+    for layer in layers:
+        factor = layer + torch.eye(17).double()
+        product = factor / factor.sum(-1, keepdim=True) @ product
+    maps = make_explainer("iia", backbone, {"steps": steps})(images, targets)
+    torch.testing.assert_close(maps.flatten(1), product[:, 1:, 1:].mean(1))
 
 
 def test_double_integral_of_a_linear_tail_is_the_single_one(tiny_cnn) -> None:

@@ -10,7 +10,7 @@ from ttame.explainers.families.relevance import copy_rule, linear_rule, product_
 from ttame.explainers.families.roll_out import roll_out
 from ttame.explainers.lrp import TransformerLRP
 
-from ..backbones.test_attention_layers import MODELS, make
+from ..backbones.attention.families import FAMILIES, PLAIN, make
 from .golden_networks import golden_vit
 
 
@@ -70,11 +70,11 @@ def test_golden_rollout(golden, normalise) -> None:
         _close(maps[index].flatten(), arrays[f"{index}.{name}"][0], 1e-8)
 
 
-@pytest.mark.parametrize("kind", MODELS)
-def test_relevance_is_conserved(kind) -> None:
+@pytest.mark.parametrize("family", PLAIN)
+def test_relevance_is_conserved(family) -> None:
     """A closed form: every rule but that of a product keeps the total, and a product's operands get half each."""
     torch.manual_seed(0)
-    backbone = make(MODELS[kind]()).double()
+    backbone = make(FAMILIES[family]()).double()
     explainer = make_explainer("lrp", backbone)
     assert isinstance(explainer, TransformerLRP)
     images, targets = torch.randn(2, 3, 32, 32).double(), torch.tensor([1, 4])
@@ -117,4 +117,4 @@ def test_what_it_cannot_explain_is_said_in_one_line(tiny_cnn) -> None:
     with pytest.raises(TTameError, match="lrp is defined on transformers alone and tiny_cnn is none"):
         make_explainer("lrp", tiny_cnn)
     with pytest.raises(TTameError, match=r"start_layer: vit has 3 blocks"):
-        make_explainer("lrp", make(MODELS["timm"]()), {"start_layer": 3})
+        make_explainer("lrp", make(FAMILIES["timm"]()), {"start_layer": 3})

@@ -43,7 +43,7 @@ def _measure(method: str, folder: Path) -> tuple[int, int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["gradcam", "ablationcam", "iia", "lrp", "lcam_fm"])
+@pytest.mark.parametrize("method", ["gradcam", "ablationcam", "iia", "lrp", "legrad", "lcam_fm"])
 def test_two_hundred_calls_leave_memory_flat(method: str, tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         grown, seen = pool.apply(_measure, (method, tmp_path))

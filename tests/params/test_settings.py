@@ -11,7 +11,7 @@ from ttame.explainers.registry import EXPLAINERS
 from ttame.params.active import load_settings
 from ttame.params.reading import parse_settings
 from ttame.params.schema import schema_text
-from ttame.params.settings import Settings
+from ttame.params.settings import ON_TRIAL, MethodSettings, Settings
 
 from ..conftest import REPOSITORY
 
@@ -157,6 +157,12 @@ def test_trained_methods_start_from_their_defaults_and_labels_from_their_own() -
     assert (found["ttame-small"].loss.area, found["ttame-small"].recipe.batch_size) == (1.0, 4)
     assert (found["tame"].loss.area, found["tame"].mechanism.feature_layers) == (2.0, "all")
     assert (found["lcam_img_a"].loss.area, found["lcam_img_a"].mechanism.feature_layers) == (0.0, [-1])
+
+
+def test_methods_on_trial_are_compared_where_an_experiment_names_them() -> None:
+    methods = MethodSettings()
+    assert not set(ON_TRIAL) & set(methods.all)
+    assert set(EXPLAINERS) >= set(ON_TRIAL) >= {"gae", "legrad"}
 
 
 def test_a_backbone_without_an_entry_is_the_model_of_its_name() -> None:

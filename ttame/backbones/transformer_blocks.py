@@ -1,15 +1,31 @@
-"""The parts of a pre-norm vision transformer that relevance propagation walks through, whoever built it."""
+"""The parts of a pre-norm vision transformer that relevance propagation walks through."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
-from ttame.backbones.attention_layers import SelfAttention, attention_layers
+from ttame.backbones.attention.layers import FIRST, AttentionLayers, attention_layers
 from ttame.backbones.backbone import Backbone
 from ttame.errors import NotDefined
+
+
+@dataclass(frozen=True)
+class Projections:
+    """The linear layers around a plain self-attention.
+
+    Attributes:
+        heads: number of heads.
+        input_weight: (3 C, C), rows are queries, keys, values, heads inside.
+        output: the linear layer after the heads are joined.
+    """
+
+    heads: int
+    input_weight: Tensor
+    output: nn.Linear
 
 
 @dataclass(frozen=True)
@@ -24,7 +40,7 @@ class Block:
     """
 
     norm1: nn.Module
-    attention: SelfAttention
+    attention: Projections
     attention_branch: nn.Module
     norm2: nn.Module
     first: nn.Linear
@@ -34,76 +50,104 @@ class Block:
 
 @dataclass(frozen=True)
 class Transformer:
-    """The blocks in order, the closing norm, and the linear heads with the token that each reads."""
+    """Its attention, the blocks in order, the closing norm, and the linear heads with the token that each reads."""
 
+    attention: AttentionLayers
     blocks: list[Block]
     norm: nn.Module
     heads: list[tuple[int, nn.Linear]]
+
+
+KNOWN: Mapping[str, tuple[str, ...]] = {
+    "Block": ("timm.models.vision_transformer", "ttame.backbones.vision_transformer"),
+    "Attention": ("timm.layers.attention", "timm.models.vision_transformer", "ttame.backbones.vision_transformer"),
+    "Mlp": ("timm.layers.mlp",),
+    "MLP": ("ttame.backbones.vision_transformer",),
+    "EncoderBlock": ("torchvision.models.vision_transformer",),
+    "MultiheadAttention": ("torch.nn.modules.activation",),
+    "MLPBlock": ("torchvision.models.vision_transformer",),
+}
+"""Classes whose arithmetic the rules follow, and where they are; others of these names compute something else."""
 
 
 def read_transformer(backbone: Backbone, method: str) -> Transformer:
     """timm's and torchvision's ViT and DeiT, with distillation and register tokens.
 
     Raises:
-        NotDefined: for any other architecture, or one that classifies by a mean over tokens.
+        NotDefined: for any other architecture, or one that does not classify the class token.
     """
-    layers = attention_layers(backbone, method)
+    attention = attention_layers(backbone, method)
+    if attention.pools or attention.deciding != FIRST:
+        raise NotDefined(f"{method} has rules for a head on the class token, and {backbone.name} pools its tokens")
     model: Any = backbone.model
     try:
-        return _torchvision(model, layers) if hasattr(model, "encoder") else _timm(model, layers)
-    except (AttributeError, IndexError, TypeError):
+        return _torchvision(model, attention) if hasattr(model, "encoder") else _timm(model, attention)
+    except (AttributeError, IndexError, TypeError, ValueError):
         raise NotDefined(
             f"{method} knows the ViT and DeiT of timm and torchvision, and {backbone.name} "
             f"({type(model).__name__}) is built in another way"
         ) from None
 
 
-def _timm(model: Any, layers: list[SelfAttention]) -> Transformer:
-    by_module = {layer.module: layer for layer in layers}
+def _timm(model: Any, attention: AttentionLayers) -> Transformer:
     blocks = [
         Block(
             block.norm1,
-            by_module[block.attn],
+            _timm_projections(_plain(block.attn)),
             _branch(block.attn, getattr(block, "ls1", None)),
             block.norm2,
-            _linear(block.mlp.fc1),
+            _linear(_plain(block.mlp).fc1),
             _linear(block.mlp.fc2),
             _branch(block.mlp, getattr(block, "ls2", None)),
         )
-        for block in map(_pre_norm, model.blocks)
+        for block in map(_plain, model.blocks)
     ]
     heads = [(0, _linear(model.head))]
     if hasattr(model, "head_dist"):
         heads.append((1, _linear(model.head_dist)))
-    return Transformer(blocks, model.norm, heads)
+    return Transformer(attention, blocks, model.norm, heads)
 
 
-def _torchvision(model: Any, layers: list[SelfAttention]) -> Transformer:
-    by_module = {layer.module: layer for layer in layers}
+def _torchvision(model: Any, attention: AttentionLayers) -> Transformer:
     blocks = [
         Block(
             block.ln_1,
-            by_module[block.self_attention],
+            _torch_projections(_plain(block.self_attention)),
             block.dropout,
             block.ln_2,
-            _linear(block.mlp[0]),
+            _linear(_plain(block.mlp)[0]),
             _linear(block.mlp[3]),
             block.mlp,
         )
-        for block in model.encoder.layers
+        for block in map(_plain, model.encoder.layers)
     ]
     (head,) = model.heads
-    return Transformer(blocks, model.encoder.ln, [(0, _linear(head))])
+    return Transformer(attention, blocks, model.encoder.ln, [(0, _linear(head))])
 
 
-def _pre_norm(block: Any) -> Any:
-    if type(block).__name__ != "Block":
-        raise TypeError(type(block).__name__)
-    return block
+def _timm_projections(layer: Any) -> Projections:
+    return Projections(int(layer.num_heads), _linear(layer.qkv).weight, _linear(layer.proj))
+
+
+def _torch_projections(layer: Any) -> Projections:
+    return Projections(int(layer.num_heads), layer.in_proj_weight, _linear(layer.out_proj))
+
+
+def _plain(part: Any) -> Any:
+    """A part of a known class, without a norm or a gate inside that the rules would miss."""
+    kind = type(part)
+    inside = (getattr(part, "norm", None), getattr(part, "gate", None))
+    if kind.__module__ not in KNOWN.get(kind.__name__, ()) or not all(map(_is_absent, inside)):
+        raise TypeError(kind.__name__)
+    return part
+
+
+def _is_absent(part: nn.Module | None) -> bool:
+    return part is None or isinstance(part, nn.Identity)
 
 
 def _branch(layer: nn.Module, scale: nn.Module | None) -> nn.Module:
-    return layer if scale is None or isinstance(scale, nn.Identity) else scale
+    return scale if scale is not None and not _is_absent(scale) else layer
 
 
 def _linear(layer: Any) -> nn.Linear:

@@ -49,6 +49,7 @@ class Entry:
         training: how it is trained, or None for a method without training.
         options: of a method without training, with their defaults.
         reads_target_layer: whether the choice of the backbone's target layer changes its maps.
+        notice: what its users have to know beside its paper; the list of methods ends with it.
     """
 
     title: str
@@ -60,6 +61,7 @@ class Entry:
     training: Training | None = None
     options: type[Section] = NoOptions
     reads_target_layer: bool = False
+    notice: str = ""
 
     @property
     def needs_training(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from ttame.backbones.attention_layers import attention_layers
+from ttame.backbones.attention.layers import attention_layers
 from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
 from ttame.explainers.explainer import Explainer
@@ -19,7 +19,8 @@ class IIA(Explainer):
     """Gradients of the class logit integrated over interpolations of the image and of what the network makes of it.
 
     The published behaviour is the default. On a CNN that is an integral over the image alone, since the published code
-    for the activations is degenerate; `double_integral` is the paper's. On a transformer both are integrated.
+    for the activations is degenerate; `double_integral` is the paper's. On a transformer both are integrated, and the
+    row is the class token's, or what `AttentionLayers` says of a classifier by a mean over tokens or attention pooling.
 
     Target layer: the backbone's `target_layer` on a CNN, every attention layer on a transformer. S + 1 forward and
     backward passes on a CNN, (S + 1) (S + 2) and (S + 1)^2 on a transformer, for S steps.

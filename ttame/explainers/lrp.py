@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ttame.backbones.attention_layers import AttentionStep, class_token_map, tapped
+from ttame.backbones.attention.opening import AttentionStep
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.transformer_blocks import Block, read_transformer
 from ttame.data.sample import Sample
@@ -37,7 +37,11 @@ class TransformerLRP(Explainer):
     evaluation starts at 1.
 
     The model's own modules compute; hooks read them, so timm's and torchvision's ViT and DeiT need no rewritten copy.
-    Target layers: every attention layer. One forward and one backward pass and the propagation.
+    The rules are for these: pre-norm blocks of plain attention and an MLP of two linear layers, and linear heads on the
+    class token. Target layers: every attention layer. One forward and one backward pass and the propagation.
+
+    The rules of layer-wise relevance propagation are the subject of a patent; by the README of a later published work
+    they are free for personal and scientific use.
     """
 
     def __init__(self, backbone: Backbone, options: LRPOptions) -> None:
@@ -55,7 +59,7 @@ class TransformerLRP(Explainer):
         layers = [
             (layer.gradient * layer.relevance).relu().mean(1) for layer in self.attention_relevance(images, targets)
         ]
-        return class_token_map(roll_out(layers[self._start :], normalise_rows=False), self.backbone)
+        return self._transformer.attention.deciding_map(roll_out(layers[self._start :], normalise_rows=False))
 
     def attention_relevance(self, images: Tensor, targets: Tensor) -> list[AttentionRelevance]:
         """Attention, gradient and relevance of every layer, the first first."""
@@ -69,8 +73,7 @@ class TransformerLRP(Explainer):
 
         watched = [self._transformer.norm, *(head for _, head in self._transformer.heads)]
         watched += [module for block in blocks for module in _watched(block)]
-        attention = [block.attention for block in blocks]
-        with torch.enable_grad(), tapped(attention, tap), _Values(watched) as values:
+        with torch.enable_grad(), self._transformer.attention.opened(self.backbone, tap), _Values(watched) as values:
             logits = self.backbone(images)
             weights = [step.weights for step in steps]
             gradients = torch.autograd.grad(logits.gather(1, targets[:, None]).sum(), weights)
@@ -107,14 +110,19 @@ def _through_block(block: Block, step: AttentionStep, values: _Values, relevance
 
     stream, attention, weights = values.input(block.norm1), block.attention, step.weights.detach()
     skipped, branch = sum_rule(stream, values.output(block.attention_branch), relevance)
-    joined = attention.join(weights @ step.value)
+    joined = _join(weights @ step.value)
     branch = linear_rule(joined, attention.output.weight, branch)
     heads = branch.unflatten(2, (attention.heads, -1)).transpose(1, 2)
     of_weights, of_value = product_rule(weights, step.value, heads)
     of_query, of_key = product_rule(step.query, step.key.transpose(2, 3), of_weights)
-    projected = torch.cat([attention.join(part) for part in (of_query, of_key.transpose(2, 3), of_value)], dim=2)
+    projected = torch.cat([_join(part) for part in (of_query, of_key.transpose(2, 3), of_value)], dim=2)
     branch = linear_rule(values.output(block.norm1), attention.input_weight, projected)
     return copy_rule(stream, skipped, branch), of_weights
+
+
+def _join(heads: Tensor) -> Tensor:
+    """(B, heads, N, d) to (B, N, C)."""
+    return heads.transpose(1, 2).flatten(2)
 
 
 def _watched(block: Block) -> list[nn.Module]:

@@ -23,6 +23,12 @@ TAME = "Ntrougkas et al., ISM 2022"
 T_TAME = "Ntrougkas et al., IEEE Access 2024, 10.1109/ACCESS.2024.3405788"
 P_TAME = "Ntrougkas et al., IEEE OJSP 2025, 10.1109/OJSP.2025.3568756"
 L_CAM = "Gkartzonika et al., ECCVW 2022"
+ABNAR = "Abnar and Zuidema, ACL 2020, 10.18653/v1/2020.acl-main.385"
+CHEFER = "Chefer et al., CVPR 2021, 10.1109/CVPR46437.2021.00084"
+PATENT = (
+    "the rules of layer-wise relevance propagation are the subject of a patent; by the README of a later published "
+    "work they are free for personal and scientific use"
+)
 
 
 def _learned(
@@ -44,6 +50,10 @@ def _learned(
 
 def _ablation(title: str, design: str, works_on: tuple[BackboneKind, ...] = BOTH) -> Entry:
     return _learned(title, design, f"ablation study of {T_TAME}", works_on=works_on, kind="ablation")
+
+
+def _attention(title: str, location: str, citation: str, passes: str = "1 + 1", **others: Any) -> Entry:
+    return Entry(title, "attention", f"ttame.explainers.{location}", passes, citation, TRANSFORMERS, **others)
 
 
 BEAT_IT = "a method must beat it"
@@ -164,24 +174,10 @@ EXPLAINERS: dict[str, Entry] = {
         options=IIAOptions,
         reads_target_layer=True,
     ),
-    "rollout": Entry(
-        "Rollout",
-        "attention",
-        "ttame.explainers.rollout:Rollout",
-        "1 + 0",
-        "Abnar and Zuidema, ACL 2020, 10.18653/v1/2020.acl-main.385",
-        TRANSFORMERS,
-        options=RolloutOptions,
-    ),
-    "lrp": Entry(
-        "Transformer LRP",
-        "attention",
-        "ttame.explainers.lrp:TransformerLRP",
-        "1 + 1",
-        "Chefer et al., CVPR 2021, 10.1109/CVPR46437.2021.00084",
-        TRANSFORMERS,
-        options=LRPOptions,
-    ),
+    "rollout": _attention("Rollout", "rollout:Rollout", ABNAR, "1 + 0", options=RolloutOptions),
+    "lrp": _attention("Transformer LRP", "lrp:TransformerLRP", CHEFER, options=LRPOptions, notice=PATENT),
+    "gae": _attention("GAE", "gae:GAE", "Chefer et al., ICCV 2021, 10.1109/ICCV48922.2021.00045"),
+    "legrad": _attention("LeGrad", "legrad:LeGrad", "Bousselham et al., ICCV 2025, arXiv 2404.03214"),
     "lcam_img": _learned("L-CAM-Img", "lcam", L_CAM, defaults=LAST_LAYER),
     "lcam_fm": _learned("L-CAM-Fm", "lcam", L_CAM, masks="features", defaults=LAST_LAYER),
     "lcam_img_a": _learned("L-CAM-Img (CE)", "lcam", L_CAM, cross_entropy_only=True, defaults=CROSS_ENTROPY),

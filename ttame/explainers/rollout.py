@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ttame.backbones.attention_layers import AttentionStep, attention_layers, class_token_map, tapped
+from ttame.backbones.attention.layers import attention_layers
+from ttame.backbones.attention.opening import AttentionStep
 from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
 from ttame.explainers.explainer import Explainer
@@ -16,26 +17,27 @@ from ttame.explainers.options import RolloutOptions
 
 
 class Rollout(Explainer):
-    """The attention of the class token to the patches, through all layers; it is the same for every class.
+    """The attention of the tokens that decide to the patches, through all layers; it is the same for every class.
 
     Mean over heads, plus the identity for the skip path, rows divided by their sum (section 3); some codes leave the
-    division out, which `normalise_rows: false` does. Target layers: every attention layer. One forward pass.
+    division out, which `normalise_rows: false` does. The row is the class token's, or what `AttentionLayers` says of a
+    classifier by a mean over tokens or by attention pooling. Target layers: every attention layer. One forward pass.
     """
 
     def __init__(self, backbone: Backbone, options: RolloutOptions) -> None:
         super().__init__(backbone, options)
-        self._layers = attention_layers(backbone, "rollout")
+        self._attention = attention_layers(backbone, "rollout")
         self._normalise_rows = options.normalise_rows
 
     @torch.no_grad()
     def explain(self, images: Tensor, targets: Tensor, samples: Sequence[Sample]) -> Tensor:
         """(B, rows, columns) of the patch grid, not negative."""
-        attention: list[Tensor] = []
+        weights: list[Tensor] = []
 
         def tap(_: int, step: AttentionStep) -> Tensor:
-            attention.append(step.weights.mean(1))
+            weights.append(step.weights.mean(1))
             return step.weights
 
-        with tapped(self._layers, tap):
+        with self._attention.opened(self.backbone, tap):
             self.backbone(images)
-        return class_token_map(roll_out(attention, self._normalise_rows), self.backbone)
+        return self._attention.deciding_map(roll_out(weights, self._normalise_rows))

@@ -21,7 +21,7 @@ from ttame.params.section import Count, EachOnce, Name, Section, Seed, Text
 
 COMPARED = ("learned", "gradient", "perturbation", "integrated", "attention")
 """Kinds of methods that are compared when nothing else is said, beside three controls."""
-ON_TRIAL = ("ttame_ranked",)
+ON_TRIAL = ("ttame_ranked", "gae", "legrad")
 """Methods that are compared where an experiment names them: it is not settled yet what they are worth."""
 
 

@@ -9,7 +9,7 @@ HEADINGS = ("Name", "Title", "Kind", "Training", "CNN", "Transformer", "Passes p
 
 
 def methods_list() -> str:
-    """Every registered method as a Markdown table; passes are forward + backward."""
+    """Every registered method as a Markdown table, and notices below it; passes are forward + backward."""
     rows = [
         [
             name,
@@ -23,7 +23,8 @@ def methods_list() -> str:
         ]
         for name, entry in EXPLAINERS.items()
     ]
-    return markdown_table(HEADINGS, rows, numbers_from=len(HEADINGS))
+    notices = [f"\n{name}: {entry.notice}\n" for name, entry in EXPLAINERS.items() if entry.notice]
+    return "".join([markdown_table(HEADINGS, rows, numbers_from=len(HEADINGS)), *notices])
 
 
 def _yes(value: bool) -> str:
