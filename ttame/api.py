@@ -25,21 +25,25 @@ def open_model(
     layers: Sequence[str] | None = None,
     target_layer: str | None = None,
     name: str | None = None,
+    head: str | Path | None = None,
 ) -> Backbone:
     """A frozen classifier.
 
     Args:
-        model: a torchvision or timm model, an embedded one, or `package.module:function`.
+        model: a torchvision or timm model, `hf:` or `open_clip:` and a name or a folder, an embedded one, or
+            `package.module:function`.
         weights: `default`, `none` (random), or the path of a state dict, whose number of classes is taken.
         layers: feature layers of attention mechanisms, or None for the rule.
         target_layer: the layer that CAM methods and IIA read, or None for the rule.
         name: its key of `models` where a mechanism was trained for it; `model` by default.
+        head: of an image tower (CLIP, SigLIP), a file that `python -m ttame text-head` made.
 
     Raises:
         TTameError: for an unknown model or layer, or weights that do not fit or cannot be had.
     """
     chosen = {"layers": "auto" if layers is None else list(layers), "target_layer": target_layer or "auto"}
-    settings = ModelSettings.model_validate({"model": model, "weights": weights} | chosen)
+    given = {"model": model, "weights": weights, "head": None if head is None else str(head)}
+    settings = ModelSettings.model_validate(given | chosen)
     return load_backbone(name or model, settings)
 
 

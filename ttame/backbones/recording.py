@@ -229,7 +229,7 @@ def _mapped(output: Any, function: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(output, tuple | list):
         return type(output)(_mapped(part, function) for part in output)
     if isinstance(output, dict):
-        return {key: _mapped(part, function) for key, part in output.items()}
+        return type(output)({key: _mapped(part, function) for key, part in output.items()})
     return output
 
 
