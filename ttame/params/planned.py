@@ -22,6 +22,7 @@ import yaml
 from ttame.errors import TTameError
 from ttame.params.active import load_settings
 from ttame.params.composition import whole
+from ttame.params.contents import WATCHED, digests, named_files
 from ttame.params.settings import Settings
 from ttame.params.specification import classifier_specification, specification
 from ttame.store.artifacts import guarded
@@ -41,6 +42,8 @@ def values_read(description: Mapping[str, Any], settings: Settings, wildcards: M
             found["specification"] = specification(settings, wildcards["backbone"], wildcards["method"])
         elif dep.endswith("/specifications/${item.backbone}/classifier.json"):
             found["classifier"] = classifier_specification(settings, wildcards["backbone"])
+        elif dep == str(WATCHED):
+            found |= digests(named_files(settings))
     return found
 
 
