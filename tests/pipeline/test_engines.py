@@ -209,7 +209,7 @@ def test_one_change_reruns_exactly_its_dependents(
     directly: dict[str, int],
     all_jobs: dict[str, int] | None,
 ) -> None:
-    """`change`: None for the last byte; `directly`: the jobs of DVC that depend on it; `all_jobs`: with what follows."""
+    """`change`: None for the last byte; `directly`: the jobs of DVC that depend on it; `all_jobs`: and what follows."""
     path = by_snakemake / file
     before = path.read_bytes()
     path.write_bytes(_with_another_last_byte(before) if change is None else _replaced(before, *change))

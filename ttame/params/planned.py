@@ -43,7 +43,7 @@ def values_read(description: Mapping[str, Any], settings: Settings, wildcards: M
         elif dep.endswith("/specifications/${item.backbone}/classifier.json"):
             found["classifier"] = classifier_specification(settings, wildcards["backbone"])
         elif dep == str(WATCHED):
-            found |= digests(named_files(settings))
+            found["files"] = digests(named_files(settings))
     return found
 
 
