@@ -52,6 +52,7 @@ bench: $(READY) ## the benchmarks, as a Markdown table
 sync-to-dvc: $(READY) ## after Snakemake: let DVC know what was built
 	@snakemake --dry-run 2>&1 | grep -q "Nothing to be done" || \
 	  { echo "Snakemake still has work to do (see snakemake -n); run it first" >&2; exit 1; }
+	dvc repro --quiet specifications # refuses a file of weights that DVC would not see change
 	dvc commit --force --no-relink
 
 sync-to-snakemake: $(READY) ## after dvc repro or dvc pull: let Snakemake know what was built

@@ -185,6 +185,23 @@ def test_new_writes_a_short_experiment_and_makes_it_active(checkout, capsys) -> 
     assert not Path("experiments/other.yaml").exists()
 
 
+@pytest.mark.parametrize("folder", ["models/clip", "/data/clip", "./clip"])
+def test_new_takes_a_model_of_a_folder_with_its_head(checkout, folder: str) -> None:
+    _pictures(Path("photos"), 24)
+    classifier = ["--model", f"hf:{folder}", "--head", "models/words.safetensors"]
+    run("new", "words", *classifier, "--train", "photos", "--evaluate", "photos")
+    settings = load_settings()
+    (name,) = settings.backbones
+    assert name == folder.lstrip("./").replace("/", "_")
+    assert (settings.models[name].model, settings.models[name].head) == (f"hf:{folder}", "models/words.safetensors")
+
+
+def test_a_model_of_an_earlier_version_says_what_to_add(checkout, capsys) -> None:
+    run("use", "shapes")
+    Path("params.yaml").write_text(Path("params.yaml").read_text().replace("    head:\n", ""))
+    assert "models.shapes_cnn: the key 'head' is missing" in _fails(capsys, "datalists")
+
+
 @pytest.mark.parametrize("experiment", ["shapes", "photos", "paper"])
 def test_a_value_that_dvc_changes_is_one_line(checkout: Path, experiment: str) -> None:
     serialize = pytest.importorskip("dvc.utils.serialize")

@@ -33,6 +33,7 @@ EXEMPT = {
     "ttame/runtime/speaking.py",
     "ttame/store/artifacts.py",
     "ttame/store/commands.py",
+    "ttame/store/digests.py",
     "ttame/store/origin.py",
     "ttame/store/paths.py",
     "ttame/store/scratch.py",
@@ -132,6 +133,7 @@ def test_files_are_those_that_the_package_writes() -> None:
     lists = {str(make(settings, s)) for make in (paths.list_file, paths.contents_file) for s in SPLITS}
     assert _outs("datalists", settings) == lists
     folder = str(paths.specification_file(settings, **pair).parents[1])
+    assert str(paths.classifier_file(settings, pair["backbone"]).parents[1]) == folder
     assert _outs("specifications", settings) == {folder, str(paths.trainings_file(settings))}
     for stage in ("train", "maps", "maps_trained", "scores", "scores_trained", "sanity", "sanity_trained"):
         makers, seed = paths.OUTPUTS[stage.partition("_")[0]], 7 if "seed" in STAGES[stage]["matrix"] else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 import sys
 from collections import Counter
 from pathlib import Path
@@ -12,9 +13,12 @@ from typing import Any
 import pytest
 import yaml
 
+from ttame.backbones import shapes
+
 from ..conftest import REPOSITORY
 from ..stages.conftest import tiny_params
 from ..warm_starts import warm_starts
+from .changes import CHANGES, WEIGHTS
 from .checkout import BINARIES, copy_checkout, shell
 
 pytestmark = pytest.mark.skipif(not (BINARIES / "snakemake").exists(), reason="the engines are not installed")
@@ -29,12 +33,14 @@ def origin(tmp_path_factory) -> Path:
     tiny["methods"] |= {"training_free": ["center", "gradcam", "lrp"], "trained": ["tame"]}
     tiny["attention"]["tame"]["recipe"] |= {"epochs": 2, "batch_size": 8}
     tiny["report"]["reference"] = "tame"
+    tiny["models"]["shapes_cnn"]["weights"] = WEIGHTS
     return copy_checkout(tmp_path_factory.mktemp("engines") / "origin", tiny)
 
 
 def _clone(origin: Path, name: str) -> Path:
     folder = origin.parent / name
     shell(origin.parent, "git", "clone", "--quiet", str(origin), str(folder))
+    shutil.copy(shapes.WEIGHTS / "shapes_cnn.safetensors", folder / WEIGHTS)
     return folder
 
 
@@ -97,107 +103,32 @@ def test_dvc_shows_a_short_row_of_metrics_for_each_pair(by_snakemake: Path) -> N
 @pytest.mark.slow
 def test_both_engines_build_the_same_bytes(by_snakemake: Path, by_dvc: Path) -> None:
     expected = _hashes(by_snakemake)
-    assert len(expected) == 6 + 8 + 1 + 4 + 8 + 8 + 8 + 2 + 8 + 2 + 2 + (10 + 8) + 1
+    assert len(expected) == 6 + (8 + 2) + 1 + 4 + 8 + 8 + 8 + 2 + 8 + 2 + 2 + (10 + 8) + 1
     assert _hashes(by_dvc) == expected
-
-
-RETRAINED = {
-    "train": 2,
-    "maps_trained": 2,
-    "sanity_trained": 2,
-    "measure_trained": 2,
-    "sensitivity": 2,
-    "figure": 2,
-    "tables": 1,
-    "page": 1,
-}
-EXPLAINED = {"maps": 2, "sanity": 2, "measure": 2}
-SCORED = {"scores": 2, "sensitivity": 2, "figure": 2, "tables": 1, "page": 1}
-TRAINED_ON_ONE = {
-    "train": 1,
-    "maps_trained": 1,
-    "scores_trained": 1,
-    "sanity_trained": 1,
-    "measure_trained": 1,
-    "sensitivity": 1,
-    "figure": 1,
-    "tables": 1,
-    "page": 1,
-}
-ONE_SEED_MORE = RETRAINED | {"scores_trained": 2}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "change", "directly", "all_jobs"),
-    [
-        (
-            "params.yaml",
-            ("noise: 0.01", "noise: 0.02"),
-            {"scores": 6, "scores_trained": 2, "sensitivity": 2, "tables": 1, "page": 1},
-            None,
-        ),
-        ("params.yaml", ("resamples: 10000", "resamples: 900"), {"tables": 1, "page": 1}, None),
-        ("params.yaml", ("sigma: 0.25", "sigma: 0.3"), EXPLAINED, EXPLAINED | SCORED),
-        ("params.yaml", ("start_layer: 0", "start_layer: 1"), EXPLAINED, EXPLAINED | SCORED),
-        (
-            "params.yaml",
-            ("fill: mean", "fill: blur"),
-            {"basis": 2, "measure": 6, "measure_trained": 2, "sensitivity": 2, "page": 1},
-            {"basis": 2, "measure": 6, "measure_trained": 2, "sensitivity": 2, "tables": 1, "page": 1},
-        ),
-        (
-            "params.yaml",
-            ("learning_rate: 0.02", "learning_rate: {shapes_vit: 0.03, shapes_cnn: 0.02}"),
-            {"train": 1, "maps_trained": 1, "sanity_trained": 1, "measure_trained": 1, "page": 1},
-            TRAINED_ON_ONE,
-        ),
-        (
-            "params.yaml",
-            ("target_layer: auto", "target_layer: layer2"),
-            {"maps": 1, "sanity": 1, "measure": 1, "page": 1},
-            {"maps": 1, "sanity": 1, "measure": 1, "scores": 1, "sensitivity": 1, "figure": 1, "tables": 1, "page": 1},
-        ),
-        ("params.yaml", ("seeds:\n  - 1\n", "seeds:\n  - 1\n  - 2\n"), ONE_SEED_MORE, None),
-        ("params.yaml", ("batch_size: 4\n", "batch_size: 5\n"), {}, {}),
-        (
-            "ttame/explainers/registry.py",
-            ('"Center"', '"Centre"'),
-            {"sensitivity": 2, "figure": 2, "tables": 1, "page": 1},
-            None,
-        ),
-        (
-            "ttame/explainers/registry.py",
-            ('_learned("TAME", "tame", TAME', '_learned("TAME", "ttame", TAME'),
-            RETRAINED,
-            RETRAINED | {"scores_trained": 2},
-        ),
-        (
-            "ttame/explainers/center.py",
-            ("-squared", "- squared"),
-            EXPLAINED | {"sensitivity": 2},
-            EXPLAINED | SCORED,
-        ),
-    ],
+    CHANGES,
 )
 def test_one_change_reruns_exactly_its_dependents(
     by_snakemake: Path,
     file: str,
-    change: tuple[str, str],
+    change: tuple[str, str] | None,
     directly: dict[str, int],
     all_jobs: dict[str, int] | None,
 ) -> None:
-    """`directly`: the jobs of DVC that depend on the change; `all_jobs`: with what follows."""
+    """`change`: None for the last byte; `directly`: the jobs of DVC that depend on it; `all_jobs`: and what follows."""
     path = by_snakemake / file
-    before = path.read_text()
-    assert change[0] in before
-    path.write_text(before.replace(*change, 1 if "target_layer" in change[0] else -1))  # of the first backbone alone
+    before = path.read_bytes()
+    path.write_bytes(_with_another_last_byte(before) if change is None else _replaced(before, *change))
     try:
         _write_specifications(by_snakemake)
         status = shell(by_snakemake, "dvc", "status")
         dry_run = shell(by_snakemake, "snakemake", "--dry-run")
     finally:
-        path.write_text(before)
+        path.write_bytes(before)
         _write_specifications(by_snakemake)
     stages = Counter(line.split("@")[0] for line in status.splitlines() if re.match(r"\w+@", line))
     assert {stage: count for stage, count in stages.items() if stage != "specifications"} == directly
@@ -206,9 +137,30 @@ def test_one_change_reruns_exactly_its_dependents(
     assert jobs == (directly if all_jobs is None else all_jobs)
 
 
+def _replaced(text: bytes, old: str, new: str) -> bytes:
+    assert old.encode() in text
+    return text.replace(old.encode(), new.encode(), 1 if "target_layer" in old else -1)  # of the first backbone alone
+
+
+def _with_another_last_byte(data: bytes) -> bytes:
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
 def _write_specifications(folder: Path) -> None:
     """What `dvc repro` does first, and all that DVC has to see anew to tell what depends on a change."""
     shell(folder, sys.executable, "-m", "ttame", "specifications")
+
+
+@pytest.mark.slow
+def test_dvc_sees_other_weights_by_itself(by_snakemake: Path) -> None:
+    path = by_snakemake / WEIGHTS
+    before = path.read_bytes()
+    path.write_bytes(_with_another_last_byte(before))
+    try:
+        status = shell(by_snakemake, "dvc", "status", "specifications").split()
+    finally:
+        path.write_bytes(before)
+    assert status == ["specifications@tiny:", "changed", "deps:", "modified:", "models"]
 
 
 @pytest.mark.slow
@@ -226,6 +178,7 @@ def test_pulled_results_need_no_work(origin: Path, by_snakemake: Path) -> None:
     shell(by_snakemake, "git", "commit", "--quiet", "--message", "results")
     folder = origin.parent / "pulled"
     shell(origin.parent, "git", "clone", "--quiet", str(by_snakemake), str(folder))
+    shutil.copy(by_snakemake / WEIGHTS, folder / WEIGHTS)
     shell(folder, "dvc", "pull")
     _make(folder, "sync-to-snakemake")
     assert "Nothing to be done" in shell(folder, "snakemake", "--dry-run")

@@ -21,16 +21,19 @@ def open_model(
     target_layer: str | None = None,
     name: str | None = None,
     class_names: Sequence[str] | None = None,
+    head: str | Path | None = None,
 ) -> Backbone:
     """A frozen classifier.
 
     Args:
-        model: a torchvision or timm model, an embedded one, or `package.module:function`.
+        model: a torchvision or timm model, `hf:` or `open_clip:` and a name or a folder, an embedded one, or
+            `package.module:function`.
         weights: `default`, `none` (random), or the path of a state dict, whose number of classes is taken.
         layers: feature layers of attention mechanisms, or None for the rule.
         target_layer: the layer that CAM methods and IIA read, or None for the rule.
         name: its key of `models` where a mechanism was trained for it; `model` by default.
         class_names: of its classes; None for those of the published weights, which others do not have.
+        head: of an image tower (CLIP, SigLIP), a file that `python -m ttame text-head` made.
 
     Raises:
         TTameError: for an unknown model or layer, or weights that do not fit or cannot be had.
@@ -38,6 +41,7 @@ def open_model(
     said: dict[str, Any] = {"model": model, "weights": str(weights)}
     said |= {} if layers is None else {"layers": listed(layers, "layers")}
     said |= {} if target_layer is None else {"target_layer": target_layer}
+    said |= {} if head is None else {"head": str(head)}
     settings = validated(ModelSettings, said, "open_model")
     name = name or model
     with naming_arguments(name=name, target_layer=target_layer):

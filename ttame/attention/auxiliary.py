@@ -17,6 +17,7 @@ from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
 from ttame.errors import TTameError
 from ttame.params.auxiliary import AuxiliarySettings
+from ttame.params.model_source import is_function
 from ttame.params.settings import ModelSettings
 
 PUBLISHED_LAYERS = {"resnet18": ["layer1", "layer2", "layer3", "layer4"]}
@@ -43,7 +44,7 @@ class Auxiliary:
             TTameError: for an unknown model or layer, and weights that do not fit or cannot be had.
         """
         self.settings = settings
-        model = ModelSettings(model=settings.model, weights=settings.weights, layers=settings.layers)
+        model = ModelSettings.model_validate(settings.model_dump(exclude={"name"}))
         if settings.layers == "auto" and settings.model in PUBLISHED_LAYERS:
             model = model.model_copy(update={"layers": PUBLISHED_LAYERS[settings.model]})
         try:
@@ -115,7 +116,7 @@ def stated_auxiliary(stated: Any, expected: AuxiliarySettings | None, backbone: 
         known = AuxiliarySettings.model_validate({key: stated.get(key) for key in AuxiliarySettings.model_fields})
     except ValidationError:
         raise TTameError("says nothing whole of its auxiliary classifier; train again") from None
-    if expected is None and ":" in known.model:
+    if expected is None and is_function(known.model):
         raise TTameError(
             f"its auxiliary classifier is code, {known.model}, which a checkpoint cannot ask to be run; use it in the "
             "folder of an experiment whose params name it"

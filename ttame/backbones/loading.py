@@ -6,7 +6,6 @@ import importlib
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +14,24 @@ from torch import nn
 
 from ttame.backbones import lite0, shapes
 from ttame.backbones.backbone import Backbone
+from ttame.backbones.built import Built
 from ttame.backbones.checking import check_finite, check_outputs, is_the_users, user_error
 from ttame.backbones.downloading import reachable_hub, stalling_for_seconds
 from ttame.backbones.layers import PAPER_LAYERS, PAPER_TARGET_LAYERS
 from ttame.backbones.weights import count_classes, fit_weights, load_weights, read_weights
 from ttame.data.transforms import Preprocessing
 from ttame.errors import TTameError, suggestion
+from ttame.params.model_source import HUGGING_FACE, OPEN_CLIP, is_function, mistake_of_head, split_library
 from ttame.params.settings import ModelSettings
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-@dataclass(frozen=True)
-class _Built:
-    model: nn.Module
-    preprocessing: Preprocessing
-    class_names: list[str] | None = None
-
-
 def load_backbone(name: str, settings: ModelSettings) -> Backbone:
     """Build and freeze the classifier `name`.
 
-    `model` is tried as an embedded classifier, `package.module:function`, torchvision and timm, in this order.
+    `model` is tried as an embedded classifier, one of transformers (`hf:`) or open_clip, `package.module:function`,
+    torchvision and timm, in this order.
 
     Raises:
         TTameError: for an unknown model (with near matches), weights that do not fit, or weights that would have to
@@ -79,11 +74,22 @@ def describe(backbone: Backbone) -> None:
     print(f"{backbone.name}: feature layers {layers}; target layer {backbone.target_layer}", file=sys.stderr)
 
 
-def _build(name: str, settings: ModelSettings) -> _Built:
+def _build(name: str, settings: ModelSettings) -> Built:
     model = settings.model
+    if (problem := mistake_of_head(model, settings.head)) is not None:
+        raise TTameError(f"models.{name}.head: {problem}")
     if model in shapes.CLASSIFIERS:
         return _embedded(name, settings)
-    if ":" in model:
+    library, _ = split_library(model)
+    if library == HUGGING_FACE:
+        from ttame.backbones.hugging_face import from_hugging_face
+
+        return from_hugging_face(name, settings)
+    if library == OPEN_CLIP:
+        from ttame.backbones.open_clip_towers import from_open_clip
+
+        return from_open_clip(name, settings)
+    if is_function(model):
         return _from_function(name, settings)
     import torchvision.models
 
@@ -92,7 +98,7 @@ def _build(name: str, settings: ModelSettings) -> _Built:
     return _from_timm(name, settings)
 
 
-def _embedded(name: str, settings: ModelSettings) -> _Built:
+def _embedded(name: str, settings: ModelSettings) -> Built:
     model = shapes.CLASSIFIERS[settings.model]()
     if settings.weights == "default":
         load_weights(model, shapes.WEIGHTS / f"{settings.model}.safetensors", name)
@@ -100,10 +106,10 @@ def _embedded(name: str, settings: ModelSettings) -> _Built:
         load_weights(model, Path(settings.weights), name)
     size = (shapes.IMAGE_SIZE, shapes.IMAGE_SIZE)
     preprocessing = Preprocessing(size, shapes.IMAGE_SIZE, "bilinear", shapes.MEAN, shapes.STD)
-    return _Built(model, preprocessing, list(shapes.CLASS_NAMES) if settings.weights == "default" else None)
+    return Built(model, preprocessing, list(shapes.CLASS_NAMES) if settings.weights == "default" else None)
 
 
-def _from_function(name: str, settings: ModelSettings) -> _Built:
+def _from_function(name: str, settings: ModelSettings) -> Built:
     """A model of the user's. It may carry timm's `pretrained_cfg` to state its preprocessing."""
     module_name, _, function_name = settings.model.partition(":")
     sys.path.insert(0, str(Path.cwd()))
@@ -138,10 +144,10 @@ def _from_function(name: str, settings: ModelSettings) -> _Built:
             f"models.{name}.model: {settings.model}: its pretrained_cfg does not fit ({reason}); expected timm's: "
             "input_size (3, rows, columns), mean and std of three numbers, std above 0"
         )
-    return _Built(model, preprocessing)
+    return Built(model, preprocessing)
 
 
-def _from_torchvision(name: str, settings: ModelSettings) -> _Built:
+def _from_torchvision(name: str, settings: ModelSettings) -> Built:
     import torchvision.models
     from torchvision.transforms.functional import InterpolationMode
 
@@ -167,10 +173,10 @@ def _from_torchvision(name: str, settings: ModelSettings) -> _Built:
     interpolation = "bicubic" if presets.interpolation == InterpolationMode.BICUBIC else "bilinear"
     crop, resize = presets.crop_size[0], presets.resize_size[0]
     preprocessing = Preprocessing((crop, crop), resize, interpolation, tuple(presets.mean), tuple(presets.std))
-    return _Built(model, preprocessing, class_names)
+    return Built(model, preprocessing, class_names)
 
 
-def _from_timm(name: str, settings: ModelSettings) -> _Built:
+def _from_timm(name: str, settings: ModelSettings) -> Built:
     import timm
 
     if not timm.is_model(settings.model):
@@ -190,14 +196,14 @@ def _from_timm(name: str, settings: ModelSettings) -> _Built:
         raise _no_download(name, Path(f"{settings.model}.safetensors"), error) from None
     if packaged is not None:
         lite0.load_weights(model, packaged)
-        return _Built(model, lite0.PREPROCESSING, _imagenet_names(model))
+        return Built(model, lite0.PREPROCESSING, _imagenet_names(model))
     if settings.weights not in ("default", "none"):
         state = read_weights(Path(settings.weights), name)
         classes = count_classes(model, state)
         if classes not in (None, model.num_classes):
             model = timm.create_model(settings.model, num_classes=classes)
         fit_weights(model, state, Path(settings.weights), name)
-    return _Built(model, timm_preprocessing(model), _imagenet_names(model) if download else None)
+    return Built(model, timm_preprocessing(model), _imagenet_names(model) if download else None)
 
 
 def _imagenet_names(model: Any) -> list[str] | None:

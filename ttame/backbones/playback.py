@@ -44,7 +44,7 @@ def mapped(output: Any, function: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(output, tuple | list):
         return type(output)(mapped(part, function) for part in output)
     if isinstance(output, dict):
-        return {key: mapped(part, function) for key, part in output.items()}
+        return type(output)({key: mapped(part, function) for key, part in output.items()})
     return output
 
 

@@ -29,6 +29,8 @@ STAGES = {
 }
 """Help text and arguments of each stage; the module `ttame.stages.<name>` runs it."""
 
+MODELS = "a timm or torchvision model, hf:FOLDER or hf:NAME, open_clip:NAME, or package.module:function"
+
 AddParser = Callable[[str, str], argparse.ArgumentParser]
 
 
@@ -75,6 +77,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_show(add)
     _add_find_learning_rate(add)
     _add_import_checkpoint(add)
+    _add_text_head(commands)
     return parser
 
 
@@ -97,8 +100,9 @@ def _add_new(commands: Any) -> None:
     summary = "begin an experiment: a classifier, a folder to train on, a folder to compare on"
     command = commands.add_parser("new", help=summary, description=summary)
     command.add_argument("experiment", help="its name")
-    command.add_argument("--model", required=True, help="a timm or torchvision model, or package.module:function")
+    command.add_argument("--model", required=True, help=MODELS)
     command.add_argument("--weights", default="default", help="default, none (random), or a state dict's path")
+    command.add_argument("--head", help="of an image tower, the file that text-head made")
     command.add_argument("--train", type=Path, required=True, help="folder of images to train on")
     command.add_argument("--evaluate", type=Path, required=True, help="folder of images to compare the methods on")
     command.add_argument("--force", action="store_true", help="overwrite a file of that name, and hand edits")
@@ -111,6 +115,7 @@ def _add_show(add: AddParser) -> None:
     chosen.add_argument("--backbone", help="a key of models (default: the experiment's first backbone)")
     chosen.add_argument("--model", help="any model, without an experiment (without params.yaml: EfficientNet-Lite0)")
     command.add_argument("--weights", default="default", help="of --model: default, none, or a state dict's path")
+    command.add_argument("--head", help="of --model, an image tower: the file that text-head made")
     command.add_argument("--method", nargs="+", default=[], help="default: gradcam, and the reference if it is trained")
     command.add_argument("--class", dest="target", help="index or name (default: the classifier's own)")
     command.add_argument("--checkpoint", type=Path, help="a trained mechanism (default: the experiment's)")
@@ -132,3 +137,13 @@ def _add_import_checkpoint(add: AddParser) -> None:
     command.add_argument("--backbone", required=True, help="a key of models, or the name of a model")
     command.add_argument("--method", help="what it is (default: what the checkpoint says)")
     command.add_argument("--output", type=Path, help="the file to write (default: FILE.safetensors here)")
+
+
+def _add_text_head(commands: Any) -> None:
+    summary = "a list of words as the head of an image tower: CLIP or SigLIP becomes a classifier of them"
+    command = commands.add_parser("text-head", help=summary, description=summary)
+    command.add_argument("model", help="hf:FOLDER or hf:NAME of CLIP or SigLIP, or open_clip:NAME@TAG or a folder")
+    command.add_argument("--weights", default="default", help="default, none (random), or a state dict's path")
+    command.add_argument("--classes", type=Path, required=True, help="text file with the name of a class a line")
+    command.add_argument("--templates", type=Path, help="text file, each line with {} (default: a photo of a {}.)")
+    command.add_argument("--output", type=Path, required=True, help="the file to write, FILE.safetensors")

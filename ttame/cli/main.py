@@ -71,7 +71,8 @@ def _save(options: argparse.Namespace) -> str:
 def _new(options: argparse.Namespace) -> str:
     from ttame.cli.use import new
 
-    return new(options.experiment, options.model, options.weights, options.train, options.evaluate, options.force)
+    model = {"model": options.model, "weights": options.weights, "head": options.head}
+    return new(options.experiment, model, options.train, options.evaluate, options.force)
 
 
 def _schema(_: argparse.Namespace) -> str:
@@ -97,7 +98,7 @@ def _show(options: argparse.Namespace) -> str:
     else:
         from ttame.cli.show import DEFAULT_MODEL, Request, run, settings_of_model
 
-        settings = settings_of_model(options.model or DEFAULT_MODEL, options.weights)
+        settings = settings_of_model(options.model or DEFAULT_MODEL, options.weights, options.head)
 
     request = Request(
         options.photo, options.backbone, options.method, options.target, options.checkpoint, options.output
@@ -133,6 +134,12 @@ def _import_checkpoint(options: argparse.Namespace) -> str:
     return run(load_settings(options.params), options.file, options.backbone, options.method, options.output)
 
 
+def _text_head(options: argparse.Namespace) -> str:
+    from ttame.cli.text_head import run
+
+    return run(options.model, options.weights, options.classes, options.templates, options.output)
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], str]] = {
     "find-lr": _find_learning_rate,
     "import-checkpoint": _import_checkpoint,
@@ -144,6 +151,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], str]] = {
     "save": _save,
     "schema": _schema,
     "show": _show,
+    "text-head": _text_head,
     "use": _use,
 }
 """What a person asks for: each gives the text to print."""

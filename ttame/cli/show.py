@@ -52,10 +52,10 @@ class Request:
     output: Path | None = None
 
 
-def settings_of_model(model: str, weights: str) -> Settings:
+def settings_of_model(model: str, weights: str, head: str | None) -> Settings:
     """What `run` needs where there is no experiment."""
     name = "".join(letter if letter.isalnum() else "_" for letter in model)
-    classifier = {"model": model, "weights": weights}
+    classifier = {"model": model, "weights": weights, "head": head}
     return Settings.model_validate({"experiment": "show", "backbones": [name], "models": {name: classifier}})
 
 

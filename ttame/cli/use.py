@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,13 +77,12 @@ def _composed(file: Path, said: dict[str, Any]) -> dict[str, Any]:
         return {}
 
 
-def new(name: str, model: str, weights: str, train: Path, evaluate: Path, force: bool = False) -> str:
+def new(name: str, classifier: Mapping[str, str | None], train: Path, evaluate: Path, force: bool = False) -> str:
     """Write a short experiment that compares the methods on a classifier and a folder of images, and make it active.
 
     Args:
         name: of the experiment.
-        model: a timm or torchvision model, or `package.module:function`.
-        weights: `default`, `none`, or the path of a state dict.
+        classifier: `model`, `weights` and `head`, as an entry of `models` has them.
         train: folder to train the mechanisms on.
         evaluate: folder to compare the methods on; it may be the same.
         force: whether a file of that name and hand edits of params.yaml may be overwritten.
@@ -92,12 +91,14 @@ def new(name: str, model: str, weights: str, train: Path, evaluate: Path, force:
         TTameError: when a folder is none or holds too few images, or the file is there already.
     """
     file = _new_file(name, force)
-    backbone = "".join(letter if letter.isalnum() or letter in "_+-" else "_" for letter in model.rpartition(":")[2])
+    said = {key: value for key, value in classifier.items() if value is not None}
+    spoken = said["model"].rpartition(":")[2]
+    backbone = "".join(letter if letter.isalnum() or letter in "_+-" else "_" for letter in spoken).lstrip("_+-")
     experiment: dict[str, Any] = {
         "base": "photos",
         "data": {"roots": {"train": str(train), "validation": str(train), "evaluation": str(evaluate)}},
         "backbones": [backbone],
-        "models": {backbone: {"model": model, "weights": weights}},
+        "models": {backbone: said},
     }
     counts, batch_size = _sizes(train, evaluate)
     if counts:

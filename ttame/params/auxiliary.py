@@ -18,6 +18,7 @@ class AuxiliarySettings(Section):
     name: Text
     model: Text
     weights: Text
+    head: Text | None = None
     layers: Literal["auto"] | list[Text]
 
 
@@ -29,7 +30,7 @@ def auxiliary_of(settings: Settings, backbone: str, method: str) -> AuxiliarySet
     if name is None:
         return None
     found = settings.models.get(name) or ModelSettings(model=name, weights="default")
-    return AuxiliarySettings(name=name, model=found.model, weights=found.weights, layers=found.layers)
+    return AuxiliarySettings(name=name, model=found.model, weights=found.weights, head=found.head, layers=found.layers)
 
 
 def auxiliaries(settings: Settings) -> list[str]:

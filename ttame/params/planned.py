@@ -22,8 +22,9 @@ import yaml
 from ttame.errors import TTameError
 from ttame.params.active import load_settings
 from ttame.params.composition import whole
+from ttame.params.contents import WATCHED, digests, named_files
 from ttame.params.settings import Settings
-from ttame.params.specification import specification
+from ttame.params.specification import classifier_specification, specification
 from ttame.store.artifacts import guarded
 
 DESCRIPTION = Path("dvc.yaml")
@@ -32,12 +33,17 @@ PLANNED = "TTAME_PLANNED"
 
 
 def values_read(description: Mapping[str, Any], settings: Settings, wildcards: Mapping[str, str]) -> dict[str, Any]:
-    """The values of the keys that a stage of dvc.yaml depends on, for one of its jobs."""
+    """The values of the keys that a stage of dvc.yaml depends on, for one of its jobs, and digests of their files."""
     keys = [_filled(key, wildcards) for key in description.get("params", [])]
     values = whole(settings)
     found = {key: reduce(lambda section, name: section[name], key.split("."), values) for key in keys}
-    if any("/specifications/" in dep for dep in description.get("deps", [])):
-        found["specification"] = specification(settings, wildcards["backbone"], wildcards["method"])
+    for dep in description.get("deps", []):
+        if dep.endswith("/specifications/${item.backbone}/${item.method}.json"):
+            found["specification"] = specification(settings, wildcards["backbone"], wildcards["method"])
+        elif dep.endswith("/specifications/${item.backbone}/classifier.json"):
+            found["classifier"] = classifier_specification(settings, wildcards["backbone"])
+        elif dep == str(WATCHED):
+            found["files"] = digests(named_files(settings))
     return found
 
 
@@ -59,7 +65,10 @@ def as_planned(path: Path, settings: Settings, stage: str, wildcards: Mapping[st
     planned, read = os.environ.get(PLANNED), b""
     job = " ".join([stage, *wildcards.values()])
     if planned is not None and planned != digest(given):
-        raise TTameError(f"{path}: edited after {job} was planned; start the engine again, what is finished is kept")
+        raise TTameError(
+            f"{path}: it, or a file that it names, was edited after {job} was planned; start the engine again, what "
+            "is finished is kept"
+        )
 
     def check(target: Path) -> None:
         nonlocal read

@@ -10,6 +10,7 @@ from ttame.errors import suggestion
 from ttame.explainers.registry import EXPLAINERS, find, registered_name
 from ttame.measures.registry import MEASURES
 from ttame.params.attention import SEED_IN_PATH, AttentionSettings
+from ttame.params.model_source import mistake_of_head
 from ttame.params.section import SPLITS
 from ttame.params.settings import Settings
 from ttame.params.written import Mistake, Place
@@ -39,6 +40,9 @@ def check_references(settings: Settings) -> None:
 def _check_backbones(settings: Settings) -> None:
     for name in settings.data.model_truths:
         _known(name, settings.backbones, ("data", "model_truths"), "one of backbones", related=[BACKBONES])
+    for name, model in settings.models.items():
+        if (problem := mistake_of_head(model.model, model.head)) is not None:
+            raise Mistake(("models", name, "head"), problem, related=[("models", name, "model")])
 
 
 def _check_methods(settings: Settings) -> None:

@@ -33,9 +33,19 @@ def _compared(entry: Entry, name: str) -> bool:
 class ModelSettings(Section):
     """A classifier to explain."""
 
-    model: Text = Field(description="shapes_cnn, shapes_vit, a torchvision or timm model, or package.module:function")
+    model: Text = Field(
+        description="shapes_cnn, shapes_vit, a torchvision or timm model, hf:FOLDER or hf:NAME (transformers), "
+        "open_clip:NAME or open_clip:FOLDER, or package.module:function"
+    )
     weights: Text = Field(
-        "default", description="default (the model's published weights), none (random), or the path of a state dict"
+        "default",
+        description="default (the model's published weights, or its folder's), none (random), or the path of a state "
+        "dict",
+    )
+    head: Text | None = Field(
+        None,
+        description="of an image tower (CLIP, SigLIP), the classes as texts: a file that `python -m ttame text-head` "
+        "made; null for a classifier, which has a head of its own",
     )
     layers: Literal["auto"] | Annotated[list[Text], Field(min_length=1), EachOnce] = Field(
         "auto", description="feature layers of the attention mechanisms: a list, or auto for the rule of the README"

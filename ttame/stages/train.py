@@ -26,8 +26,9 @@ from ttame.params.settings import Settings
 from ttame.params.specification import specification
 from ttame.runtime.processes import open_processes
 from ttame.store.artifacts import write_text
+from ttame.store.digests import file_digest
 from ttame.store.paths import checkpoint_file, contents_file, history_file, list_file, training_speed_file
-from ttame.store.scratch import Scratch, file_digest
+from ttame.store.scratch import Scratch
 
 
 def run(settings: Settings, backbone_name: str, method: str, seed: int) -> None:

@@ -16,10 +16,12 @@ from ttame.data.dataset import ImageDataset, in_order, load_batches
 from ttame.data.transforms import to_unit_range
 from ttame.errors import TTameError
 from ttame.params.settings import Settings
+from ttame.params.specification import classifier_specification
 from ttame.runtime.processes import open_processes
 from ttame.stages.pieces import finish_pieces
+from ttame.store.digests import file_digest
 from ttame.store.paths import contents_file, list_file, model_truths_file
-from ttame.store.scratch import Scratch, file_digest
+from ttame.store.scratch import Scratch
 
 PIECE = 4096
 """Images between two states that a killed run goes on from, and the share that a process takes at a time."""
@@ -35,7 +37,7 @@ def run(settings: Settings, backbone_name: str) -> None:
     names = read_names(list_file(settings, "train"))
     target = model_truths_file(settings, backbone_name)
     identity = {
-        "model": settings.models[backbone_name].model_dump(include={"model", "weights", "outputs"}),
+        "model": classifier_specification(settings, backbone_name),
         "images": file_digest(contents_file(settings, "train")),
         "batch_size": settings.execution.batch_size,
         "portable": settings.execution.portable,

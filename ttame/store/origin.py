@@ -13,10 +13,10 @@ from typing import Any
 
 from ttame.errors import TTameError
 from ttame.measures.registry import MEASURES
-from ttame.params.auxiliary import auxiliary_of
 from ttame.params.settings import Settings
-from ttame.params.specification import specification
+from ttame.params.specification import classifier_specification, specification
 from ttame.store.commands import command_of
+from ttame.store.digests import file_digest
 from ttame.store.maps_file import Maps, read_maps
 from ttame.store.paths import (
     basis_file,
@@ -27,7 +27,6 @@ from ttame.store.paths import (
     measure_file,
     scores_file,
 )
-from ttame.store.scratch import file_digest
 
 KEY = "ttame.origin"
 """Of the metadata of a Parquet file."""
@@ -35,11 +34,15 @@ KEY = "ttame.origin"
 _WORDS = {
     "photos": "the evaluation photos",
     "seed": "the seed",
-    "weights_file": "the file of the weights",
+    "model_sha256": "the folder of the model",
+    "weights_sha256": "the file of the weights",
+    "head_sha256": "the file of the head",
     "training": "the training list",
     "training_photos": "the training photos",
     "auxiliary": "the auxiliary classifier",
-    "auxiliary_weights_file": "the file of the auxiliary classifier's weights",
+    "auxiliary_model_sha256": "the folder of the auxiliary classifier",
+    "auxiliary_weights_sha256": "the file of the auxiliary classifier's weights",
+    "auxiliary_head_sha256": "the file of the auxiliary classifier's head",
     "trained": "the checkpoint",
     "maps": "the maps",
     "basis": "what the measure knows of the classifier",
@@ -48,17 +51,14 @@ _WORDS = {
 
 
 def origin_of_maps(settings: Settings, backbone: str, method: str, seed: int | None) -> dict[str, str]:
-    """A digest of the seed, every key of the specification, the photos, and the files that hold weights.
+    """A digest of the seed, every key of the specification, the photos, and the trained mechanism.
 
     Where a file is not here, a pulled result say, nothing is said of it.
     """
     specified = specification(settings, backbone, method) | ({} if seed is None else {"seed": seed})
     found = {key: _digest(value) for key, value in specified.items()}
-    auxiliary = auxiliary_of(settings, backbone, method)
     files = {
         "photos": contents_file(settings, "evaluation"),
-        "weights_file": _weights_file(settings.models[backbone].weights),
-        "auxiliary_weights_file": None if auxiliary is None else _weights_file(auxiliary.weights),
         "trained": None if seed is None else checkpoint_file(settings, backbone, method, seed),
     }
     found |= {name: file_digest(path) for name, path in files.items() if path is not None and path.is_file()}
@@ -67,26 +67,20 @@ def origin_of_maps(settings: Settings, backbone: str, method: str, seed: int | N
 
 def origin_of_scores(settings: Settings, backbone: str, method: str, seed: int | None) -> dict[str, str]:
     """A digest of the seed, the maps' file, the photos, the classifier and each key of `metrics`."""
-    model = settings.models[backbone]
-    found = {key: _digest(value) for key, value in model.model_dump(include={"model", "weights", "outputs"}).items()}
-    files = {
-        "maps": maps_file(settings, backbone, method, seed),
-        "photos": contents_file(settings, "evaluation"),
-        "weights_file": _weights_file(model.weights),
-    }
-    found |= {name: file_digest(path) for name, path in files.items() if path is not None and path.is_file()}
+    found = {key: _digest(value) for key, value in classifier_specification(settings, backbone).items()}
+    files = {"maps": maps_file(settings, backbone, method, seed), "photos": contents_file(settings, "evaluation")}
+    found |= {name: file_digest(path) for name, path in files.items() if path.is_file()}
     found |= {} if seed is None else {"seed": _digest(seed)}
     return found | {f"metrics.{key}": _digest(value) for key, value in settings.metrics.model_dump().items()}
 
 
 def origin_of_basis(settings: Settings, backbone: str, measure: str) -> dict[str, str]:
     """A digest of the classifier, the photos and the options of the measure."""
-    model = settings.models[backbone]
-    found = {key: _digest(value) for key, value in model.model_dump(include={"model", "weights", "outputs"}).items()}
-    files = {"photos": contents_file(settings, "evaluation"), "weights_file": _weights_file(model.weights)}
+    found = {key: _digest(value) for key, value in classifier_specification(settings, backbone).items()}
+    files = {"photos": contents_file(settings, "evaluation")}
     if MEASURES[measure].reads_training:
         files |= {"training": list_file(settings, "train"), "training_photos": contents_file(settings, "train")}
-    found |= {name: file_digest(path) for name, path in files.items() if path is not None and path.is_file()}
+    found |= {name: file_digest(path) for name, path in files.items() if path.is_file()}
     return found | {f"measures.{measure}": _digest(getattr(settings.measures, measure).model_dump())}
 
 
@@ -143,15 +137,16 @@ def refuse_other_origin(path: Path, stored: Any, now: Mapping[str, str], again: 
     """
     if not isinstance(stored, Mapping):
         return
-    changed = [_WORDS.get(key, key) for key, value in now.items() if stored.get(key, value) != value]
+    changed = [_word(key) for key, value in now.items() if stored.get(key, value) != value]
     if changed:
         raise TTameError(
             f"{path}: made before {', '.join(changed)} changed; run `python -m {again}` again, or change it back"
         )
 
 
-def _weights_file(weights: str) -> Path | None:
-    return None if weights in ("default", "none") else Path(weights)
+def _word(key: str) -> str:
+    is_imported = key.startswith("checkpoint_") and key.endswith("_sha256")
+    return "the imported checkpoint" if is_imported else _WORDS.get(key, key)
 
 
 def _digest(value: Any) -> str:

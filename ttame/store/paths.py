@@ -44,6 +44,11 @@ def trainings_file(settings: Settings) -> Path:
     return settings.results / "attention" / "trainings.csv"
 
 
+def classifier_file(settings: Settings, backbone: str) -> Path:
+    """What a classifier is: its keys of the params, and digests of its files."""
+    return settings.results / "specifications" / backbone / "classifier.json"
+
+
 def specification_file(settings: Settings, backbone: str, method: str) -> Path:
     """What a pair reads of the params and the registry."""
     return settings.results / "specifications" / backbone / f"{method}.json"

@@ -18,7 +18,7 @@ from ttame.params.settings import Settings
 from ttame.runtime.speaking import is_first
 from ttame.store.artifacts import write_text
 
-PACKAGES = ("torch", "torchvision", "timm", "numpy", "pandas", "scipy")
+PACKAGES = ("torch", "torchvision", "timm", "transformers", "open_clip_torch", "numpy", "pandas", "scipy")
 
 ON_DEVICE = frozenset({"truths", "train", "maps", "scores", "sanity"})
 """Stages that compute on the device of the params. The others read and write files, some of them without torch."""

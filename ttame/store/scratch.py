@@ -28,12 +28,6 @@ def _code_digest() -> str:
     return digest.hexdigest()
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal."""
-    with reading(path), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 class Scratch:
     """Numbered pieces of the artifact `target`.
 

@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(workflow.basedir)))
 from ttame.errors import TTameError
 from ttame.params.active import load_settings
 from ttame.params.composition import whole
+from ttame.params.contents import WATCHED
 from ttame.params.planned import digest, values_read
 
 try:
@@ -69,7 +70,9 @@ def files_of(pattern):
     """A folder that a stage writes holds a file for each pair; Snakemake would put a file of its own into a folder."""
     if Path(pattern).suffix:
         return [pattern]
-    return [f"{pattern}/{backbone}/{method}.json" for backbone, method in PAIRS]
+    classifiers = SETTINGS.backbones if pattern.endswith("/specifications") else []
+    files = [f"{backbone}/{method}.json" for backbone, method in PAIRS]
+    return [f"{pattern}/{file}" for file in [*files, *(f"{backbone}/classifier.json" for backbone in classifiers)]]
 
 
 def written(stage):
@@ -102,8 +105,11 @@ def every_output():
 
 
 def code_and_data(stage, wildcards):
-    """What a stage depends on: files of the repository, and files or folders of results."""
-    deps = [to_wildcards(dep).format(**wildcards) for dep in STAGES[stage]["deps"]]
+    """What a stage depends on: files of the repository, and files or folders of results.
+
+    The folder that DVC watches is none: the files that the params name are among a job's params, wherever they lie.
+    """
+    deps = [to_wildcards(dep).format(**wildcards) for dep in STAGES[stage]["deps"] if dep != str(WATCHED)]
     made = [dep.startswith("results/") for dep in deps]
     return list(itertools.compress(deps, (not of for of in made))), list(itertools.compress(deps, made))
 

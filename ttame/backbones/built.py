@@ -1,0 +1,52 @@
+"""A classifier as one of the libraries builds it, before it is frozen."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+from torch import Tensor, nn
+
+from ttame.backbones.tokens import TokenLayout
+from ttame.data.transforms import Preprocessing
+from ttame.errors import TTameError
+
+
+@dataclass(frozen=True)
+class Built:
+    """A module that gives logits, how it wants its images, and the names of its classes where they are known."""
+
+    model: nn.Module
+    preprocessing: Preprocessing
+    class_names: list[str] | None = None
+
+
+class Wrapper(nn.Module):
+    """A module around a network of another library, which states its tokens as timm's transformers do."""
+
+    def state(self, layout: TokenLayout | None, global_pool: str = "token") -> None:
+        """Say what `read_token_layout` reads, and what becomes of the tokens; of a CNN nothing is said."""
+        if layout is not None:
+            # `nn.Module` declares its attributes as tensors and modules.
+            self.__dict__["num_prefix_tokens"] = layout.prefix_tokens
+            self.__dict__["patch_embed"] = SimpleNamespace(grid_size=layout.grid)
+            self.__dict__["global_pool"] = global_pool
+
+    def hidden_states(self, images: Tensor) -> tuple[Tensor, ...] | None:
+        """What enters the first block and what every block gives, or None where the library does not tell."""
+        return None
+
+
+def import_library(module: str, extra: str, key: str) -> Any:
+    """A library that only some models need.
+
+    Raises:
+        TTameError: when it is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        reason = " ".join(str(error).split())[:120]
+        raise TTameError(f"{key}: needs {module} ({reason}); pip install ttame[{extra}]") from None

@@ -1,0 +1,159 @@
+"""Classifiers and image towers of Hugging Face's transformers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ttame.backbones.built import Built, Wrapper
+from ttame.backbones.image_processor import read_preprocessing
+from ttame.backbones.repository import Repository, transformers_for
+from ttame.backbones.tokens import TokenLayout
+from ttame.backbones.weights import count_classes, fit_weights, read_weights
+from ttame.backbones.zero_shot import ZeroShotClassifier, read_text_head
+from ttame.data.transforms import Preprocessing
+from ttame.errors import TTameError
+from ttame.params.model_source import missing_head
+from ttame.params.settings import ModelSettings
+
+TOWERS = {"clip": "CLIPModel", "siglip": "SiglipModel"}
+"""Models of an image tower and a text tower, by the `model_type` of their config."""
+
+
+class HuggingFaceClassifier(Wrapper):
+    """A model for image classification, of which the logits are kept: (B, 3, H, W) to (B, K)."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.model(pixel_values=images).logits
+        return logits
+
+    def hidden_states(self, images: Tensor) -> tuple[Tensor, ...] | None:
+        return _hidden_states(self.model, images)
+
+
+class HuggingFaceTower(Wrapper):
+    """The image tower of CLIP or SigLIP: (B, 3, H, W) to (B, D) embeddings, not normalised."""
+
+    def __init__(self, pair: Any) -> None:
+        super().__init__()
+        self.model: nn.Module = pair.vision_model
+        # SigLIP's tower ends in the space of its texts.
+        self.projection: nn.Module = getattr(pair, "visual_projection", nn.Identity())
+
+    def forward(self, images: Tensor) -> Tensor:
+        embeddings: Tensor = self.projection(self.model(pixel_values=images).pooler_output)
+        return embeddings
+
+    def hidden_states(self, images: Tensor) -> tuple[Tensor, ...] | None:
+        return _hidden_states(self.model, images)
+
+
+def from_hugging_face(name: str, settings: ModelSettings) -> Built:
+    """A classifier, or an image tower with the text head that the settings name.
+
+    Raises:
+        TTameError: when transformers is not installed, the model cannot be read, or its images cannot be prepared.
+    """
+    repository = Repository(name, settings.model)
+    with transformers_for(repository.model, repository.key) as library:
+        config = repository.read(library.AutoConfig)
+        preprocessing = _preprocessing(repository, library)
+        if is_pair(config):
+            if settings.head is None:
+                raise TTameError(f"models.{name}.head: {missing_head(settings.model)}")
+            head = read_text_head(Path(settings.head), f"models.{name}.head")
+            tower = HuggingFaceTower(_with_weights(repository, library.AutoModel, config, settings.weights))
+            tower.state(_layout(repository, tower, preprocessing, config))
+            return ZeroShotClassifier.build(tower, head, preprocessing, name)
+        if settings.head is not None:
+            raise TTameError(f"models.{name}.head: {settings.model} has a head of its own; expected null")
+        names = [str(config.id2label[index]) for index in range(config.num_labels)]
+        inner = _with_weights(repository, library.AutoModelForImageClassification, config, settings.weights)
+        model = HuggingFaceClassifier(inner)
+        model.state(_layout(repository, model, preprocessing, config))
+        return Built(model, preprocessing, names if len(names) == inner.num_labels else None)
+
+
+def load_pair(name: str, settings: ModelSettings, library: Any) -> Any:
+    """CLIP or SigLIP with both towers, inside a block of `transformers_for`.
+
+    Raises:
+        TTameError: when it is another model, or cannot be read.
+    """
+    repository = Repository(name, settings.model)
+    config = repository.read(library.AutoConfig)
+    if not is_pair(config):
+        raise TTameError(
+            f"{settings.model}: is a {config.model_type} model; expected an image tower and a text tower, "
+            f"{' or '.join(TOWERS.values())}"
+        )
+    return _with_weights(repository, library.AutoModel, config, settings.weights)
+
+
+def is_pair(config: Any) -> bool:
+    """Whether a config is that of an image tower and a text tower."""
+    return (config.architectures or [TOWERS.get(config.model_type)])[0] in TOWERS.values()
+
+
+def _hidden_states(model: nn.Module, images: Tensor) -> tuple[Tensor, ...] | None:
+    states: tuple[Tensor, ...] | None = model(pixel_values=images, output_hidden_states=True).hidden_states
+    return states
+
+
+def _with_weights(repository: Repository, model_class: Any, config: Any, weights: str) -> Any:
+    """The model with its own weights, random ones, or those of a state dict, whose number of classes is taken."""
+    if weights == "default":
+        return repository.load(model_class, config)
+    state = None if weights == "none" else read_weights(Path(weights), repository.name)
+    try:
+        model = model_class.from_config(config, dtype=torch.float32, trust_remote_code=False)
+        classes = None if state is None else count_classes(model, state)
+        if classes not in (None, getattr(model, "num_labels", None)) and not is_pair(config):
+            config.num_labels = classes
+            model = model_class.from_config(config, dtype=torch.float32, trust_remote_code=False)
+    except Exception as error:
+        raise repository.refusal(error) from None
+    if state is not None:
+        fit_weights(model, state, Path(weights), repository.name)
+    return model
+
+
+def _preprocessing(repository: Repository, library: Any) -> Preprocessing:
+    processor = repository.read(library.AutoImageProcessor, backend="pil")
+    try:
+        return read_preprocessing(processor)
+    except Exception as error:  # whatever a processor raises on an image
+        reason = " ".join(str(error).split())[:160]
+        raise TTameError(
+            f"{repository.key}: {repository.model}: its image processor {type(processor).__name__} cannot be followed, "
+            f"{reason}; expected one that resizes, crops in the middle and scales to mean and std"
+        ) from None
+
+
+@torch.no_grad()
+def _layout(repository: Repository, model: Wrapper, preprocessing: Preprocessing, config: Any) -> TokenLayout | None:
+    """That of a plain transformer, where every block gives the same tokens; None for any other network.
+
+    The grid follows from the size of the images and of a patch, and what is left are the prefix tokens.
+    """
+    rows, columns = preprocessing.input_size
+    try:
+        states = model.eval().hidden_states(torch.zeros(1, 3, rows, columns)) or ()
+    except Exception as error:
+        raise TTameError(
+            f"{repository.key}: {repository.model}: fails on images of {rows} x {columns} pixels, as its image "
+            f"processor makes them ({' '.join(str(error).split())[:160]}); expected the processor of this very model"
+        ) from None
+    patch = getattr(getattr(config, "vision_config", config), "patch_size", None)
+    if not isinstance(patch, int) or len(states) < 2 or {state.shape for state in states} != {states[0].shape}:
+        return None
+    grid = (rows // patch, columns // patch)
+    prefix = states[0].shape[1] - grid[0] * grid[1]
+    return TokenLayout(prefix, grid) if states[0].ndim == 3 and prefix >= 0 else None
