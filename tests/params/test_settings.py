@@ -159,6 +159,18 @@ def test_trained_methods_start_from_their_defaults_and_labels_from_their_own() -
     assert (found["lcam_img_a"].loss.area, found["lcam_img_a"].mechanism.feature_layers) == (0.0, [-1])
 
 
+def test_the_defaults_and_the_demo_have_the_methods_of_the_paper_alone(monkeypatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    added = {"integrated_gradients", "smoothgrad", "ttame_ranked"}
+    for path in ("params.yaml", "experiments/paper.yaml", "experiments/photos.yaml"):
+        methods = load_settings(Path(path)).methods.all
+        assert {"gradcam", "rise", "ttame"} < set(methods), path
+        assert not added & set(methods), path
+    given = {"experiment": "x", "data": {"source": "shapes"}, "backbones": ["shapes_cnn"]}
+    named = parse_settings(given | {"methods": {"training_free": ["smoothgrad", "integrated_gradients"]}})
+    assert named.methods.all[:2] == ["integrated_gradients", "smoothgrad"]
+
+
 def test_a_backbone_without_an_entry_is_the_model_of_its_name() -> None:
     settings = parse_settings({"experiment": "x", "data": {"source": "shapes"}, "backbones": ["resnet18"]})
     assert settings.models["resnet18"].model == "resnet18"
