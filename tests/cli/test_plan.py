@@ -26,19 +26,20 @@ def _row(output: str, stage: str, method: str) -> dict[str, str]:
 def test_plan_counts_what_the_stages_then_do(experiment, capsys) -> None:
     experiment()
     params = yaml.safe_load(Path("params.yaml").read_text())
-    params["methods"]["training_free"] = ["ground_truth", "gradcam", "scorecam", "rise"]
+    params["methods"]["training_free"] = ["ground_truth", "gradcam", "smoothgrad", "scorecam", "rise"]
+    params["explainers"]["smoothgrad"] = {"draws": 50, "noise": 0.15, "seed": 1}
     Path("params.yaml").write_text(yaml.safe_dump(params))
     run("plan")
     plan = capsys.readouterr().out
-    assert "24 train, 6 validation, 10 evaluation images, 18 jobs" in plan
+    assert "24 train, 6 validation, 10 evaluation images, 21 jobs" in plan
     stages = [row["Stage"] for row in _rows(plan)]
     of_a_method = ["maps", "scores", "sanity"]
-    assert stages == ["basis", "sensitivity", *of_a_method * 4, "train", *of_a_method, "all"]
+    assert stages == ["basis", "sensitivity", *of_a_method * 5, "train", *of_a_method, "all"]
     basis = next(row for row in _rows(plan) if row["Stage"] == "basis")
     assert (basis["Method"], basis["Images"], basis["Forward"]) == ("Single deletion", "10", "170")
     run("datalists")
     run("train", "shapes_cnn", "ttame")
-    for method in ("gradcam", "scorecam", "rise", "ttame"):
+    for method in ("gradcam", "smoothgrad", "scorecam", "rise", "ttame"):
         run("maps", "shapes_cnn", method)
         named = "ttame.seed1" if method == "ttame" else method
         found = read_maps(Path(f"results/tiny/maps/shapes_cnn/{named}.safetensors"))

@@ -39,7 +39,7 @@ def test_other_errors_pass() -> None:
         InnerBatches(torch.device("cpu")).run(3, work)
 
 
-@pytest.mark.parametrize("method", ["scorecam", "ablationcam", "rise"])
+@pytest.mark.parametrize("method", ["scorecam", "ablationcam", "rise", "integrated_gradients", "smoothgrad"])
 def test_smaller_inner_batches_give_the_same_map(method, tiny_cnn) -> None:
     options = {"rise": {"masks": 40, "cells": 4, "keep": 0.5, "seed": 1}}.get(method)
     images, targets = torch.randn(2, 3, 32, 32), torch.tensor([0, 3])

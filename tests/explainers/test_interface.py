@@ -24,8 +24,8 @@ from ttame.params.auxiliary import AuxiliarySettings
 from ..conftest import IMAGENET, TinyCNN
 
 OPTIONS: dict[str, dict[str, Any]] = {
-    "random": {"cells": 8, "seed": 1},
-    "center": {"sigma": 0.25},
+    "integrated_gradients": {"steps": 10},
+    "smoothgrad": {"draws": 10},
     "rise": {"masks": 40, "cells": 4, "keep": 0.5, "scores": "softmax", "seed": 1},
     "iia": {"steps": 2},
 }

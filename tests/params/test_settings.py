@@ -11,7 +11,7 @@ from ttame.explainers.registry import EXPLAINERS
 from ttame.params.active import load_settings
 from ttame.params.reading import parse_settings
 from ttame.params.schema import schema_text
-from ttame.params.settings import ON_TRIAL, MethodSettings, Settings
+from ttame.params.settings import Settings
 
 from ..conftest import REPOSITORY
 
@@ -159,10 +159,16 @@ def test_trained_methods_start_from_their_defaults_and_labels_from_their_own() -
     assert (found["lcam_img_a"].loss.area, found["lcam_img_a"].mechanism.feature_layers) == (0.0, [-1])
 
 
-def test_methods_on_trial_are_compared_where_an_experiment_names_them() -> None:
-    methods = MethodSettings()
-    assert not set(ON_TRIAL) & set(methods.all)
-    assert set(EXPLAINERS) >= set(ON_TRIAL) >= {"gae", "legrad"}
+def test_the_defaults_and_the_demo_have_the_methods_of_the_paper_alone(monkeypatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    added = {"gae", "legrad", "integrated_gradients", "smoothgrad", "ttame_ranked"}
+    for path in ("params.yaml", "experiments/paper.yaml", "experiments/photos.yaml"):
+        methods = load_settings(Path(path)).methods.all
+        assert {"gradcam", "rise", "ttame"} < set(methods), path
+        assert not added & set(methods), path
+    given = {"experiment": "x", "data": {"source": "shapes"}, "backbones": ["shapes_cnn"]}
+    named = parse_settings(given | {"methods": {"training_free": ["smoothgrad", "integrated_gradients"]}})
+    assert named.methods.all[:2] == ["integrated_gradients", "smoothgrad"]
 
 
 def test_a_backbone_without_an_entry_is_the_model_of_its_name() -> None:

@@ -143,7 +143,7 @@ class Calibration:
         return Cost(one.seconds + (classes - 1) * a_class, 1.0, float(classes))
 
     def map(self, method: str) -> Cost:
-        """One map; two slices of the inner work of Score-CAM, Ablation-CAM and RISE run, the rest is extrapolated."""
+        """One map; two slices of a method's inner work, such as RISE's masks, run, and the rest is extrapolated."""
         training_of = find(method).training
         if training_of is not None:
             mechanism = self._attention(method).mechanism
@@ -166,7 +166,9 @@ class Calibration:
             cost = self._cost(lambda: explain(1), 1, warm=False)
         if left_out.passes:
             seconds, forward = cost.seconds + left_out.seconds, cost.forward + left_out.passes
-            cost = dataclasses.replace(cost, seconds=seconds, forward=forward)
+            # What was left out goes backwards as what was done: always (SmoothGrad) or never (RISE).
+            backward = cost.backward * forward / cost.forward
+            cost = dataclasses.replace(cost, seconds=seconds, forward=forward, backward=backward)
         else:
             cost = self._cost(lambda: explain(len(clean)), len(clean))
         return dataclasses.replace(cost, bytes=4 * shapes[0].numel())

@@ -43,7 +43,8 @@ class Entry:
         kind: family that it belongs to.
         location: `module:class` of the explainer.
         passes: forward + backward passes of the classifier per map, P-TAME's of its auxiliary one; C is the channels
-            of the target layer, N the masks of RISE, S the steps of IIA.
+            of the target layer, N the masks of RISE and the draws of SmoothGrad, S the steps of IIA and of integrated
+            gradients.
         citation: the paper, or what the control is for.
         works_on: the kinds of backbone that it is defined on.
         training: how it is trained, or None for a method without training.

@@ -26,6 +26,25 @@ class CenterOptions(Section):
     sigma: float = Field(0.25, gt=0, le=10, description="standard deviation as a share of the side")
 
 
+class IntegratedGradientsOptions(Section):
+    """Integrated gradients."""
+
+    steps: int = Field(50, ge=1, le=1000, description="points of the integral from the black image to the image")
+
+
+class SmoothGradOptions(Section):
+    """SmoothGrad, with the same noise for all images."""
+
+    draws: Count = Field(50, description="noisy copies of the image")
+    noise: float = Field(
+        0.15,
+        ge=0,
+        le=1,
+        description="standard deviation of the noise as a share of the image's range, 0.1 to 0.2 in the paper",
+    )
+    seed: Seed = Field(1, description="seed of the noise")
+
+
 class ScoreCAMOptions(Section):
     """Score-CAM; two published codes differ."""
 

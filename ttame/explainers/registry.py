@@ -11,11 +11,13 @@ from ttame.explainers.options import (
     AblationCAMOptions,
     CenterOptions,
     IIAOptions,
+    IntegratedGradientsOptions,
     LRPOptions,
     RandomOptions,
     RISEOptions,
     RolloutOptions,
     ScoreCAMOptions,
+    SmoothGradOptions,
 )
 
 SELVARAJU = "Selvaraju et al., ICCV 2017, 10.1109/ICCV.2017.74"
@@ -46,6 +48,10 @@ def _learned(
     training = Training(design, masks, cross_entropy_only, reads_auxiliary, defaults or {})
     passes = "1 + 0 of the auxiliary classifier" if reads_auxiliary else "1 + 0"
     return Entry(title, kind, "ttame.explainers.learned:Learned", passes, citation, works_on, training)
+
+
+def _cam(title: str, location: str, citation: str, passes: str = "1 + 1") -> Entry:
+    return Entry(title, "gradient", f"ttame.explainers.{location}", passes, citation, reads_target_layer=True)
 
 
 def _ablation(title: str, design: str, works_on: tuple[BackboneKind, ...] = BOTH) -> Entry:
@@ -88,56 +94,34 @@ EXPLAINERS: dict[str, Entry] = {
         "0 + 0",
         "a measure that it wins measures nothing",
     ),
-    "gradcam": Entry(
-        "Grad-CAM", "gradient", "ttame.explainers.gradcam:GradCAM", "1 + 1", SELVARAJU, reads_target_layer=True
+    "gradcam": _cam("Grad-CAM", "gradcam:GradCAM", SELVARAJU),
+    "gradcam++": _cam(
+        "Grad-CAM++", "gradcam++:GradCAMPlusPlus", "Chattopadhay et al., WACV 2018, 10.1109/WACV.2018.00097"
     ),
-    "gradcam++": Entry(
-        "Grad-CAM++",
-        "gradient",
-        "ttame.explainers.gradcam++:GradCAMPlusPlus",
-        "1 + 1",
-        "Chattopadhay et al., WACV 2018, 10.1109/WACV.2018.00097",
-        reads_target_layer=True,
+    "xgradcam": _cam("XGrad-CAM", "xgradcam:XGradCAM", "Fu et al., BMVC 2020, arXiv 2008.02312"),
+    "layercam": _cam("Layer-CAM", "layercam:LayerCAM", "Jiang et al., IEEE TIP 2021, 10.1109/TIP.2021.3089943"),
+    "hirescam": _cam("HiResCAM", "hirescam:HiResCAM", "Draelos and Carin 2020, arXiv 2011.08891"),
+    "eigencam": _cam(
+        "Eigen-CAM", "eigencam:EigenCAM", "Muhammad and Yeasin, IJCNN 2020, 10.1109/IJCNN48605.2020.9206626", "1 + 0"
     ),
-    "xgradcam": Entry(
-        "XGrad-CAM",
-        "gradient",
-        "ttame.explainers.xgradcam:XGradCAM",
-        "1 + 1",
-        "Fu et al., BMVC 2020, arXiv 2008.02312",
-        reads_target_layer=True,
+    "eigengradcam": _cam(
+        "Eigen-Grad-CAM", "eigengradcam:EigenGradCAM", "Eigen-CAM on gradient times activation, package grad-cam"
     ),
-    "layercam": Entry(
-        "Layer-CAM",
+    "integrated_gradients": Entry(
+        "Integrated gradients",
         "gradient",
-        "ttame.explainers.layercam:LayerCAM",
-        "1 + 1",
-        "Jiang et al., IEEE TIP 2021, 10.1109/TIP.2021.3089943",
-        reads_target_layer=True,
+        "ttame.explainers.integrated_gradients:IntegratedGradients",
+        "S + S",
+        "Sundararajan et al., ICML 2017, arXiv 1703.01365",
+        options=IntegratedGradientsOptions,
     ),
-    "hirescam": Entry(
-        "HiResCAM",
+    "smoothgrad": Entry(
+        "SmoothGrad",
         "gradient",
-        "ttame.explainers.hirescam:HiResCAM",
-        "1 + 1",
-        "Draelos and Carin 2020, arXiv 2011.08891",
-        reads_target_layer=True,
-    ),
-    "eigencam": Entry(
-        "Eigen-CAM",
-        "gradient",
-        "ttame.explainers.eigencam:EigenCAM",
-        "1 + 0",
-        "Muhammad and Yeasin, IJCNN 2020, 10.1109/IJCNN48605.2020.9206626",
-        reads_target_layer=True,
-    ),
-    "eigengradcam": Entry(
-        "Eigen-Grad-CAM",
-        "gradient",
-        "ttame.explainers.eigengradcam:EigenGradCAM",
-        "1 + 1",
-        "Eigen-CAM on gradient times activation, package grad-cam",
-        reads_target_layer=True,
+        "ttame.explainers.smoothgrad:SmoothGrad",
+        "N + N",
+        "Smilkov et al. 2017, arXiv 1706.03825",
+        options=SmoothGradOptions,
     ),
     "scorecam": Entry(
         "Score-CAM",

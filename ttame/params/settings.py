@@ -21,13 +21,13 @@ from ttame.params.section import Count, EachOnce, Name, Section, Seed, Text
 
 COMPARED = ("learned", "gradient", "perturbation", "integrated", "attention")
 """Kinds of methods that are compared when nothing else is said, beside three controls."""
-ON_TRIAL = ("ttame_ranked", "gae", "legrad")
-"""Methods that are compared where an experiment names them: it is not settled yet what they are worth."""
+WHERE_NAMED = ("gae", "legrad", "integrated_gradients", "smoothgrad", "ttame_ranked")
+"""Methods that are compared where an experiment names them: the paper, which the defaults are of, has none of them."""
 
 
 def _compared(entry: Entry, name: str) -> bool:
-    is_settled = entry.kind in COMPARED and name not in ON_TRIAL
-    return is_settled or name in ("random", "center", "everything_but_one")
+    is_by_default = entry.kind in COMPARED and name not in WHERE_NAMED
+    return is_by_default or name in ("random", "center", "everything_but_one")
 
 
 class ModelSettings(Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,6 +14,8 @@ from ttame.errors import TTameError
 
 LARGEST = {"cpu": 32, "cuda": 128}
 """Perturbed images a forward pass, by device."""
+LARGEST_WITH_GRADIENT = {"cpu": 8, "cuda": 32}
+"""The same where a backward pass follows: what that keeps of an image is 4 to 12 times as much."""
 
 
 @dataclass
@@ -41,8 +43,8 @@ def rehearsed() -> Iterator[Rehearsal]:
 class InnerBatches:
     """Runs work slice by slice and remembers the size that fitted. The size changes no result beyond rounding."""
 
-    def __init__(self, device: torch.device) -> None:
-        self.size = LARGEST.get(device.type, 32)
+    def __init__(self, device: torch.device, largest: Mapping[str, int] = LARGEST) -> None:
+        self.size = largest.get(device.type, largest["cpu"])
 
     def run(self, count: int, work: Callable[[int, int], None]) -> None:
         """`work(start, stop)` over `range(count)`; it must store its results at its very end.
