@@ -108,9 +108,8 @@ def test_wildcard_that_is_not_in_the_experiment(folder, capsys) -> None:
 
 
 def test_unknown_layer(folder, capsys) -> None:
-    layers = {"model": "shapes_cnn", "weights": "default", "layers": ["layer9"], "target_layer": "auto"}
-    layers["outputs"] = "logits"
-    folder(models={"shapes_cnn": layers})
+    stated = {"model": "shapes_cnn", "weights": "default", "head": None, "target_layer": "auto", "outputs": "logits"}
+    folder(models={"shapes_cnn": stated | {"layers": ["layer9"]}})
     assert main(["datalists"]) == 0
     assert "no layer called 'layer9'; did you mean" in _one_line(capsys, "maps", "shapes_cnn", "gradcam")
 

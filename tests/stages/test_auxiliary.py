@@ -83,7 +83,7 @@ def test_other_weights_in_the_same_file_are_refused(prepared, capsys) -> None:
     prepared()
     state = load_file(WEIGHTS / "shapes_vit.safetensors")
     save_file(state, "reader.safetensors")
-    model = {"model": "shapes_vit", "layers": "auto", "target_layer": "auto", "outputs": "logits"}
+    model = {"model": "shapes_vit", "head": None, "layers": "auto", "target_layer": "auto", "outputs": "logits"}
     _edit(lambda params: params["models"].update(reader=model | {"weights": "reader.safetensors"}))
     _edit(_auxiliary("reader"))
     run("train", *PAIR)

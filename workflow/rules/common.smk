@@ -70,7 +70,7 @@ def files_of(pattern):
     """A folder that a stage writes holds a file for each pair; Snakemake would put a file of its own into a folder."""
     if Path(pattern).suffix:
         return [pattern]
-    classifiers = SETTINGS.backbones if pattern.endswith("/specifications") else []
+    classifiers = SETTINGS.backbones if Path(pattern).name == "specifications" else []
     files = [f"{backbone}/{method}.json" for backbone, method in PAIRS]
     return [f"{pattern}/{file}" for file in [*files, *(f"{backbone}/classifier.json" for backbone in classifiers)]]
 
