@@ -171,7 +171,7 @@ def test_a_module_that_is_no_classifier_is_refused(make, message, folder) -> Non
         ({"layers": ["features.2", "featurs"]}, "layers: no layer called 'featurs'; did you mean 'features'"),
         ({"layers": "features"}, "layers: 'features'; expected a list of names"),
         ({"target_layer": "clasifier"}, "target_layer: no layer called 'clasifier'; did you mean 'classifier'"),
-        ({"target_layer": "classifier"}, r"target_layer: the layer 'classifier' gives \(2, 5\)"),
+        ({"target_layer": "classifier"}, r"target_layer: the layer 'classifier' gives \(B, 5\)"),
         ({"class_names": ["a", "b"]}, "class_names: 2 names for 5 classes"),
     ],
 )

@@ -134,5 +134,5 @@ def test_half_precision_is_read_in_single(saved: tuple[Path, Any], tmp_path: Pat
 
 def test_a_pair_of_towers_wants_a_head(tmp_path: Path) -> None:
     save_clip(tmp_path)
-    with pytest.raises(TTameError, match=r"^models\.mine\.head: .*has no classes of its own; .*text-head hf:"):
+    with pytest.raises(TTameError, match=r"^head: .*has no classes of its own; .*text-head hf:"):
         open_model(f"hf:{tmp_path}", name="mine")

@@ -19,10 +19,11 @@ class Power(nn.Module):
     def __init__(self, power: int) -> None:
         super().__init__()
         self.power = power
+        self.pixels = nn.Identity()
         self.linear = nn.Linear(3 * SIZE[0] * SIZE[1], 5, bias=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.linear(images.flatten(1))
+        logits: Tensor = self.linear(self.pixels(images).flatten(1))
         return logits**self.power
 
 
@@ -30,7 +31,7 @@ def power(exponent: int) -> Backbone:
     """In float64."""
     torch.manual_seed(0)
     preprocessing = Preprocessing(SIZE, 6, "bilinear", *IMAGENET)
-    return Backbone("power", Power(exponent), preprocessing, ["linear"], "linear").double()
+    return Backbone("power", Power(exponent), preprocessing, ["pixels"], "pixels").double()
 
 
 def rows(backbone: Backbone, targets: Tensor) -> Tensor:

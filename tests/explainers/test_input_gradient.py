@@ -30,14 +30,15 @@ def test_a_classifier_may_change_its_input_in_place() -> None:
     class Doubling(nn.Module):
         def __init__(self) -> None:
             super().__init__()
+            self.pixels = nn.Identity()
             self.head = nn.Linear(3, 5)
 
         def forward(self, images: Tensor) -> Tensor:
             images *= 2
-            return self.head(images.mean((2, 3)))
+            return self.head(self.pixels(images).mean((2, 3)))
 
     model = Doubling()
-    backbone = Backbone("doubling", model, Preprocessing((4, 4), 4, "bilinear", *IMAGENET), ["head"], "head")
+    backbone = Backbone("doubling", model, Preprocessing((4, 4), 4, "bilinear", *IMAGENET), ["pixels"], "pixels")
     images, targets = batch(backbone)
     before = images.clone()
     expected = (model.head.weight[targets] * 2 / 16)[:, :, None, None].expand(2, 3, 4, 4)

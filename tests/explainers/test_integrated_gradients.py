@@ -127,9 +127,9 @@ def test_passes(tiny_cnn) -> None:
         ({"steps": 0}, "steps: 0 should be greater than or equal to 1"),
         ({"steps": 1001}, "steps: 1001 should be less than or equal to 1000"),
         ({"steps": 2.5}, "steps: 2.5 should be a valid integer"),
-        ({"step": 5}, "unknown key 'step'; did you mean 'steps'"),
+        ({"step": 5}, "step: no option of integrated_gradients; did you mean 'steps'"),
     ],
 )
 def test_bad_options_are_named(options: dict[str, Any], message, tiny_cnn) -> None:
-    with pytest.raises(TTameError, match=f"options of integrated_gradients: .*{message}"):
+    with pytest.raises(TTameError, match=message):
         make_explainer("integrated_gradients", tiny_cnn, options)

@@ -60,7 +60,7 @@ class Package:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         shutil.copytree(REPOSITORY / "ttame" / "runtime", folder / "ttame" / "runtime")
-        for name in ("__init__.py", "__main__.py"):
+        for name in ("__init__.py", "__main__.py", "errors.py"):
             shutil.copy(REPOSITORY / "ttame" / name, folder / "ttame")
         for name in ("cli/__init__.py", "stages/maps.py"):
             (folder / "ttame" / name).parent.mkdir(exist_ok=True)

@@ -51,8 +51,14 @@ def choose_layers(trunk: Trunk) -> list[str]:
         grid = _layout(maps[-1]).grid if maps else None
         blocks = [step for step in usable if trunk.holds(step) and trunk.is_block(step) and _layout(step).grid == grid]
         found = sorted([maps, blocks, norms], key=lambda steps: -len(steps[-FEATURE_LAYERS:]))
-    # Behind a class token's last attention the positions of the image decide nothing any more.
-    return next((_names(steps) for steps in found if steps and trunk.decides(steps[-1])), [])
+    return next((names for steps in found if (names := _names(_that_decide(trunk, steps)))), [])
+
+
+def _that_decide(trunk: Trunk, steps: list[Step]) -> list[Step]:
+    """Without the last ones behind a class token's last attention, where positions decide nothing."""
+    while steps and not trunk.decides(steps[-1]):
+        steps = steps[:-1]
+    return steps
 
 
 def _names(steps: Sequence[Step]) -> list[str]:

@@ -80,6 +80,11 @@ class Trunk:
         # A head that starts with zeros has no gradient anywhere.
         return bool(step.layout.to_maps(gradient).any()) or not bool(gradient.any())
 
+    def agreement(self, layer: str) -> float | None:
+        """How far the halves of the map are those of the image, in [-1, 1]; None where that cannot be asked."""
+        step = self._given[layer]
+        return None if step.layout is None else step.agreements[step.layout]
+
     def layout(self, layer: str, key: str) -> Layout:
         """The layout of a layer that somebody named.
 

@@ -147,7 +147,7 @@ def test_what_only_looks_alike_is_refused_in_one_line(case) -> None:
     torch.manual_seed(0)
     build, message = REFUSED[case]
     model = build()
-    backbone = make(model, [next(name for name, _ in model.named_children())])
+    backbone = make(model)
     with pytest.raises(NotDefined, match=f"^gae cannot follow the attention of vit: .*{message}") as refusal:
         attention_layers(backbone, "gae")
     assert "\n" not in str(refusal.value)
