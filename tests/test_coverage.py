@@ -1,4 +1,4 @@
-"""Architectures and methods: docs/coverage.md holds for the small ones, and layers are where their libraries have them."""
+"""docs/coverage.md holds for the small architectures, and layers are where their libraries have them."""
 
 from __future__ import annotations
 
