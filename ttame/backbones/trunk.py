@@ -15,7 +15,7 @@ from ttame.errors import TTameError
 
 MORE_PAIRS = 8
 """Of probing images, where one pair does not tell."""
-EMBEDDING = re.compile(r"stem|embed|^pos", re.IGNORECASE)
+EMBEDDING = re.compile(r"stem|embed|^pos(_|ition|$)", re.IGNORECASE)
 """Names of what comes before the first block."""
 CLASS_ATTENTION = re.compile(r"class_?att|cls_attn|class_?block|token_only", re.IGNORECASE)
 """Names and types of blocks in which a class token alone asks (CaiT, XCiT, VOLO); nothing after them is a map."""
