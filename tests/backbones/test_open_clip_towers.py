@@ -77,6 +77,7 @@ def test_open_clip_speaks_of_nothing(folder: Path, head: str, capsys) -> None:
     ("model", "said"),
     [
         ("open_clip:ViT-B-33", r"no such folder, and no model 'ViT-B-33' in open_clip; did you mean .*'ViT-B-32'"),
+        ("open_clip:", "no such folder, and no model '' in open_clip"),
         ("open_clip:nowhere/model", "no such folder, and no model 'nowhere/model' in open_clip"),
         ("open_clip:ViT-B-32", r"which weights\? Name published ones \(open_clip:ViT-B-32@\w+, with one of "),
         ("open_clip:ViT-B-32@laion2b", "which weights.*did you mean 'laion2b_"),

@@ -101,6 +101,7 @@ def test_a_folder_that_is_none_is_one_line(fault: str, copied: Path, monkeypatch
     ("model", "weights", "head", "said"),
     [
         ("hf:google/vit-nowhere", "default", None, "no such folder, and nothing of that name could be downloaded"),
+        ("hf:", "default", None, "no such folder, and nothing of that name"),
         ("hf:./nowhere", "default", None, r"\./nowhere: no such folder; expected one"),
         ("hf:vit", "nowhere.safetensors", None, "no such file"),
         ("hf:vit", "other.safetensors", None, "do not fit the model"),

@@ -19,7 +19,8 @@ def test_a_name_tells_whose_model_it_is(tmp_path: Path) -> None:
     assert is_function("my_models:build")
     assert not is_function("hf:google/vit")
     assert folder_of(f"hf:{tmp_path}") == tmp_path
-    assert folder_of("hf:google/vit") is folder_of(str(tmp_path)) is None
+    for named in ("hf:google/vit", str(tmp_path), "hf:", "open_clip:", "hf:" + "x" * 5000):
+        assert folder_of(named) is None
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def test_another_checkpoint_under_the_same_name_makes_its_method_stale(named: Pa
     assert _changed(specified, _specified()) == {"ttame"}
 
 
-def test_a_file_that_is_written_again_or_moved_with_its_time_is_the_same(named: Path) -> None:
+def test_a_file_that_is_written_again_is_the_same(named: Path) -> None:
     planned, specified = _planned(), _specified()
     weights = Path("models/cnn.safetensors")
     weights.write_bytes(weights.read_bytes())
@@ -173,6 +173,14 @@ def test_a_result_without_the_file_that_made_it_is_no_other(named: Path) -> None
     run("maps", "shapes_cnn", "center")
     Path("models/cnn.safetensors").unlink()
     run("figure", "shapes_cnn")
+
+
+def test_a_name_that_no_file_can_have_is_none(experiment, capsys) -> None:
+    experiment()
+    _edit(lambda params: params["models"]["shapes_cnn"].update(weights="w" * 5000))
+    assert _planned()
+    assert main(["specifications"]) == 1
+    assert "no such file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("file", ["cnn", "ttame.1"])

@@ -12,7 +12,7 @@ from pathlib import Path
 from ttame.params.auxiliary import AuxiliarySettings, auxiliary_of
 from ttame.params.model_source import folder_of
 from ttame.params.settings import ModelSettings, Settings
-from ttame.store.digests import content_digest
+from ttame.store.digests import content_digest, is_there
 
 WATCHED = Path("models")
 """DVC cannot depend on a file that only some experiments name, so it depends on this folder."""
@@ -54,4 +54,4 @@ def named_files(settings: Settings) -> dict[str, Path]:
 
 def digests(files: Mapping[str, Path]) -> dict[str, str]:
     """`<name>_sha256` of every file that is here."""
-    return {f"{name}_sha256": content_digest(path) for name, path in files.items() if path.exists()}
+    return {f"{name}_sha256": content_digest(path) for name, path in files.items() if is_there(path)}

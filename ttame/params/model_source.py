@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from ttame.store.digests import is_there
+
 HUGGING_FACE: Literal["hf"] = "hf"
 OPEN_CLIP: Literal["open_clip"] = "open_clip"
 
@@ -27,7 +29,9 @@ def is_function(model: str) -> bool:
 def folder_of(model: str) -> Path | None:
     """The folder that a model is read from; None where a name means none here."""
     library, source = split_library(model)
-    return Path(source) if library is not None and Path(source).is_dir() else None
+    if library is None or not source or not is_there(Path(source)):
+        return None
+    return Path(source) if Path(source).is_dir() else None
 
 
 def mistake_of_head(model: str, head: str | None) -> str | None:

@@ -13,6 +13,7 @@ from ttame.params.contents import WATCHED, named_files
 from ttame.params.settings import Settings
 from ttame.params.specification import as_text, classifier_specification, specification
 from ttame.store.artifacts import write_folder, write_text
+from ttame.store.digests import is_there
 from ttame.store.paths import classifier_file, specification_file, trainings_file
 
 
@@ -37,12 +38,12 @@ def run(settings: Settings) -> None:
 
 def _check_named_files(settings: Settings) -> None:
     for key, path in named_files(settings).items():
-        if not path.exists():
+        if not is_there(path):
             raise TTameError(f"{key}: {path}: no such file; put it there, or name another")
         if "DVC_STAGE" in os.environ and WATCHED.resolve() not in path.resolve().parents:
             raise TTameError(
                 f"{key}: {path}: DVC would not see this file change, since it watches {WATCHED}/ alone; move the file "
-                f"there, or run Snakemake, which watches it anywhere"
+                "there, or run Snakemake, which watches it anywhere"
             )
 
 

@@ -13,6 +13,14 @@ IN_A_FOLDER = (".json", ".safetensors")
 """Endings of the files that a model's folder is read from."""
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is such a file or folder; of a name that none can have there is not."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
     with reading(path), path.open("rb") as file:
