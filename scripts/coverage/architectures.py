@@ -85,6 +85,10 @@ def make(name: str) -> Backbone:
     library, _, model = name.partition("/")
     if library == "transformers":
         return wrap(_of_transformers(model), mean=(0.5,) * 3, std=(0.5,) * 3, input_size=SIDE)
+    if library == "timm":
+        import timm  # noqa: PLC0415
+
+        return wrap(timm.create_model(model).eval())
     return load_backbone(model, ModelSettings(model=model, weights="none"))
 
 

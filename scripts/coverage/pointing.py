@@ -10,8 +10,9 @@ from ttame.attention.warm_start import class_rows, start_from_cam
 from ttame.backbones.backbone import Backbone
 from ttame.explainers.explainer import make_explainer
 
-CAMS = ("gradcam", "hirescam", "layercam")
-"""Methods whose maps follow from the head alone; others weigh channels by passes of the classifier."""
+CAMS = ("gradcam", "hirescam")
+"""Methods whose maps follow from the head alone. Others weigh channels by passes, or cut by sign what tokens carry in
+both signs."""
 LEARNED = "ttame_ranked"
 """The mechanism that is CAM before its training; others start at random."""
 
@@ -19,7 +20,7 @@ LEARNED = "ttame_ranked"
 class CornerHead(nn.Module):
     """The features of a classifier, and two logits: a weighted mean over the lower left quadrant, and 0.
 
-    The weights are what tells an image's quadrant from its rest, so the first logit is high where it is.
+    The weights are what the quadrant of an image has and its rest has not, so the first logit is high there alone.
     """
 
     def __init__(self, backbone: Backbone, image: Tensor) -> None:
@@ -31,7 +32,8 @@ class CornerHead(nn.Module):
         with torch.no_grad():
             maps = self._maps(image)
         inside = corner_of(maps)
-        self.weights = maps[0][:, inside].mean(1) - maps[0][:, ~inside].mean(1)
+        corner, rest = maps[0][:, inside].mean(1), maps[0][:, ~inside].mean(1)
+        self.weights = corner - rest * (corner @ rest) / (rest @ rest)
 
     def forward(self, images: Tensor) -> Tensor:
         maps = self._maps(images)
