@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from unittest.mock import patch
 
 import torch
 
@@ -81,10 +82,8 @@ def _maps(backbone: Backbone, method: str, image: torch.Tensor) -> torch.Tensor:
     target = torch.zeros(1, dtype=torch.long)
     training = find(method).training
     if training is None:
-        inner_batches.LARGEST["cpu"] = SLICE
-        explainer = make_explainer(method, backbone, FEW.get(method))
-        with inner_batches.rehearsed():
-            return explainer(image, target)
+        with patch.dict(inner_batches.LARGEST, cpu=SLICE), inner_batches.rehearsed():
+            return make_explainer(method, backbone, FEW.get(method))(image, target)
     chosen = training.defaults.get("mechanism", {}).get("feature_layers", "all")
     layers = chosen_layers(backbone, chosen)
     network = make_network(backbone, training.design, layers).eval()
