@@ -20,8 +20,8 @@ Every method on {count} architectures of timm, torchvision and transformers with
 `python -m scripts.coverage`; a test holds the small ones to it. {working} work, {refused} are refused in one line, and
 none ends in a traceback.
 
-- *Layers*: the last feature layer, which is also the target layer, as the rule chose it, and how it lays the image out:
-  channels C, rows x columns, and prefix tokens + rows x columns.
+- *Last layer*, *Layout*: the last feature layer, which is also the target layer, as the rule chose it, and how it lays
+  the image out: channels C, rows x columns, and prefix tokens + rows x columns.
 - *Halves*: an image that is joined of the halves of two others has to give a map whose halves are nearer to the same
   image's: the correlation between the two, at least 0.5 (the least of all layers). A dash: with random weights nothing
   of the image arrives there, and the layout is what the shape says.

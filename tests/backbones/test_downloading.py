@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import socket
-import time
 
 import pytest
 
@@ -11,23 +10,12 @@ from ttame.errors import TTameError
 from ttame.params.settings import ModelSettings
 
 
-def test_a_hub_out_of_reach_is_asked_once(tmp_path, monkeypatch) -> None:
+def test_a_hub_out_of_reach_is_asked_once(unreachable_hub) -> None:
     """The six tries over 23 s of huggingface_hub sleep in between; here none does."""
-    from huggingface_hub import constants
-
-    def nowhere(*_: object, **__: object) -> None:
-        raise socket.gaierror("Name or service not known")
-
-    def asleep(seconds: float) -> None:
-        raise AssertionError(f"slept for {seconds} s before trying again")
-
-    monkeypatch.setattr(socket, "getaddrinfo", nowhere)
-    monkeypatch.setattr(time, "sleep", asleep)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(TTameError, match=r"could not be downloaded .*put them at resnet26\.safetensors") as caught:
         load_backbone("x", ModelSettings(model="resnet26"))
     assert "\n" not in str(caught.value)
-    assert constants.HF_HUB_OFFLINE is False
+    assert unreachable_hub.HF_HUB_OFFLINE is False
 
 
 def test_a_hub_that_answers_is_asked(monkeypatch) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -129,17 +127,6 @@ def test_without_the_library_a_line_says_what_to_install(saved: Path, monkeypatc
         open_model(f"hf:{saved}")
 
 
-def test_a_hub_out_of_reach_is_not_asked_again_and_again(monkeypatch, tmp_path: Path) -> None:
-    from huggingface_hub import constants
-
-    def nowhere(*_: object, **__: object) -> None:
-        raise socket.gaierror("Name or service not known")
-
-    def asleep(seconds: float) -> None:
-        raise AssertionError(f"slept for {seconds} s before trying again")
-
-    monkeypatch.setattr(socket, "getaddrinfo", nowhere)
-    monkeypatch.setattr(time, "sleep", asleep)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+def test_a_hub_out_of_reach_is_not_asked_again_and_again(unreachable_hub) -> None:
     with pytest.raises(TTameError, match="could be downloaded"):
         open_model("hf:google/vit-base-patch16-224")
