@@ -6,7 +6,7 @@ from torch import nn
 
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
-from ttame.backbones.tokens import TokenLayout, tokens_to_maps
+from ttame.backbones.tokens import TokenLayout
 from ttame.data.transforms import Preprocessing
 from ttame.errors import TTameError
 from ttame.params.settings import ModelSettings
@@ -49,23 +49,19 @@ def test_network_without_maps_asks_for_layers() -> None:
         Backbone("flat", model, Preprocessing((32, 32), 32, "bilinear", *IMAGENET))
 
 
-@pytest.mark.parametrize("version", ["TAME", "TTAME"])
-def test_golden_tokens(golden, version) -> None:
+def test_golden_tokens(golden) -> None:
     arrays = golden("attention_ttame")
     for index in range(3):
-        tokens = arrays[f"vit.in.{index}"].double()
-        maps = tokens_to_maps(tokens, TokenLayout(1, (14, 14)), version)
-        torch.testing.assert_close(maps, arrays[f"vit.{version}.pre.{index}"], atol=1e-12, rtol=0)
+        maps = TokenLayout(1, (14, 14)).to_maps(arrays[f"vit.in.{index}"].double())
+        torch.testing.assert_close(maps, arrays[f"vit.TAME.pre.{index}"], atol=1e-12, rtol=0)
 
 
 def test_golden_layout_of_a_sequence(golden) -> None:
     """The published flattening of a CNN's map into tokens; ours is its inverse."""
     arrays = golden("attention_ttame")
-    assert torch.equal(tokens_to_maps(arrays["seq.out"], TokenLayout(0, (4, 5)), "TAME"), arrays["seq.in"])
+    assert torch.equal(TokenLayout(0, (4, 5)).to_maps(arrays["seq.out"]), arrays["seq.in"])
 
 
 def test_sequence_of_another_length_is_refused() -> None:
     with pytest.raises(TTameError, match=r"expected \(B, 1 \+ 2 \* 3, C\)"):
-        tokens_to_maps(torch.zeros(1, 9, 4), TokenLayout(1, (2, 3)), "TAME")
-    with pytest.raises(TTameError, match="needs a class token"):
-        tokens_to_maps(torch.zeros(1, 6, 4), TokenLayout(0, (2, 3)), "TTAME")
+        TokenLayout(1, (2, 3)).to_maps(torch.zeros(1, 9, 4))

@@ -104,7 +104,7 @@ def test_features_are_maps_of_the_image(channels_last: bool) -> None:
     images[1, :, 8:16, 40:48] += 1
     with torch.no_grad():
         found = backbone.features(images, ["blocks.3"])[1]["blocks.3"]
-    maps = found if backbone.tokens is None else backbone.layout("blocks.3").to_maps(found)
+    maps = backbone.to_maps(found)
     changed = (maps[0] != maps[1]).any(0).nonzero().tolist()
     assert changed == [[1, 5]]
     activation, gradient = backbone.activation_and_gradient(images, torch.tensor([1, 1]), "blocks.3")

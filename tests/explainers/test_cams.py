@@ -10,7 +10,6 @@ from torch import Tensor
 from benchmarks.peers import GRAD_CAM_CLASSES
 from ttame.backbones.backbone import Backbone
 from ttame.explainers.explainer import make_explainer
-from ttame.explainers.families.cam import as_maps
 from ttame.explainers.families.principal_component import principal_component
 from ttame.metrics.masking import normalise_map, resize_map
 
@@ -145,7 +144,7 @@ def _either_sign(method: str, backbone: Backbone, images: Tensor, targets: Tenso
     maps = [make_explainer(method, backbone, OPTIONS.get(method))(images, targets)]
     if method in EIGEN:
         activation, gradient = backbone.activation_and_gradient(images, targets, backbone.target_layer)
-        activation, gradient = as_maps(activation, backbone), as_maps(gradient, backbone)
+        activation, gradient = backbone.to_maps(activation), backbone.to_maps(gradient)
         raw = principal_component(activation if method == "eigencam" else gradient * activation)
         torch.testing.assert_close(maps[0], raw.relu())
         maps.append((-raw).relu())

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from ttame.attention.mechanism import capped, resize, rows_of, weigh
-from ttame.backbones.tokens import TokenLayout, tokens_to_maps
+from ttame.backbones.tokens import TokenLayout
 from ttame.errors import TTameError
 
 
@@ -32,7 +32,7 @@ class LCAM(nn.Module):
         """Raw maps, (B, K or M, h, w) at the resolution of the features, at most 56; see `AttentionMechanism`."""
         (feature,) = features
         if self.layout is not None:
-            feature = tokens_to_maps(feature, self.layout, "TAME")
+            feature = self.layout.to_maps(feature)
         weight, bias = rows_of(self.fuser, classes)
         maps = weigh(feature, weight) + bias[..., None, None]
         return resize(maps, capped(tuple(maps.shape[2:])))

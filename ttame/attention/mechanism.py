@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ttame.attention.batch_norm import BatchNorm
-from ttame.backbones.tokens import TokenLayout, Version, tokens_to_maps
+from ttame.backbones.tokens import TokenLayout
 
+Version = Literal["TAME", "TTAME"]
+"""What becomes of a class token: dropped, or multiplied with every patch token (T-TAME, section III)."""
 LARGEST_MAP = 56
 
 
@@ -80,7 +83,8 @@ class AttentionMechanism(nn.Module):
 
     def _branch(self, index: int, feature: Tensor) -> Tensor:
         if self.layout is not None:
-            feature = tokens_to_maps(feature, self.layout, self.version)
+            maps = self.layout.to_maps(feature)
+            feature = maps * feature[:, 0, :, None, None] if self.version == "TTAME" else maps
         branch = self.bns[index](self.convs[index](feature))
         return self._activation(branch + feature if self.skip else branch)
 

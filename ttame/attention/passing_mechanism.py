@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ttame.attention.mechanism import AttentionMechanism
-from ttame.backbones.tokens import TokenLayout, tokens_to_maps
+from ttame.backbones.tokens import TokenLayout
 
 
 class PassingMechanism(AttentionMechanism):
@@ -35,7 +35,7 @@ class PassingMechanism(AttentionMechanism):
 
     def _branch(self, index: int, feature: Tensor) -> Tensor:
         if self.layout is not None:
-            maps = tokens_to_maps(feature, self.layout, "TAME")
+            maps = self.layout.to_maps(feature)
             if len(self.gates):
                 gate = self.gates[index] * (feature[:, 0] - 1)
                 maps = maps * (1 + gate)[:, :, None, None]

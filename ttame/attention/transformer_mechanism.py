@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ttame.attention.mechanism import capped, resize, rows_of, weigh
-from ttame.backbones.tokens import TokenLayout, tokens_to_maps
+from ttame.backbones.tokens import TokenLayout
 from ttame.errors import TTameError
 
 HEADS = 12
@@ -66,7 +66,7 @@ class TokenAttention(nn.Module):
         branches = torch.cat([self._branch(index, tokens) for index, tokens in enumerate(features)], dim=2)
         if self.mha_fuser is not None:
             branches = _attend(self.mha_fuser, branches)
-        maps = tokens_to_maps(branches, self.layout, "TAME")
+        maps = self.layout.to_maps(branches)
         weight, bias = rows_of(self.cnn_fuser, classes)
         return weigh(maps, weight) + bias[..., None, None]
 
@@ -122,7 +122,7 @@ class BlockAttention(nn.Module):
         tokens = tokens + self.mlps[index](norm(tokens))
         if self.layout is None:
             return tokens.transpose(1, 2).unflatten(2, feature.shape[2:])
-        return tokens_to_maps(tokens, self.layout, "TAME")
+        return self.layout.to_maps(tokens)
 
 
 def maps_to_tokens(maps: Tensor) -> Tensor:

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from ttame.attention.mechanism import AttentionMechanism
 from ttame.backbones.backbone import Backbone
-from ttame.backbones.tokens import tokens_to_maps
 from ttame.errors import TTameError
 
 RANGE = 4.0
@@ -75,7 +74,7 @@ def scale_of_range(backbone: Backbone, layer: str, rows: Tensor, batches: Iterab
     for batch in batches:
         logits, features = backbone.features(backbone.normalise(batch), [layer])
         own = rows.to(logits)[logits.argmax(1)]
-        maps = torch.einsum("bc,bchw->bhw", own, _patches(features[layer], backbone)).flatten(1)
+        maps = torch.einsum("bc,bchw->bhw", own, backbone.to_maps(features[layer])).flatten(1)
         ranges.append((maps.amax(1) - maps.amin(1)).double().cpu())
     return RANGE / max(float(torch.cat(ranges).mean()), 1e-6)
 
@@ -132,7 +131,7 @@ def rows_of_head(backbone: Backbone, layer: str, clean: Tensor) -> Tensor | None
     finally:
         for hook in hooks:
             hook.remove()
-    means = _patches(features[layer], backbone).mean((2, 3))
+    means = backbone.to_maps(features[layer]).mean((2, 3))
     for head, given, found in reversed(calls):
         if found.shape == logits.shape and torch.equal(found, logits):
             reads_means = given.shape == means.shape and torch.allclose(given, means, rtol=1e-4, atol=1e-5)
@@ -143,7 +142,7 @@ def rows_of_head(backbone: Backbone, layer: str, clean: Tensor) -> Tensor | None
 def _summed_gradients(backbone: Backbone, layer: str, clean: Tensor) -> Tensor:
     """(K, C) in double precision: gradients of each class's logit, summed over positions and images."""
     try:
-        found = [_patches(gradient, backbone).double().sum((0, 2, 3)) for gradient in backbone.gradients(clean, layer)]
+        found = [backbone.to_maps(gradient).double().sum((0, 2, 3)) for gradient in backbone.gradients(clean, layer)]
     except RuntimeError as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise
@@ -153,8 +152,3 @@ def _summed_gradients(backbone: Backbone, layer: str, clean: Tensor) -> Tensor:
             "set it to null"
         ) from None
     return torch.stack(found).cpu()
-
-
-def _patches(features: Tensor, backbone: Backbone) -> Tensor:
-    """(B, C, h, w) of a feature set, a transformer's without its prefix tokens."""
-    return features if backbone.tokens is None else tokens_to_maps(features, backbone.tokens, "TAME")

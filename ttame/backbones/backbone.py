@@ -124,6 +124,10 @@ class Backbone(nn.Module):
         """What a layer gives, as methods see it."""
         return output if self.tokens is not None else self.layout(layer).to_maps(output)
 
+    def to_maps(self, shown: Tensor) -> Tensor:
+        """(B, C, h, w) of what `features` shows; a transformer's without its prefix tokens."""
+        return shown if self.tokens is None else self.tokens.to_maps(shown)
+
     def train(self, mode: bool = True) -> Backbone:
         """Stay in eval mode whatever is asked: batch statistics of a frozen classifier must not drift."""
         return super().train(False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from ttame.backbones.tokens import TokenLayout
 from ttame.data.transforms import Preprocessing
@@ -33,10 +33,6 @@ class Wrapper(nn.Module):
             self.__dict__["num_prefix_tokens"] = layout.prefix_tokens
             self.__dict__["patch_embed"] = SimpleNamespace(grid_size=layout.grid)
             self.__dict__["global_pool"] = global_pool
-
-    def hidden_states(self, images: Tensor) -> tuple[Tensor, ...] | None:
-        """What enters the first block and what every block gives, or None where the library does not tell."""
-        return None
 
 
 def import_library(module: str, extra: str, key: str) -> Any:

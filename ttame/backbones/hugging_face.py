@@ -34,9 +34,6 @@ class HuggingFaceClassifier(Wrapper):
         logits: Tensor = self.model(pixel_values=images).logits
         return logits
 
-    def hidden_states(self, images: Tensor) -> tuple[Tensor, ...] | None:
-        return _hidden_states(self.model, images)
-
 
 class HuggingFaceTower(Wrapper):
     """The image tower of CLIP or SigLIP: (B, 3, H, W) to (B, D) embeddings, not normalised."""
@@ -50,9 +47,6 @@ class HuggingFaceTower(Wrapper):
     def forward(self, images: Tensor) -> Tensor:
         embeddings: Tensor = self.projection(self.model(pixel_values=images).pooler_output)
         return embeddings
-
-    def hidden_states(self, images: Tensor) -> tuple[Tensor, ...] | None:
-        return _hidden_states(self.model, images)
 
 
 def from_hugging_face(name: str, settings: ModelSettings) -> Built:
@@ -70,14 +64,14 @@ def from_hugging_face(name: str, settings: ModelSettings) -> Built:
                 raise TTameError(f"models.{name}.head: {missing_head(settings.model)}")
             head = read_text_head(Path(settings.head), f"models.{name}.head")
             tower = HuggingFaceTower(_with_weights(repository, library.AutoModel, config, settings.weights))
-            tower.state(_layout(repository, tower, preprocessing, config))
+            tower.state(_layout(repository, tower.model, preprocessing, config))
             return ZeroShotClassifier.build(tower, head, preprocessing, name)
         if settings.head is not None:
             raise TTameError(f"models.{name}.head: {settings.model} has a head of its own; expected null")
         names = [str(config.id2label[index]) for index in range(config.num_labels)]
         inner = _with_weights(repository, library.AutoModelForImageClassification, config, settings.weights)
         model = HuggingFaceClassifier(inner)
-        model.state(_layout(repository, model, preprocessing, config))
+        model.state(_layout(repository, inner, preprocessing, config))
         return Built(model, preprocessing, names if len(names) == inner.num_labels else None)
 
 
@@ -100,11 +94,6 @@ def load_pair(name: str, settings: ModelSettings, library: Any) -> Any:
 def is_pair(config: Any) -> bool:
     """Whether a config is that of an image tower and a text tower."""
     return (config.architectures or [TOWERS.get(config.model_type)])[0] in TOWERS.values()
-
-
-def _hidden_states(model: nn.Module, images: Tensor) -> tuple[Tensor, ...] | None:
-    states: tuple[Tensor, ...] | None = model(pixel_values=images, output_hidden_states=True).hidden_states
-    return states
 
 
 def _with_weights(repository: Repository, model_class: Any, config: Any, weights: str) -> Any:
@@ -138,14 +127,15 @@ def _preprocessing(repository: Repository, library: Any) -> Preprocessing:
 
 
 @torch.no_grad()
-def _layout(repository: Repository, model: Wrapper, preprocessing: Preprocessing, config: Any) -> TokenLayout | None:
+def _layout(repository: Repository, model: nn.Module, preprocessing: Preprocessing, config: Any) -> TokenLayout | None:
     """That of a plain transformer, where every block gives the same tokens; None for any other network.
 
     The grid follows from the size of the images and of a patch, and what is left are the prefix tokens.
     """
     rows, columns = preprocessing.input_size
     try:
-        states = model.eval().hidden_states(torch.zeros(1, 3, rows, columns)) or ()
+        images = torch.zeros(1, 3, rows, columns)
+        states: tuple[Tensor, ...] = model.eval()(pixel_values=images, output_hidden_states=True).hidden_states or ()
     except Exception as error:
         raise TTameError(
             f"{repository.key}: {repository.model}: fails on images of {rows} x {columns} pixels, as its image "

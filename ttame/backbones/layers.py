@@ -74,7 +74,7 @@ def _last_of_resolutions(steps: Sequence[Step]) -> list[Step]:
         if previous and previous.memory == step.memory and not previous.name.startswith(f"{step.name}."):
             continue
         # A CNN's map counts, not what its head makes of it.
-        if previous and _layout(previous).axes == "channels_first" != _layout(step).axes:
+        if previous and _layout(previous).axes == "channels_first" and _layout(step).axes != "channels_first":
             continue
         last[grid] = step
     return sorted(last.values(), key=lambda step: -_layout(step).grid[0])

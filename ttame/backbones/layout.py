@@ -45,9 +45,7 @@ class Layout:
         """(B, C, h, w) of a layer's output; prefix tokens are dropped."""
         if self.axes == "channels_first":
             return output
-        if self.axes == "channels_last":
-            return output.movedim(-1, 1)
-        return output[:, self.prefix_tokens :].transpose(1, 2).unflatten(2, self.grid)
+        return output.movedim(-1, 1) if self.tokens is None else self.tokens.to_maps(output)
 
     def replace_maps(self, output: Tensor, maps: Tensor) -> Tensor:
         """A layer's output of the images of `output`, with (n, C, h, w) in the place of its maps.

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor, nn
 
 from ttame.errors import TTameError
-
-Version = Literal["TAME", "TTAME"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +21,18 @@ class TokenLayout:
 
     prefix_tokens: int
     grid: tuple[int, int]
+
+    def to_maps(self, tokens: Tensor) -> Tensor:
+        """(B, C, rows, columns) of (B, prefix + rows * columns, C) tokens; the prefix is dropped.
+
+        Raises:
+            TTameError: when the sequence does not have this length.
+        """
+        rows, columns = self.grid
+        if tokens.ndim != 3 or tokens.shape[1] != self.prefix_tokens + rows * columns:
+            expected = f"(B, {self.prefix_tokens} + {rows} * {columns}, C)"
+            raise TTameError(f"a feature layer gives {tuple(tokens.shape)}; expected {expected}")
+        return tokens[:, self.prefix_tokens :].transpose(1, 2).unflatten(2, self.grid)
 
 
 def read_token_layout(model: nn.Module) -> TokenLayout | None:
@@ -39,30 +49,3 @@ def read_token_layout(model: nn.Module) -> TokenLayout | None:
         side = int(stated.image_size) // int(stated.patch_size)
         return TokenLayout(1, (side, side))
     return None
-
-
-def tokens_to_maps(tokens: Tensor, layout: TokenLayout, version: Version) -> Tensor:
-    """Lay a transformer's patch tokens out as a feature map (T-TAME, IEEE Access 2024, section III).
-
-    Args:
-        tokens: (B, prefix + rows * columns, C), class token first.
-        layout: number of prefix tokens and the grid.
-        version: `TAME` drops the class token; `TTAME` multiplies every patch token by it, elementwise.
-
-    Returns:
-        (B, C, rows, columns).
-
-    Raises:
-        TTameError: when the sequence does not have the length of the layout, or `TTAME` finds no class token.
-    """
-    rows, columns = layout.grid
-    if tokens.ndim != 3 or tokens.shape[1] != layout.prefix_tokens + rows * columns:
-        raise TTameError(
-            f"a feature layer gives {tuple(tokens.shape)}; expected (B, {layout.prefix_tokens} + {rows} * {columns}, C)"
-        )
-    patches = tokens[:, layout.prefix_tokens :]
-    if version == "TTAME":
-        if layout.prefix_tokens == 0:
-            raise TTameError("version TTAME needs a class token and this model has none; use version TAME")
-        patches = patches * tokens[:, :1]
-    return patches.transpose(1, 2).reshape(len(tokens), -1, rows, columns)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ttame.backbones.feature_hooks import outputs_of
 from ttame.backbones.layout import Layout
 from ttame.backbones.probing import Step, probe, probing_images
 from ttame.backbones.tokens import TokenLayout
@@ -60,21 +61,11 @@ class Trunk:
     def decides(self, step: Step) -> bool:
         """Whether the logits depend on the positions of the image in a step's output, and not on its prefix alone."""
         assert step.layout is not None
-        leaves: list[Tensor] = []
-
-        def cut(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
-            leaves[:] = [output.detach().requires_grad_()]
-            return leaves[0].clone()
-
-        hook = step.module.register_forward_hook(cut)
-        try:
-            with torch.enable_grad():
-                logits = self._model(probing_images(self._input_size, like=self._model)[:1])
-        finally:
-            hook.remove()
+        with torch.enable_grad(), outputs_of({step.name: step.module}, cut=True) as outputs:
+            logits = self._model(probing_images(self._input_size, like=self._model)[:1])
         if not isinstance(logits, Tensor) or not logits.requires_grad:
             return True  # others say what is wrong with such a classifier
-        (gradient,) = torch.autograd.grad(logits.sum(), leaves, allow_unused=True)
+        (gradient,) = torch.autograd.grad(logits.sum(), outputs[step.name], allow_unused=True)
         if gradient is None:
             return False
         # A head that starts with zeros has no gradient anywhere.

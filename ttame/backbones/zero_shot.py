@@ -92,10 +92,6 @@ class ZeroShotClassifier(Wrapper):
     def forward(self, images: Tensor) -> Tensor:
         return self.head(functional.normalize(self.tower(images), dim=-1))
 
-    def hidden_states(self, images: Tensor) -> tuple[Tensor, ...] | None:
-        """Those of the image tower."""
-        return self.tower.hidden_states(images)
-
     @classmethod
     @torch.no_grad()
     def build(cls, tower: Wrapper, head: TextHead, preprocessing: Preprocessing, name: str) -> Built:

@@ -11,7 +11,6 @@ from ttame.backbones.backbone import Backbone
 from ttame.backbones.recording import Recording
 from ttame.data.sample import Sample
 from ttame.explainers.explainer import Explainer
-from ttame.explainers.families.cam import as_maps
 from ttame.explainers.families.inner_batches import InnerBatches
 from ttame.explainers.options import AblationCAMOptions
 
@@ -39,7 +38,7 @@ class AblationCAM(Explainer):
         """(B, h, w) at the resolution of the target layer, not negative."""
         recording = self.backbone.record(images, self.backbone.target_layer)
         weights = torch.stack([self.weights(recording.of(index), target) for index, target in enumerate(targets)])
-        activation = as_maps(recording.activation, self.backbone)
+        activation = self.backbone.to_maps(recording.activation)
         return torch.einsum("bc,bchw->bhw", weights, activation).relu()
 
     def weights(self, recording: Recording, target: Tensor) -> Tensor:

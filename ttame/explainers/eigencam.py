@@ -9,7 +9,6 @@ from torch import Tensor
 
 from ttame.data.sample import Sample
 from ttame.explainers.explainer import Explainer
-from ttame.explainers.families.cam import as_maps
 from ttame.explainers.families.principal_component import principal_component
 
 
@@ -24,4 +23,4 @@ class EigenCAM(Explainer):
         """(B, h, w) at the resolution of the target layer, not negative."""
         layer = self.backbone.target_layer
         _, features = self.backbone.features(images, [layer])
-        return principal_component(as_maps(features[layer], self.backbone)).relu()
+        return principal_component(self.backbone.to_maps(features[layer])).relu()

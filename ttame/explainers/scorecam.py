@@ -11,7 +11,6 @@ from torch.nn import functional
 from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
 from ttame.explainers.explainer import Explainer
-from ttame.explainers.families.cam import as_maps
 from ttame.explainers.families.inner_batches import InnerBatches
 from ttame.explainers.options import ScoreCAMOptions
 
@@ -41,7 +40,7 @@ class ScoreCAM(Explainer):
         """(B, h, w) at the resolution of the target layer, or of the image with `class_probability`; not negative."""
         layer = self.backbone.target_layer
         _, features = self.backbone.features(images, [layer])
-        activations = as_maps(features[layer], self.backbone)
+        activations = self.backbone.to_maps(features[layer])
         if not self._by_channel:
             activations = activations.relu()
         black = self._scores(torch.zeros_like(images[:1]))[0]

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from ttame.backbones.backbone import Backbone
-from ttame.backbones.tokens import tokens_to_maps
 from ttame.data.sample import Sample
 from ttame.explainers.explainer import Explainer
 
@@ -25,13 +23,8 @@ class GradientCAM(Explainer):
         """(B, h, w) at the resolution of the target layer, not negative."""
         backbone = self.backbone
         activation, gradient = backbone.activation_and_gradient(images, targets, backbone.target_layer)
-        return self.combine(as_maps(activation, backbone), as_maps(gradient, backbone)).relu()
+        return self.combine(backbone.to_maps(activation), backbone.to_maps(gradient)).relu()
 
     @abstractmethod
     def combine(self, activation: Tensor, gradient: Tensor) -> Tensor:
         """(B, h, w), signed, of two (B, C, h, w); the caller rectifies it."""
-
-
-def as_maps(activation: Tensor, backbone: Backbone) -> Tensor:
-    """An activation of the target layer as (B, C, h, w), a transformer's without its prefix tokens."""
-    return activation if backbone.tokens is None else tokens_to_maps(activation, backbone.tokens, "TAME")
