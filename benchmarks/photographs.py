@@ -20,16 +20,17 @@ PHOTOS = Path(os.environ.get("TTAME_SHARED", REPOSITORY.parent / "shared")) / "p
 
 
 def load_images(backbone: Backbone, count: int) -> Tensor:
-    """(count, 3, H, W), normalised: photographs where `TTAME_SHARED` has them, smooth noise elsewhere."""
-    preprocessing = backbone.preprocessing
+    """(count, 3, H, W), normalised, on the classifier's device: photographs where `TTAME_SHARED` has them, else noise."""
+    preprocessing, device = backbone.preprocessing, next(backbone.parameters()).device
     if not PHOTOS.exists():
-        coarse = torch.rand(count, 3, 14, 14, generator=torch.Generator().manual_seed(0))
+        coarse = torch.rand(count, 3, 14, 14, generator=torch.Generator().manual_seed(0)).to(device)
         return backbone.normalise(torch.nn.functional.interpolate(coarse, preprocessing.input_size, mode="bilinear"))
     files = sorted(PHOTOS.iterdir())[:: len(list(PHOTOS.iterdir())) // count][:count]
     crops = [
         center_crop(resize_shorter_side(Image.open(f).convert("RGB"), preprocessing), preprocessing) for f in files
     ]
-    return backbone.normalise(to_unit_range(torch.stack([to_bytes(crop) for crop in crops])))
+    pixels = torch.stack([to_bytes(crop) for crop in crops]).to(device)
+    return backbone.normalise(to_unit_range(pixels))
 
 
 def set_up_processor(threads: int) -> None:

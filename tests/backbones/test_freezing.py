@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import timm
@@ -51,3 +52,19 @@ def test_half_precision_stays_half() -> None:
         norm: Any = _with_statistics(nn.Sequential(nn.BatchNorm2d(4)))
         freeze_batch_norms(norm)
         assert norm(torch.randn(2, 4, 3, 3).to(kind)).dtype == kind
+
+
+def test_statistics_that_change_are_seen() -> None:
+    norm: Any = _with_statistics(nn.Sequential(nn.BatchNorm2d(4)))
+    freeze_batch_norms(norm)
+    maps = torch.randn(2, 4, 3, 3)
+    before = norm(maps)
+    copied = copy.deepcopy(norm)
+    norm[0].running_mean += 1.0
+    expected = before - (norm[0].weight * (norm[0].running_var + norm[0].eps).rsqrt()).view(1, -1, 1, 1)
+    torch.testing.assert_close(norm(maps), expected)
+    assert torch.equal(copied(maps), before)
+    norm.load_state_dict(copied.state_dict())
+    assert torch.equal(norm(maps), before)
+    torch.testing.assert_close(norm.double()(maps.double()), before.double())
+    assert norm(maps.double()).dtype == torch.float64

@@ -12,6 +12,7 @@ from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
 from ttame.explainers.explainer import Explainer
 from ttame.explainers.families.inner_batches import InnerBatches
+from ttame.explainers.families.inner_precision import in_precision
 from ttame.explainers.options import RISEOptions
 
 
@@ -28,8 +29,11 @@ class RISE(Explainer):
         self._softmax = options.scores == "softmax"
         self._keep = options.keep
         self._size = backbone.preprocessing.input_size
-        self._grids, self._shifts = draw_grids(options.masks, options.cells, self._keep, self._size, options.seed)
-        self._batches = InnerBatches(next(backbone.parameters()).device)
+        device = next(backbone.parameters()).device
+        drawn = draw_grids(options.masks, options.cells, self._keep, self._size, options.seed)
+        self._grids, self._shifts = (part.to(device) for part in drawn)
+        self._batches = InnerBatches(device)
+        self._logits = in_precision(backbone, options.precision, device)
 
     @torch.no_grad()
     def explain(self, images: Tensor, targets: Tensor, samples: Sequence[Sample]) -> Tensor:
@@ -41,7 +45,7 @@ class RISE(Explainer):
             masks = enlarge(self._grids[start:stop].to(images), self._shifts[start:stop], self._size)
             sums = []
             for image, target in zip(images, targets, strict=True):
-                logits = self.backbone(image * masks[:, None])
+                logits = self._logits(image * masks[:, None])
                 scores = (logits.softmax(1) if self._softmax else logits)[:, target]
                 sums.append(torch.einsum("n,nhw->hw", scores, masks))
             totals.add_(torch.stack(sums))
@@ -77,8 +81,8 @@ def enlarge(grids: Tensor, shifts: Tensor, size: tuple[int, int]) -> Tensor:
 def _interpolation(cells: int, side: int, shift: Tensor) -> Tensor:
     """(n, side, cells) matrices that sample a row of cells at `side` positions."""
     cell = -(-side // cells)
-    position = torch.arange(side)[None, :] + shift[:, None]
+    position = torch.arange(side, device=shift.device)[None, :] + shift[:, None]
     coordinate = (position.double() + 0.5) * cells / ((cells + 1) * cell) - 0.5
     coordinate = coordinate.abs()
     coordinate = torch.where(coordinate > cells - 1, 2 * (cells - 1) - coordinate, coordinate)
-    return (1 - (coordinate[:, :, None] - torch.arange(cells)).abs()).clamp(min=0)
+    return (1 - (coordinate[:, :, None] - torch.arange(cells, device=shift.device)).abs()).clamp(min=0)

@@ -12,6 +12,7 @@ from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
 from ttame.explainers.explainer import Explainer
 from ttame.explainers.families.inner_batches import InnerBatches
+from ttame.explainers.families.inner_precision import in_precision
 from ttame.explainers.options import ScoreCAMOptions
 
 EPSILON = 1e-8
@@ -33,7 +34,9 @@ class ScoreCAM(Explainer):
     def __init__(self, backbone: Backbone, options: ScoreCAMOptions) -> None:
         super().__init__(backbone, options)
         self._by_channel = options.weights == "channel_softmax"
-        self._batches = InnerBatches(next(backbone.parameters()).device)
+        device = next(backbone.parameters()).device
+        self._batches = InnerBatches(device)
+        self._logits = in_precision(backbone, options.precision, device)
 
     @torch.no_grad()
     def explain(self, images: Tensor, targets: Tensor, samples: Sequence[Sample]) -> Tensor:
@@ -76,7 +79,7 @@ class ScoreCAM(Explainer):
 
     def _scores(self, images: Tensor) -> Tensor:
         """(n, K) logits or probabilities."""
-        logits: Tensor = self.backbone(images)
+        logits = self._logits(images)
         return logits if self._by_channel else logits.softmax(1)
 
     def _combine(self, image: Tensor, activation: Tensor, scores: Tensor) -> Tensor:

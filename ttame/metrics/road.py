@@ -5,10 +5,13 @@ Lower is better when the most relevant pixels go first (MoRF), higher when the l
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ttame.metrics.imputation import impute_linear
@@ -44,10 +47,23 @@ def perturbed_images(images: Tensor, saliency: Tensor, names: Sequence[str], set
     removed = removed.view(len(images), len(versions), *saliency.shape[1:])
     repeated = images.unsqueeze(1).expand(-1, len(versions), -1, -1, -1)
     filled = impute_linear(repeated.flatten(0, 1), removed.flatten(0, 1)).reshape(repeated.shape)
-    noise = torch.zeros(repeated.shape)
-    for image, (name, gone_of_image) in enumerate(zip(names, removed.cpu(), strict=True)):
-        for version, ((order, share), gone) in enumerate(zip(versions, gone_of_image, strict=True)):
-            random = np.random.default_rng([image_seed(settings.seed, name), share, ORDERS.index(order)])
-            drawn = settings.noise * random.standard_normal((images.shape[1], int(gone.sum())))
-            noise[image, version][:, gone] = torch.from_numpy(drawn).float()
-    return filled + noise.to(filled)
+    drawn = _draw_noise(names, versions, images.shape[1] * removed.flatten(2).sum(2).cpu().numpy(), settings)
+    noise = torch.zeros_like(filled)
+    return filled + noise.masked_scatter_(removed[:, :, None].expand(noise.shape), drawn.to(noise))
+
+
+def _draw_noise(
+    names: Sequence[str], versions: Sequence[tuple[str, int]], counts: NDArray[np.int64], settings: RoadSettings
+) -> Tensor:
+    """One value after the other, (B, V) `counts` of them, on the CPU: a GPU draws other numbers."""
+
+    def draw(pair: tuple[str, tuple[str, int]], count: int) -> NDArray[np.float32]:
+        name, (order, share) = pair
+        random = np.random.default_rng([image_seed(settings.seed, name), share, ORDERS.index(order)])
+        return (settings.noise * random.standard_normal(count)).astype(np.float32)
+
+    pairs = itertools.product(names, versions)
+    # NumPy draws without the interpreter's lock; on a GPU this is what takes long.
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        parts = pool.map(draw, pairs, counts.ravel())
+        return torch.from_numpy(np.concatenate(list(parts)))

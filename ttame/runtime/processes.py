@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 from typing import Literal
 
 import torch
@@ -28,6 +29,7 @@ def open_processes(execution: ExecutionSettings, precision: Literal["auto", "flo
     Raises:
         TTameError: when more GPUs are asked for than there are, or other processes were started than are asked for.
     """
+    _leave_out_advice()
     environment = environment_of_processes(execution)
     set_up_arithmetic(execution)
     kind = device_type(execution)
@@ -62,6 +64,7 @@ def open_processes(execution: ExecutionSettings, precision: Literal["auto", "flo
 
 def one_process(device: torch.device, precision: Literal["auto", "float32"] = "float32") -> Fabric:
     """This process alone."""
+    _leave_out_advice()
     return Fabric(
         accelerator=device.type,
         devices=[device.index or 0] if device.type == "cuda" else 1,
@@ -69,6 +72,11 @@ def one_process(device: torch.device, precision: Literal["auto", "float32"] = "f
         precision=_precision(device.type, precision),
         plugins=LightningEnvironment(),
     )
+
+
+def _leave_out_advice() -> None:
+    """Fabric's line on faster, less exact products: they are off on purpose (`ttame.runtime.device`)."""
+    logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
 
 
 def _precision(kind: str, precision: str) -> Literal["32-true", "bf16-mixed", "16-mixed"]:
