@@ -20,7 +20,7 @@ PHOTOS = Path(os.environ.get("TTAME_SHARED", REPOSITORY.parent / "shared")) / "p
 
 
 def load_images(backbone: Backbone, count: int) -> Tensor:
-    """(count, 3, H, W), normalised, on the classifier's device: photographs where `TTAME_SHARED` has them, else noise."""
+    """(count, 3, H, W), normalised, where the classifier is: photographs if `TTAME_SHARED` has them, else noise."""
     preprocessing, device = backbone.preprocessing, next(backbone.parameters()).device
     if not PHOTOS.exists():
         coarse = torch.rand(count, 3, 14, 14, generator=torch.Generator().manual_seed(0)).to(device)

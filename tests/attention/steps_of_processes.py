@@ -74,7 +74,7 @@ def main(devices: int, nodes: int, target: str, maskings: Sequence[Masking]) -> 
             mine = part_of_process(list(range(8)), processes.global_rank, devices * nodes)
             result = training.step(images[mine])
             losses.append(torch.stack([*(term.detach() for term in result.loss), result.kept]))
-        found[mode] = {"losses": torch.stack(losses), "counts": training.counts, **network.state_dict()}
+        found[mode] = {"losses": torch.stack(losses), "counts": training.counts.cpu(), **network.state_dict()}
     if processes.is_global_zero:
         torch.save(found, target)
 

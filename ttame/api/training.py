@@ -96,7 +96,9 @@ def train(
     with naming_arguments(name=model.name), _own_random_numbers(next(model.parameters()).device):
         training = _prepare(model, method, settings, augmented, seed, workers)
         run_epochs(training, augmented, held_out, workers, None)
-    trained = TrainedMechanism(training.network.eval(), list(training.layers), training.counts, training.auxiliary)
+    trained = TrainedMechanism(
+        training.network.eval(), list(training.layers), training.counts.cpu(), training.auxiliary
+    )
     made = find(method).training
     assert made is not None
     mechanism = Mechanism(model, made.design, trained, pd.DataFrame(training.history))

@@ -38,7 +38,7 @@ class Averages:
 
     def add(self, result: StepResult) -> None:
         values = torch.stack([*(term.detach() for term in result.loss), result.kept])
-        self.sums += values.double().cpu() * len(result.labels)
+        self.sums = self.sums.to(values.device) + values.double() * len(result.labels)
         self.images += len(result.labels)
 
     def row(self, split: str) -> dict[str, float]:

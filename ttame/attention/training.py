@@ -74,7 +74,7 @@ class AttentionTraining:
         self.optimiser = make_optimiser(network, recipe, learning_rate)
         self.schedule = make_schedule(self.optimiser, total_steps)
         self._forward, self._stepper = self.processes.setup(network, self.optimiser)
-        self.counts = torch.zeros(backbone.num_classes, dtype=torch.int64)
+        self.counts = torch.zeros(backbone.num_classes, dtype=torch.int64, device=next(backbone.parameters()).device)
         self.epoch = 0
         self.batches = 0
         self.averages = Averages()
@@ -128,7 +128,8 @@ class AttentionTraining:
         result = self.gradient_step(images, names)
         if self.batches % self.recipe.accumulate == 0:
             self.schedule.step()
-        self.counts += torch.bincount(result.labels.cpu(), minlength=len(self.counts))
+        # Where they are: the host goes on to the next step while the device still works on this one.
+        self.counts.scatter_add_(0, result.labels, torch.ones_like(result.labels))
         return result
 
     def gradient_step(self, images: Tensor, names: Sequence[str] = ()) -> StepResult:
@@ -139,8 +140,9 @@ class AttentionTraining:
         with self.processes.no_backward_sync(self._forward, enabled=not last_of_step):
             result = self.evaluate(images)
             shown = self._mean_of_processes(result)
-            self._refuse_broken_loss(shown, names)
             self.processes.backward(result.loss.total / self.recipe.accumulate)
+        # Only now does the host wait for the loss, with the backward pass under way.
+        self._refuse_broken_loss(shown, names)
         if last_of_step:
             if self.recipe.sharpness > 0:
                 self._sharpen(images)
@@ -156,10 +158,10 @@ class AttentionTraining:
                 "optimiser": self.optimiser.state_dict(),
                 "schedule": self.schedule.state_dict(),
                 "precision": self.processes.strategy.precision.state_dict(),
-                "counts": self.counts,
+                "counts": self.counts.cpu(),
                 "epoch": self.epoch,
                 "batches": self.batches,
-                "sums": self.averages.sums,
+                "sums": self.averages.sums.cpu(),
                 "images": self.averages.images,
                 "history": self.history,
             }
@@ -191,8 +193,9 @@ class AttentionTraining:
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
         self.processes.strategy.precision.load_state_dict(state["precision"])
-        self.averages = Averages(state["sums"].cpu(), state["images"])
-        self.counts, self.epoch, self.batches = state["counts"].cpu(), state["epoch"], state["batches"]
+        self.averages = Averages(state["sums"], state["images"])
+        self.counts = state["counts"].to(self.counts.device)
+        self.epoch, self.batches = state["epoch"], state["batches"]
         self.history = state["history"]
 
     def any_process(self, flag: bool) -> bool:

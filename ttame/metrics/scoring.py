@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ttame.backbones.backbone import Backbone
+from ttame.metrics.imputation import PIXELS_AT_ONCE
 from ttame.metrics.insertion_deletion import area_under_curve, deletion_images, insertion_images
 from ttame.metrics.masking import keep_most_salient
 from ttame.metrics.road import perturbed_images, road_versions
@@ -70,10 +71,14 @@ def road_outcomes(
     """
     versions = road_versions(settings)
     kept = []
-    for rows in _groups(len(clean), len(versions)):
+    pixels = clean.shape[2] * clean.shape[3]
+    # A GPU fills hundreds of images in the time of a few.
+    at_least = 0 if clean.device.type == "cpu" else PIXELS_AT_ONCE[clean.device.type] // pixels
+    for rows in _groups(len(clean), len(versions), max(len(clean), at_least)):
         chosen = [names[row] for row in rows]
-        perturbed = perturbed_images(clean[rows], saliency[rows], chosen, settings)
-        classes = _logits(backbone, perturbed.flatten(0, 1)).argmax(1).view(len(rows), len(versions))
+        perturbed = perturbed_images(clean[rows], saliency[rows], chosen, settings).flatten(0, 1)
+        slices = perturbed.split(max(len(clean), len(versions)))
+        classes = torch.cat([_logits(backbone, part).argmax(1) for part in slices]).view(len(rows), len(versions))
         kept.append(classes == targets[rows, None])
     table = torch.cat(kept)
     return {f"road_{order}_{share}": table[:, column] for column, (order, share) in enumerate(versions)}
@@ -96,7 +101,7 @@ def insertion_and_deletion(
         (B,) float64 in [0, 1] for `insertion`, `deletion`, and every `insertion_<step>` and `deletion_<step>`.
     """
     curves: dict[str, list[Tensor]] = {name: [] for name in CURVES}
-    for rows in _groups(len(clean), settings.steps):
+    for rows in _groups(len(clean), settings.steps, len(clean)):
         chosen = clean[rows], saliency[rows]
         inserted = insertion_images(*chosen, settings.steps, settings.blur)
         deleted = deletion_images(*chosen, settings.steps)
@@ -111,9 +116,9 @@ def insertion_and_deletion(
     return columns
 
 
-def _groups(images: int, versions: int) -> Sequence[Tensor]:
-    """Rows of a batch in groups whose versions together are about as many as the batch."""
-    return torch.arange(images).split(max(1, images // versions))
+def _groups(images: int, versions: int, at_once: int) -> Sequence[Tensor]:
+    """Rows of a batch in groups whose versions together are about as many as may be there at once."""
+    return torch.arange(images).split(max(1, at_once // versions))
 
 
 def _logits(backbone: Backbone, images: Tensor) -> Tensor:

@@ -76,7 +76,7 @@ def run(settings: Settings, backbone_name: str, method: str, seed: int) -> None:
     train(training, images, validation, execution.workers, state_file, execution.checkpoint_minutes)
     if processes.is_global_zero:
         network, layers = training.network.eval(), list(training.layers)
-        trained = TrainedMechanism(network, layers, training.counts, training.auxiliary)
+        trained = TrainedMechanism(network, layers, training.counts.cpu(), training.auxiliary)
         _write(settings, backbone, method, seed, trained, pd.DataFrame(training.history))
         scratch.clear()
 
