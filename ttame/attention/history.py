@@ -42,4 +42,7 @@ class Averages:
         self.images += len(result.labels)
 
     def row(self, split: str) -> dict[str, float]:
-        return {f"{split}_{term}": value for term, value in zip(TERMS, (self.sums / self.images).tolist(), strict=True)}
+        return {
+            f"{split}_{term}": value
+            for term, value in zip(TERMS, (self.sums / self.images).cpu().tolist(), strict=True)
+        }

@@ -32,10 +32,15 @@ def impute_linear(images: Tensor, removed: Tensor) -> Tensor:
     """
     filled = torch.where(removed[:, None], 0.0, images)
     partly = (removed.any((1, 2)) & ~removed.all((1, 2))).nonzero()[:, 0]
-    pixels = removed.shape[1] * removed.shape[2]
-    for chosen in partly.split(max(1, PIXELS_AT_ONCE[images.device.type] // pixels)) if len(partly) else ():
+    for chosen in partly.split(images_at_once(images)) if len(partly) else ():
         filled[chosen] = _solve(filled[chosen], removed[chosen]).to(filled.dtype)
     return filled
+
+
+def images_at_once(images: Tensor) -> int:
+    """How many images of the size of these, (..., H, W), are solved together where they are."""
+    at_once = PIXELS_AT_ONCE.get(images.device.type, PIXELS_AT_ONCE["cuda"])
+    return max(1, at_once // (images.shape[-2] * images.shape[-1]))
 
 
 def _solve(images: Tensor, removed: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ttame.backbones.backbone import Backbone
-from ttame.metrics.imputation import PIXELS_AT_ONCE
+from ttame.metrics.imputation import images_at_once
 from ttame.metrics.insertion_deletion import area_under_curve, deletion_images, insertion_images
 from ttame.metrics.masking import keep_most_salient
 from ttame.metrics.road import perturbed_images, road_versions
@@ -71,9 +71,8 @@ def road_outcomes(
     """
     versions = road_versions(settings)
     kept = []
-    pixels = clean.shape[2] * clean.shape[3]
     # A GPU fills hundreds of images in the time of a few.
-    at_least = 0 if clean.device.type == "cpu" else PIXELS_AT_ONCE[clean.device.type] // pixels
+    at_least = 0 if clean.device.type == "cpu" else images_at_once(clean)
     for rows in _groups(len(clean), len(versions), max(len(clean), at_least)):
         chosen = [names[row] for row in rows]
         perturbed = perturbed_images(clean[rows], saliency[rows], chosen, settings).flatten(0, 1)
