@@ -16,7 +16,7 @@ from ttame.stages.evaluation_images import EvaluationBatch
 from ttame.stages.scores import score_batch
 from ttame.store.maps_file import Maps
 
-from .conftest import MEAN, SIDE, STD, refused, small_cnn, wrapped
+from .conftest import MEAN, SIDE, STD, SmallCNN, refused, small_cnn, wrapped
 
 SETTINGS = MetricSettings(
     shares=[100, 40], road=RoadSettings(shares=[20, 60]), insertion_deletion=CurveSettings(steps=3)
@@ -145,3 +145,13 @@ def test_the_explainer_of_other_maps_is_refused(model, folder) -> None:
     result, other = ttame.Explainer("center", model)(images), ttame.Explainer("gradcam", model)
     message = "explainer: gradcam, but the result is of center"
     refused(lambda: ttame.evaluate(model, images, result, explainer=other), message)
+
+
+def test_results_and_explainers_of_another_classifier_are_refused() -> None:
+    torch.manual_seed(0)
+    images = torch.randn(2, 3, SIDE, SIDE)
+    model, larger = wrapped(small_cnn()), ttame.wrap(SmallCNN(9), mean=MEAN, std=STD, input_size=SIDE)
+    result = ttame.Explainer("gradcam", model)(images)
+    other = ttame.Explainer("gradcam", larger)
+    refused(lambda: ttame.evaluate(model, images, other(images, 8)), "result: it explains class 8")
+    refused(lambda: ttame.evaluate(model, images, result, ["adcc"], explainer=other), "explainer: it explains another")

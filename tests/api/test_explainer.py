@@ -17,7 +17,7 @@ from ttame.explainers.registry import EXPLAINERS
 from ttame.metrics.masking import normalise_map, saliency_map
 
 from ..conftest import REPOSITORY
-from .conftest import CLASSES, SIDE, SmallCNN, refused, small_cnn, wrapped
+from .conftest import CLASSES, MEAN, SIDE, STD, SmallCNN, refused, small_cnn, wrapped
 
 QUICK: dict[str, dict[str, Any]] = {"rise": {"masks": 20}, "iia": {"steps": 2}}
 ON_CNNS = [
@@ -184,3 +184,11 @@ def test_a_mistake_is_said_before_anything_is_explained(method, said, message, m
 def test_a_class_that_there_is_not_is_named(said, message, model, folder) -> None:
     explainer = ttame.Explainer("gradcam", model)
     refused(lambda: explainer(torch.zeros(2, 3, SIDE, SIDE), **said), message)
+
+
+def test_an_option_that_does_not_fit_the_classifier_is_named() -> None:
+    from timm.models.vision_transformer import VisionTransformer
+
+    module = VisionTransformer(img_size=SIDE, patch_size=8, embed_dim=24, depth=2, num_heads=2, num_classes=5)
+    model = ttame.wrap(module, mean=MEAN, std=STD, input_size=SIDE)
+    refused(lambda: ttame.Explainer("lrp", model, start_layer=99), "start_layer: VisionTransformer has 2 blocks")

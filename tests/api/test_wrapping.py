@@ -177,3 +177,54 @@ def test_a_module_that_is_no_classifier_is_refused(make, message, folder) -> Non
 )
 def test_an_argument_that_does_not_fit_is_named(said, message, folder) -> None:
     refused(lambda: ttame.wrap(small_cnn(), **(KNOWN | said)), message)
+
+
+def _wrapped(module: nn.Module, **others: Any) -> Any:
+    return ttame.wrap(module, mean=MEAN, std=STD, input_size=SIDE, **others)
+
+
+def test_layers_may_be_given_as_themselves() -> None:
+    module = small_cnn()
+    features: Any = module.features
+    model = _wrapped(module, layers=[features[2], "features"], target_layer=features[5])
+    assert (model.layers, model.target_layer) == (("features.2", "features"), "features.5")
+    refused(lambda: _wrapped(module, target_layer=nn.Conv2d(1, 1, 1)), "target_layer: a Conv2d; expected")
+    refused(lambda: _wrapped(module, target_layer=5), "target_layer: a int; expected")
+    refused(lambda: _wrapped(module, layers=["features", "features"]), ".*each once")
+    refused(lambda: _wrapped(module, layers=[]), ".*each once")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_torchscript_is_refused() -> None:
+    refused(lambda: _wrapped(torch.jit.trace(small_cnn(), torch.randn(1, 3, SIDE, SIDE))), "module: TorchScript")
+
+
+def test_inference_mode_outside_does_not_stay_inside() -> None:
+    images = torch.randn(2, 3, SIDE, SIDE)
+    expected = ttame.Explainer("gradcam", wrapped(small_cnn()))(images).raw
+    module = small_cnn()
+    with torch.inference_mode():
+        model = wrapped(module)
+        model(images)
+        found = ttame.Explainer("gradcam", model)(images + 0).raw
+        refused(lambda: _wrapped(small_cnn()), r"module: it was made in torch\.inference_mode")
+    torch.testing.assert_close(found, expected)
+    ttame.Explainer("smoothgrad", model, draws=2)(images)
+
+
+@pytest.mark.parametrize("method", ["rollout", "gae", "legrad", "iia", "lrp"])
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+def test_attention_in_half_precision(method, kind) -> None:
+    from timm.models.vision_transformer import VisionTransformer
+
+    torch.manual_seed(0)
+    module = VisionTransformer(img_size=SIDE, patch_size=8, embed_dim=24, depth=3, num_heads=2, num_classes=5).eval()
+    options: dict[str, Any] = {"steps": 2} if method == "iia" else {}
+    images = torch.randn(2, 3, SIDE, SIDE)
+    exact, half = (
+        ttame.Explainer(method, _wrapped(model), **options)(images.to(dtype), targets=1).raw.float()
+        for model, dtype in ((module, torch.float32), (copy.deepcopy(module).to(kind), kind))
+    )
+    assert half.shape == exact.shape
+    if method != "lrp":  # whose divisions by sums near zero half precision does not bear
+        torch.testing.assert_close(half, exact, atol=0.1 * exact.max().item(), rtol=0)

@@ -12,6 +12,7 @@ from ttame.errors import NotDefined, TTameError
 WORDS = (
     (r"\b(?:mechanism|loss|recipe)\.(?=[a-z])", ""),
     (r"\battention\.[\w+-]+\.(?=[a-z])", ""),
+    (r"\bexplainers\.[\w+-]+\.(?=[a-z])", ""),
     (r"\bparams\.yaml says", "this model has"),
     (r"\bexecution\.batch_size in params\.yaml", "batch_size"),
     (r"\bthe learning_rate of this mechanism in params\.yaml", "learning_rate"),
@@ -40,6 +41,8 @@ def naming_arguments(
         text = _of_classifier(str(error), name, classifier, target_layer)
         for pattern, instead in WORDS:
             text = re.sub(pattern, instead, text)
+        if str(error).startswith("explainers."):
+            argument = ""  # it names one itself
         kind = NotDefined if isinstance(error, NotDefined) else TTameError
         raise kind(f"{argument}: {text}" if argument else text) from None
 

@@ -103,6 +103,10 @@ def evaluate(
         raise TTameError(
             f"explainer: {explainer.method}, but the result is of {getattr(result, 'method', '')}; expected its own"
         )
+    if explainer is not None and explainer.model is not model:
+        raise TTameError(
+            f"explainer: it explains another classifier, {explainer.model.name}; expected one of this model"
+        )
     chosen = _chosen(measures, model, explainer)
     batch = as_batch(images, model)
     maps = _maps(model, batch, result, targets, batch_size)
@@ -201,6 +205,11 @@ def _maps(model: Backbone, batch: Batch, result: Any, targets: Targets, batch_si
         if targets is not None:
             raise TTameError("targets: the result has its own; leave them out")
         raw, explained = result.raw, result.targets
+        if int(explained.max()) >= model.num_classes:
+            raise TTameError(
+                f"result: it explains class {int(explained.max())}, which {model.name} with its {model.num_classes} "
+                "classes does not have; expected a result of this model"
+            )
     elif isinstance(result, Tensor):
         if result.ndim != 3 or not result.is_floating_point():
             raise TTameError(

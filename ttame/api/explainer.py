@@ -83,7 +83,8 @@ class Explainer:
             TTameError: for images that cannot be read or do not fit, and targets that are no classes.
         """
         refuse_other_number(batch_size, "batch_size", 1)
-        return self.explain_batch(as_batch(images, self.model), targets, batch_size)
+        with torch.inference_mode(False):  # most methods need gradients
+            return self.explain_batch(as_batch(images, self.model), targets, batch_size)
 
     def explain_batch(self, batch: Batch, targets: Targets = None, batch_size: int = BATCH_SIZE) -> Explanation:
         """As a call, of images that were read already, for `ttame.evaluate`."""

@@ -81,6 +81,7 @@ class Explanation:
         Raises:
             TTameError: for an index or an opacity out of range, and a photo that cannot be read.
         """
+        index = index.item() if isinstance(index, np.integer) else index
         if not isinstance(index, int) or not 0 <= index < len(self):
             raise TTameError(f"index: {index!r} is none of {len(self)} images; expected 0 to {len(self) - 1}")
         if not 0 <= opacity <= 1:

@@ -72,7 +72,7 @@ def as_batch(images: Images, model: Backbone, argument: str = "images") -> Batch
     if not len(given):
         raise TTameError(f"{argument}: there is none; expected {_expected(model)}")
     if isinstance(given, Tensor):
-        clean = _checked(given, model, argument)
+        clean = _checked(given.clone() if given.is_inference() else given, model, argument)
         pixels, names = model.unnormalise(clean), [str(place) for place in range(len(given))]
     else:
         named = [argument if is_one else f"{argument}[{place}]" for place in range(len(given))]

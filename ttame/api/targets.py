@@ -24,7 +24,8 @@ def as_targets(targets: Targets, logits: Tensor, model: Backbone) -> Tensor:
     count, classes = logits.shape
     if targets is None:
         return logits.argmax(1)
-    listed = targets.tolist() if hasattr(targets, "tolist") else targets
+    listed: Any = targets.tolist() if hasattr(targets, "tolist") else targets
+    listed = list(listed) if isinstance(listed, range) else listed
     found = [_class(target) for target in (listed if isinstance(listed, list | tuple) else [listed])]
     if not isinstance(listed, list | tuple):
         found *= count

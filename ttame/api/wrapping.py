@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import torch
 from torch import nn
 
 from ttame.api.arguments import listed, naming_arguments, refuse_other_number
@@ -27,8 +28,8 @@ def wrap(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     input_size: int | tuple[int, int] | None = None,
-    layers: Sequence[str] | None = None,
-    target_layer: str | None = None,
+    layers: Sequence[str | nn.Module] | None = None,
+    target_layer: str | nn.Module | None = None,
     class_names: Sequence[str] | None = None,
     outputs: Literal["logits", "probabilities"] = "logits",
     resize: int | None = None,
@@ -45,8 +46,8 @@ def wrap(
         module: from (B, 3, H, W) normalised images to (B, K) logits, K at least 2, with a gradient.
         mean, std: three numbers each, on pixels in [0, 1]. None takes what a model of timm states in `pretrained_cfg`.
         input_size: of its images in pixels, (rows, columns) or one number for both; None as for `mean`.
-        layers: feature layers of attention mechanisms, or None for the rule.
-        target_layer: the layer that CAM methods and IIA read, or None for the rule.
+        layers: feature layers of attention mechanisms, their names or themselves, or None for the rule.
+        target_layer: the layer that CAM methods and IIA read, its name or itself, or None for the rule.
         class_names: K names, or None.
         outputs: what its forward returns; of probabilities the logarithm is taken.
         resize: shorter side of a photo before the middle is cut out, in pixels; None for 8 / 7 of the input's.
@@ -60,14 +61,22 @@ def wrap(
         raise TTameError(
             f"module: a {type(module).__name__}; expected a torch.nn.Module, or use ttame.open_model(name)"
         )
+    if isinstance(module, torch.jit.ScriptModule):
+        raise TTameError(
+            "module: TorchScript has no modules of Python that could be read; expected what it was made of"
+        )
     like = next(module.parameters(), None)
     if like is None:
         raise TTameError("module: it has no parameters, which would tell its device and precision")
+    if like.is_inference():
+        raise TTameError("module: it was made in torch.inference_mode(), where nothing has a gradient; make it outside")
     if outputs not in ("logits", "probabilities"):
         raise TTameError(f"outputs: {outputs!r}; expected 'logits' or 'probabilities'")
     preprocessing = _preprocessing(module, mean, std, input_size, resize, interpolation)
-    chosen, name = None if layers is None else listed(layers, "layers"), name or type(module).__name__
-    with naming_arguments(name=name, classifier="module", target_layer=target_layer):
+    chosen, name = None if layers is None else _named(module, layers), name or type(module).__name__
+    target_layer = None if target_layer is None else _name(module, target_layer, "target_layer")
+    argued = naming_arguments(name=name, classifier="module", target_layer=target_layer)
+    with argued, torch.inference_mode(False):
         check_finite(name, "model", module)
         copied = _copy(module)
         try:
@@ -82,6 +91,25 @@ def wrap(
             tried = f"its forward on {like.dtype} images (B, 3, {rows}, {columns})"
             raise user_error("module", tried, error) from None
         return with_names(backbone, class_names)
+
+
+def _named(module: nn.Module, layers: Any) -> list[str]:
+    """The names of layers, each of which may be given as itself."""
+    if isinstance(layers, list | tuple | nn.ModuleList):
+        layers = [_name(module, layer, "layers") if isinstance(layer, nn.Module) else layer for layer in layers]
+    names = listed(layers, "layers")
+    if not names or len(set(names)) < len(names):
+        raise TTameError(f"layers: {names!r:.60}; expected names of one layer or more, each once")
+    return names
+
+
+def _name(module: nn.Module, layer: Any, argument: str) -> str:
+    names = [layer] if isinstance(layer, str) else [name for name, part in module.named_modules() if part is layer]
+    if not names:
+        raise TTameError(
+            f"{argument}: a {type(layer).__name__}; expected the name of a layer, or a layer of this module"
+        )
+    return names[0]
 
 
 def _copy(module: nn.Module) -> nn.Module:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sysconfig
 import traceback
 from dataclasses import replace
 from pathlib import Path
@@ -35,11 +36,11 @@ def is_the_users(error: BaseException, model: nn.Module) -> bool:
 
 
 def _users_line(trace: TracebackType | None) -> str:
-    package = Path(__file__).parents[1]
+    package, library = Path(__file__).parents[1], Path(sysconfig.get_path("stdlib"))
     for frame in reversed(traceback.extract_tb(trace)):
         file = Path(frame.filename)
-        installed = "site-packages" in file.parts or frame.filename.startswith("<")
-        if not installed and file.suffix == ".py" and package not in file.parents and "importlib" not in file.parts:
+        installed = "site-packages" in file.parts or frame.filename.startswith("<") or library in file.parents
+        if not installed and file.suffix == ".py" and package not in file.parents:
             return f" at {file}:{frame.lineno}"
     return ""
 

@@ -48,11 +48,12 @@ class FrozenBatchNorm(nn.Module):
         buffers = (self.weight, self.bias, self.running_mean, self.running_var)
         made_of = (dtype, *((id(buffer), buffer._version) for buffer in buffers))
         if self._made is None or self._made[0] != made_of:
-            scale = self.weight * (self.running_var + self.eps).rsqrt()
-            shift = self.bias - self.running_mean * scale
-            # Half precision keeps its statistics in float32, and its maps must stay half.
+            with torch.inference_mode(False):  # where they may be asked for first, while a later pass has a gradient
+                scale = self.weight * (self.running_var + self.eps).rsqrt()
+                shift = self.bias - self.running_mean * scale
+                # Half precision keeps its statistics in float32, and its maps must stay half.
+                both = scale.to(dtype).view(1, -1, 1, 1), shift.to(dtype).view(1, -1, 1, 1)
             # The buffers too: an id is another tensor's once its own is gone.
-            both = scale.to(dtype).view(1, -1, 1, 1), shift.to(dtype).view(1, -1, 1, 1)
             self._made = made_of, buffers, both
         return self._made[2]
 

@@ -68,7 +68,8 @@ def from_hugging_face(name: str, settings: ModelSettings) -> Built:
             return ZeroShotClassifier.build(tower, head, preprocessing, name)
         if settings.head is not None:
             raise TTameError(f"models.{name}.head: {settings.model} has a head of its own; expected null")
-        names = [str(config.id2label[index]) for index in range(config.num_labels)]
+        labels = [config.id2label.get(index) for index in range(config.num_labels)]
+        names = [str(label) for label in labels if label is not None]
         inner = _with_weights(repository, library.AutoModelForImageClassification, config, settings.weights)
         model = HuggingFaceClassifier(inner)
         model.state(_layout(repository, inner, preprocessing, config))

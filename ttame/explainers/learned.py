@@ -54,8 +54,11 @@ class Learned(Explainer):
     def explain(self, images: Tensor, targets: Tensor, samples: Sequence[Sample]) -> Tensor:
         """(B, h, w) raw maps `c` (not the sigmoid) at the resolution of the first feature set, at most 56
         but for P-TAME."""
-        features = features_read(self.backbone, self._trained.auxiliary, images, self._trained.layers)
-        maps: Tensor = self._network(features, targets[:, None])
+        auxiliary = self._trained.auxiliary
+        if auxiliary is not None:
+            auxiliary.classifier.to(images)  # where the explained classifier may have been moved in between
+        features = features_read(self.backbone, auxiliary, images, self._trained.layers)
+        maps: Tensor = self._network.to(images)(features, targets[:, None])
         return maps[:, 0]
 
     def training_counts(self, targets: Tensor) -> Tensor:

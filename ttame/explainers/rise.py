@@ -33,7 +33,7 @@ class RISE(Explainer):
         drawn = draw_grids(options.masks, options.cells, self._keep, self._size, options.seed)
         self._grids, self._shifts = (part.to(device) for part in drawn)
         self._batches = InnerBatches(device)
-        self._logits = in_precision(backbone, options.precision, device)
+        self._logits = in_precision(backbone, options.precision)
 
     @torch.no_grad()
     def explain(self, images: Tensor, targets: Tensor, samples: Sequence[Sample]) -> Tensor:

@@ -34,9 +34,8 @@ class ScoreCAM(Explainer):
     def __init__(self, backbone: Backbone, options: ScoreCAMOptions) -> None:
         super().__init__(backbone, options)
         self._by_channel = options.weights == "channel_softmax"
-        device = next(backbone.parameters()).device
-        self._batches = InnerBatches(device)
-        self._logits = in_precision(backbone, options.precision, device)
+        self._batches = InnerBatches(next(backbone.parameters()).device)
+        self._logits = in_precision(backbone, options.precision)
 
     @torch.no_grad()
     def explain(self, images: Tensor, targets: Tensor, samples: Sequence[Sample]) -> Tensor:

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from ttame.backbones.attention.opening import AttentionStep, opened
 
-TOLERANCE = 1e-4
-"""By how much values may differ that are the same in theory, as a share of the largest."""
+TOLERANCE, ROUNDINGS = 1e-4, 8
+"""By how much values may differ that are the same in theory, as a share of the largest; so many roundings where that is
+more, in half precision."""
 
 
 @dataclass(frozen=True)
@@ -121,14 +122,18 @@ def mixes_elsewhere(model: nn.Module, image: Tensor) -> bool:
         return seen
 
     changes = [(one - other).abs().amax((0, 1, 3)) for one, other in zip(values(False), values(True), strict=True)]
-    return any(bool((change > TOLERANCE * change[-1])[:-1].any()) for change in changes)
+    return any(bool((change > _tolerance(change) * change[-1])[:-1].any()) for change in changes)
 
 
 def is_close(found: Any, expected: Any) -> bool:
-    """Whether both are tensors that agree to 1e-4 of the largest value."""
+    """Whether both are tensors that agree to 1e-4 of the largest value, in half precision to 8 roundings of it."""
     if not isinstance(found, Tensor) or not isinstance(expected, Tensor) or found.shape != expected.shape:
         return False
-    return bool((found - expected).abs().max() <= TOLERANCE * expected.abs().max())
+    return bool((found - expected).abs().max() <= _tolerance(found) * expected.abs().max())
+
+
+def _tolerance(values: Tensor) -> float:
+    return max(TOLERANCE, ROUNDINGS * torch.finfo(values.dtype).eps)
 
 
 def _first(output: Any) -> Any:

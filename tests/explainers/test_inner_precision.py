@@ -1,0 +1,35 @@
+"""Masked passes in bfloat16, an option of the methods that take hundreds of them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ttame.errors import TTameError
+from ttame.explainers.explainer import make_explainer
+from ttame.metrics.rank_correlation import rank_correlation
+
+OPTIONS = {"rise": {"masks": 60}, "scorecam": {}}
+
+
+@pytest.mark.parametrize("method", OPTIONS)
+def test_bfloat16_ranks_pixels_as_float32_does(method, lite0, two_photographs) -> None:
+    targets, images = torch.tensor([281, 232]), two_photographs
+    layer, lite0.target_layer = lite0.target_layer, lite0.layers[0]  # few channels
+    try:
+        exact, half = (
+            make_explainer(method, lite0, OPTIONS[method] | {"precision": precision})(images, targets)
+            for precision in ("float32", "bfloat16")
+        )
+    finally:
+        lite0.target_layer = layer
+    assert half.dtype == torch.float32
+    assert not torch.equal(exact, half)
+    assert rank_correlation(exact, half).min() > 0.95
+
+
+@pytest.mark.parametrize("method", OPTIONS)
+def test_other_precisions_are_refused(method, tiny_cnn) -> None:
+    explainer = make_explainer(method, tiny_cnn.double(), OPTIONS[method] | {"precision": "bfloat16"})
+    with pytest.raises(TTameError, match="precision: bfloat16 is for a classifier in float32, not float64"):
+        explainer(torch.rand(1, 3, 32, 32, dtype=torch.float64), torch.tensor([0]))
