@@ -15,6 +15,9 @@ from ttame.explainers.registry import EXPLAINERS
 
 SETTINGS = settings_of("shapes")
 FAST = {"rise": {"masks": 8}, "smoothgrad": {"draws": 3}, "integrated_gradients": {"steps": 3}, "iia": {"steps": 1}}
+NEAR = {"xgradcam": 1e-2}
+"""Share of the range by which a map may differ: it divides by the sum of a channel, which may be near zero, and a copied
+classifier computes in another memory format."""
 CHECKS = 2
 """Waits of a call that looks whether its targets and images are sound."""
 OF_AN_IMAGE = {"scorecam": 6, "ablationcam": 6, "rise": 4}
@@ -37,8 +40,8 @@ def test_maps_are_those_of_the_cpu(method, pair, images, samples, asked) -> None
             pytest.skip("not defined there")
         found.append(explainer(clean, targets, samples).detach())
     assert isinstance(found[1], OnDevice)
-    # XGrad-CAM divides by the sum of a channel, so that the other memory format of a copied classifier shows.
-    torch.testing.assert_close(found[1].cpu(), found[0], atol=2e-4 * (found[0].max() - found[0].min()).item(), rtol=0)
+    spread = (found[0].max() - found[0].min()).item()
+    torch.testing.assert_close(found[1].cpu(), found[0], atol=NEAR.get(method, 2e-4) * spread, rtol=0)
     work = asked(lambda: explainer(clean, targets, samples))
     assert work.waits <= CHECKS + OF_AN_IMAGE.get(method, 0) * len(images)
 

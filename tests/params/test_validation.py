@@ -20,7 +20,11 @@ def test_numbers_of_numpy_and_torch_and_tuples_are_taken() -> None:
     ("kind", "values", "message"),
     [
         (RISEOptions, {"mask": 1}, r"^mask: no option of x; did you mean 'masks'\?$"),
-        (RISEOptions, {"sigma": 1}, "^sigma: no option of x; expected one of masks, cells, keep, scores, seed$"),
+        (
+            RISEOptions,
+            {"sigma": 1},
+            "^sigma: no option of x; expected one of precision, masks, cells, keep, scores, seed$",
+        ),
         (NoOptions, {"sigma": 1}, "^sigma: no option of x; it has none$"),
         (RISEOptions, {"masks": np.float64(2.5)}, r"^masks: 2\.5 should be a valid integer"),
         (RISEOptions, {"masks": np.zeros(2)}, "^masks: array"),
