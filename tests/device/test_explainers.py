@@ -16,8 +16,8 @@ from ttame.explainers.registry import EXPLAINERS
 SETTINGS = settings_of("shapes")
 FAST = {"rise": {"masks": 8}, "smoothgrad": {"draws": 3}, "integrated_gradients": {"steps": 3}, "iia": {"steps": 1}}
 NEAR = {"xgradcam": 1e-2}
-"""Share of the range by which a map may differ: it divides by the sum of a channel, which may be near zero, and a copied
-classifier computes in another memory format."""
+"""Share of the range by which a map may differ: it divides by the sum of a channel, which may be near zero, and a
+copied classifier computes in another memory format."""
 CHECKS = 2
 """Waits of a call that looks whether its targets and images are sound."""
 OF_AN_IMAGE = {"scorecam": 6, "ablationcam": 6, "rise": 4}
