@@ -11,7 +11,7 @@ from ttame.backbones.layers import candidates
 from ttame.data.transforms import Preprocessing
 from ttame.errors import TTameError
 
-from ..conftest import IMAGENET
+from ..conftest import IMAGENET, TinyCNN
 
 
 class MLP(nn.Module):
@@ -166,3 +166,11 @@ def test_a_deep_network_whose_maps_are_constant_is_taken_as_its_shapes_say() -> 
         layers.append(convolution)
     backbone = _backbone(nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2)))
     assert backbone.layers == ("0", "1")
+
+
+def test_layers_are_the_same_where_gradients_are_off() -> None:
+    """As where `ttame plan` loads the auxiliary classifier of P-TAME."""
+    preprocessing = Preprocessing((32, 32), 32, "bilinear", *IMAGENET)
+    with torch.no_grad():
+        found = Backbone("tiny", TinyCNN(), preprocessing).layers
+    assert found == Backbone("tiny", TinyCNN(), preprocessing).layers

@@ -63,9 +63,9 @@ class Trunk:
         assert step.layout is not None
         with torch.enable_grad(), outputs_of({step.name: step.module}, cut=True) as outputs:
             logits = self._model(probing_images(self._input_size, like=self._model)[:1])
-        if not isinstance(logits, Tensor) or not logits.requires_grad:
-            return True  # others say what is wrong with such a classifier
-        (gradient,) = torch.autograd.grad(logits.sum(), outputs[step.name], allow_unused=True)
+            if not isinstance(logits, Tensor) or not logits.requires_grad:
+                return True  # others say what is wrong with such a classifier
+            (gradient,) = torch.autograd.grad(logits.sum(), outputs[step.name], allow_unused=True)
         if gradient is None:
             return False
         # A head that starts with zeros has no gradient anywhere.
