@@ -10,9 +10,7 @@ from torch import nn
 
 from ttame.api.wrapping import wrap
 from ttame.backbones.backbone import Backbone
-from ttame.backbones.hugging_face import HuggingFaceClassifier
 from ttame.backbones.loading import load_backbone
-from ttame.backbones.tokens import TokenLayout
 from ttame.params.settings import ModelSettings
 
 TIMM = """
@@ -45,25 +43,19 @@ SIDE = 64
 _NARROW = {"embedding_size": 8, "hidden_sizes": [16, 24, 32, 48], "depths": [1, 1, 2, 1]}
 _WIDTH = {"hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64}
 _PLAIN = {"image_size": SIDE, "patch_size": 8, "num_hidden_layers": 4, **_WIDTH}
-TRANSFORMERS: dict[str, tuple[dict[str, Any], int | None]] = {
-    "ViT": (_PLAIN, 1),
-    "DeiT": (_PLAIN, 2),
-    "Beit": (_PLAIN, 1),
-    "Dinov2": (_PLAIN, 1),
-    "Dinov2WithRegisters": (_PLAIN, 5),
-    "Swin": (
-        {"image_size": SIDE, "embed_dim": 16, "depths": [2, 2, 2], "num_heads": [2, 2, 4], "window_size": 4},
-        None,
-    ),
-    "ConvNext": ({"hidden_sizes": [8, 16, 32, 64], "depths": [1, 1, 2, 1]}, None),
-    "ResNet": (_NARROW, None),
-    "RegNet": (
-        {"embedding_size": 8, "hidden_sizes": [16, 24, 32, 48], "depths": [1, 1, 2, 1], "groups_width": 8},
-        None,
-    ),
-    "MobileNetV2": ({"image_size": SIDE}, None),
+TRANSFORMERS: dict[str, dict[str, Any]] = {
+    "ViT": _PLAIN,
+    "DeiT": _PLAIN,
+    "Beit": _PLAIN,
+    "Dinov2": _PLAIN,
+    "Dinov2WithRegisters": _PLAIN,
+    "Swin": {"image_size": SIDE, "embed_dim": 16, "depths": [2, 2, 2], "num_heads": [2, 2, 4], "window_size": 4},
+    "ConvNext": {"hidden_sizes": [8, 16, 32, 64], "depths": [1, 1, 2, 1]},
+    "ResNet": _NARROW,
+    "RegNet": {"embedding_size": 8, "hidden_sizes": [16, 24, 32, 48], "depths": [1, 1, 2, 1], "groups_width": 8},
+    "MobileNetV2": {"image_size": SIDE},
 }
-"""What differs from a config's defaults, and the prefix tokens of those that are plain transformers."""
+"""What differs from a config's defaults."""
 
 
 def names() -> list[str]:
@@ -95,10 +87,6 @@ def make(name: str) -> Backbone:
 def _of_transformers(model: str) -> nn.Module:
     import transformers  # noqa: PLC0415, two seconds that other libraries need not pay
 
-    options, prefix = TRANSFORMERS[model]
-    config = getattr(transformers, f"{model}Config")(num_labels=10, **options)
+    config = getattr(transformers, f"{model}Config")(num_labels=10, **TRANSFORMERS[model])
     make_model: Callable[..., nn.Module] = getattr(transformers, f"{model}ForImageClassification")
-    classifier = HuggingFaceClassifier(make_model(config).eval())
-    if prefix is not None:
-        classifier.state(TokenLayout(prefix, (SIDE // 8, SIDE // 8)))
-    return classifier
+    return make_model(config).eval()

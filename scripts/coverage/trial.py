@@ -9,6 +9,7 @@ import torch
 
 from scripts.coverage.architectures import make
 from scripts.coverage.pointing import misses
+from scripts.coverage.statement import reads_last_stage
 from ttame.attention.checkpoint import chosen_layers, make_network
 from ttame.backbones.backbone import Backbone
 from ttame.errors import TTameError
@@ -50,13 +51,19 @@ def methods() -> list[str]:
 
 
 def try_out(name: str) -> Trial:
-    """Explain one image by every method. Any error that is not a line for users goes through."""
+    """Explain one image by every method.
+
+    Raises:
+        AssertionError: when the layers are not the last that the library states, or a map is none.
+        Exception: any other that is not a line for users.
+    """
     trial = Trial(name)
     try:
         backbone = make(name)
     except TTameError as error:
         trial.refused = str(error)
         return trial
+    assert reads_last_stage(backbone) is not False, f"{name} is read at {backbone.target_layer}, before its last stage"
     layers = list(dict.fromkeys([*backbone.layers, backbone.target_layer]))
     trial.layers = {layer: str(backbone.layout(layer)) for layer in layers}
     found = [agreed for layer in layers if (agreed := backbone.trunk.agreement(layer)) is not None]

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+import ttame
 from ttame import explain, load_images, open_model
 from ttame.backbones.tokens import TokenLayout
 from ttame.data.shapes import render
@@ -92,6 +93,19 @@ def test_a_layer_behind_an_output_with_names_can_be_run_from(tmp_path: Path) -> 
     backbone = open_model(f"hf:{tmp_path}", layers=[layer], target_layer=layer)
     recording = backbone.record(IMAGES, layer)
     torch.testing.assert_close(backbone.rerun(recording, recording.activation), model(pixel_values=IMAGES).logits)
+
+
+def test_a_model_in_memory_is_read_as_that_of_its_folder(saved: tuple[Path, Any]) -> None:
+    folder, model = saved
+    opened = open_model(f"hf:{folder}")
+    wrapped = ttame.wrap(model, mean=opened.preprocessing.mean, std=opened.preprocessing.std, input_size=SIZE)
+    assert (wrapped.tokens, wrapped.layers) == (opened.tokens, opened.layers)
+    torch.testing.assert_close(wrapped(IMAGES), opened(IMAGES))
+    layer = model.get_submodule(opened.layers[-1].removeprefix("model."))
+    named = ttame.wrap(
+        model, mean=(0, 0, 0), std=(1, 1, 1), input_size=SIZE, layers=[layer], target_layer=opened.layers[0][6:]
+    )
+    assert (named.layers, named.target_layer) == ((opened.layers[-1],), opened.layers[0])
 
 
 def test_methods_explain_it(saved: tuple[Path, Any]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+import timm
 import torch
 from torch import nn
 
@@ -8,7 +9,8 @@ from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
 from ttame.backbones.tokens import TokenLayout
 from ttame.data.transforms import Preprocessing
-from ttame.errors import TTameError
+from ttame.errors import NotDefined, TTameError
+from ttame.explainers.explainer import make_explainer
 from ttame.params.settings import ModelSettings
 
 from ..conftest import IMAGENET
@@ -41,6 +43,55 @@ def test_resolutions_of_a_small_network(tiny_cnn: Backbone) -> None:
 def test_prefix_tokens_and_grid_are_read_from_the_model(tiny_vit: Backbone) -> None:
     assert tiny_vit.tokens == TokenLayout(prefix_tokens=3, grid=(4, 6))
     assert _load("deit_tiny_distilled_patch16_224").tokens == TokenLayout(2, (14, 14))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_layers_do_not_depend_on_the_weights_where_the_grid_is_small(seed: int) -> None:
+    """On 2 x 2 positions every one of them has seen the whole image, so that its halves cannot be asked for."""
+    torch.manual_seed(seed)
+    model = timm.create_model("mobilenetv2_100", num_classes=4)
+    backbone = Backbone("small", model, Preprocessing((64, 64), 64, "bilinear", *IMAGENET))
+    assert backbone.layers == ("blocks.2", "blocks.4", "bn2")
+    assert backbone.layout("bn2").grid == (2, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "layers"),
+    [("coat_tiny", ("cpe2", "cpe3", "cpe4")), ("levit_128s", ("stages.0", "stages.1", "stages"))],
+)
+def test_the_coarsest_maps_that_decide(model: str, layers: tuple[str, ...]) -> None:
+    """CoaT ends in norms of which the class token alone is read; of LeViT random weights leave no positions."""
+    assert _load(model).layers == layers
+
+
+class Normalised(nn.Module):
+    """As users wrap a classifier: images in, what `changed` makes of its logits out."""
+
+    def __init__(self, classifier: nn.Module, scale: float = 1.0) -> None:
+        super().__init__()
+        self.normalisation, self.classifier, self.scale = nn.Identity(), classifier, scale
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.classifier(self.normalisation(images)) * self.scale
+        return logits
+
+
+def test_a_transformer_inside_another_module_is_read_as_by_itself(tiny_vit: Backbone) -> None:
+    inside = Backbone("inside", Normalised(tiny_vit.model), tiny_vit.preprocessing)
+    assert inside.tokens == tiny_vit.tokens
+    assert inside.layers == tuple(f"classifier.{layer}" for layer in tiny_vit.layers)
+    images, targets = torch.randn(2, 3, *tiny_vit.preprocessing.input_size), torch.tensor([0, 1])
+    for method in ("gradcam", "rollout", "lrp"):
+        torch.testing.assert_close(
+            make_explainer(method, inside)(images, targets), make_explainer(method, tiny_vit)(images, targets)
+        )
+
+
+def test_logits_that_are_changed_outside_have_no_rule(tiny_vit: Backbone) -> None:
+    scaled = Backbone("scaled", Normalised(tiny_vit.model, 2.0), tiny_vit.preprocessing)
+    with pytest.raises(NotDefined, match="no rule for what scaled makes of the logits"):
+        make_explainer("lrp", scaled)
 
 
 def test_network_without_maps_asks_for_layers() -> None:

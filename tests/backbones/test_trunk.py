@@ -129,6 +129,64 @@ def test_patches_in_another_order_are_refused() -> None:
         _backbone(Patches(order=order), "blocks.2")
 
 
+class TwoStages(nn.Module):
+    """Maps on 8 x 12, then blocks on 4 x 6 tokens; a class token that asks, of both grids or of the finer alone."""
+
+    def __init__(self, order: Tensor | None = None, deciding: bool = True) -> None:
+        super().__init__()
+        self.stages = nn.Sequential(nn.Conv2d(3, 3, 5, 4, 1), Halved(3))
+        self.coarse = nn.Sequential(nn.Conv2d(3, 8, 2, 2), Rows(order), MLP(8), MLP(8))
+        self.head, self.deciding = nn.Linear(3, 5), deciding
+        self.of_tokens = nn.Linear(8, 5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        fine = self.stages(images)
+        tokens = self.coarse(fine)
+        logits = self.head(fine.mean((2, 3)))
+        return logits + self.of_tokens(tokens).mean(1) if self.deciding else logits
+
+
+class Halved(nn.Module):
+    """A block that changes every position of a map by itself."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(width, width, 1), nn.Conv2d(width, width, 1)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return maps + self.second(self.first(maps).relu())
+
+
+class Rows(nn.Module):
+    """(B, C, h, w) to (B, h w, C), row by row or in an order."""
+
+    def __init__(self, order: Tensor | None) -> None:
+        super().__init__()
+        self.order = order
+
+    def forward(self, maps: Tensor) -> Tensor:
+        tokens = maps.flatten(2).mT
+        return tokens if self.order is None else tokens[:, self.order]
+
+
+def test_the_last_stage_is_read_or_nothing() -> None:
+    """Where the last maps stand in another order, the rule does not go back to an earlier stage without a word."""
+    assert _backbone(TwoStages()).layers == ("stages", "coarse.0")
+    order = torch.randperm(24, generator=torch.Generator().manual_seed(1))
+    with pytest.raises(
+        TTameError,
+        match=r"models\.patches: the rule finds maps up to 'coarse\.0', but 'coarse\.1' after it does not lay the "
+        r"image out; name some in models\.patches\.layers",
+    ):
+        _backbone(TwoStages(order))
+    named = _backbone(TwoStages(order), "stages.1", "coarse.0")
+    assert named.layers == ("stages.1", "coarse.0")
+
+
+def test_maps_that_decide_nothing_are_left_out() -> None:
+    assert _backbone(TwoStages(deciding=False)).target_layer == "stages"
+
+
 @pytest.mark.parametrize("layer", ["patch_embed", "patch_embed.0", "class_attention", "norm"])
 def test_embedding_and_class_attention_are_refused(layer: str) -> None:
     with pytest.raises(

@@ -14,6 +14,7 @@ from ttame.api.arguments import listed, naming_arguments, refuse_other_number
 from ttame.api.models import with_names
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.checking import check_finite, check_outputs, is_the_users, user_error
+from ttame.backbones.hugging_face import is_hugging_faces, wrap_hugging_face
 from ttame.backbones.loading import timm_preprocessing
 from ttame.data.transforms import Preprocessing
 from ttame.errors import TTameError
@@ -43,7 +44,8 @@ def wrap(
     wrap it again. The copy takes as much memory as the module.
 
     Args:
-        module: from (B, 3, H, W) normalised images to (B, K) logits, K at least 2, with a gradient.
+        module: from (B, 3, H, W) normalised images to (B, K) logits, K at least 2, with a gradient; or a model for
+            image classification of transformers, whose layers are then called `model.` and their name.
         mean, std: three numbers each, on pixels in [0, 1]. None takes what a model of timm states in `pretrained_cfg`.
         input_size: of its images in pixels, (rows, columns) or one number for both; None as for `mean`.
         layers: feature layers of attention mechanisms, their names or themselves, or None for the rule.
@@ -79,6 +81,10 @@ def wrap(
     with argued, torch.inference_mode(False):
         check_finite(name, "model", module)
         copied = _copy(module)
+        if is_hugging_faces(module):
+            copied, inside = wrap_hugging_face(copied, preprocessing), "model."
+            chosen = None if chosen is None else [f"{inside}{layer}" for layer in chosen]
+            target_layer = None if target_layer is None else f"{inside}{target_layer}"
         try:
             backbone = Backbone(name, copied, preprocessing, chosen, target_layer, None, outputs).to(like.device)
             check_outputs(backbone, "model", like)

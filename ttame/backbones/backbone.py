@@ -86,12 +86,7 @@ class Backbone(nn.Module):
         self.num_classes = self._count_classes()
         self.trunk = Trunk(model, preprocessing.input_size, read_token_layout(model))
         if layers is None or target_layer is None:
-            chosen = choose_layers(self.trunk)
-            if not chosen:
-                raise TTameError(
-                    f"models.{name}: found no feature maps by rule; name some in models.{name}.layers and target_layer "
-                    "(outputs of shape (B, C, h, w), (B, h, w, C) or (B, tokens, C))"
-                )
+            chosen = choose_layers(self.trunk, name)
             layers, target_layer = layers or chosen, target_layer or chosen[-1]
         self.layers = tuple(layers)
         self.target_layer = target_layer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def from_hugging_face(name: str, settings: ModelSettings) -> Built:
                 raise TTameError(f"models.{name}.head: {missing_head(settings.model)}")
             head = read_text_head(Path(settings.head), f"models.{name}.head")
             tower = HuggingFaceTower(_with_weights(repository, library.AutoModel, config, settings.weights))
-            tower.state(_layout(repository, tower.model, preprocessing, config))
+            tower.state(_layout(tower.model, preprocessing, config, _origin(repository)))
             return ZeroShotClassifier.build(tower, head, preprocessing, name)
         if settings.head is not None:
             raise TTameError(f"models.{name}.head: {settings.model} has a head of its own; expected null")
@@ -72,7 +73,7 @@ def from_hugging_face(name: str, settings: ModelSettings) -> Built:
         names = [str(label) for label in labels if label is not None]
         inner = _with_weights(repository, library.AutoModelForImageClassification, config, settings.weights)
         model = HuggingFaceClassifier(inner)
-        model.state(_layout(repository, inner, preprocessing, config))
+        model.state(_layout(inner, preprocessing, config, _origin(repository)))
         return Built(model, preprocessing, names if len(names) == inner.num_labels else None)
 
 
@@ -127,19 +128,40 @@ def _preprocessing(repository: Repository, library: Any) -> Preprocessing:
         ) from None
 
 
+def _origin(repository: Repository) -> str:
+    return f"{repository.key}: {repository.model}"
+
+
+def is_hugging_faces(module: nn.Module) -> bool:
+    """Whether a module in memory is a model of transformers, which gives no tensor of logits."""
+    library: Any = sys.modules.get("transformers")
+    return library is not None and isinstance(module, library.PreTrainedModel)
+
+
+def wrap_hugging_face(module: nn.Module, preprocessing: Preprocessing) -> HuggingFaceClassifier:
+    """A model for image classification in memory, as `from_hugging_face` has one of a folder.
+
+    Raises:
+        TTameError: when it fails on images of this size.
+    """
+    model = HuggingFaceClassifier(module)
+    model.state(_layout(module, preprocessing, module.config, "module"))
+    return model
+
+
 @torch.no_grad()
-def _layout(repository: Repository, model: nn.Module, preprocessing: Preprocessing, config: Any) -> TokenLayout | None:
+def _layout(model: nn.Module, preprocessing: Preprocessing, config: Any, origin: str) -> TokenLayout | None:
     """That of a plain transformer, where every block gives the same tokens; None for any other network.
 
     The grid follows from the size of the images and of a patch, and what is left are the prefix tokens.
     """
     rows, columns = preprocessing.input_size
     try:
-        images = torch.zeros(1, 3, rows, columns)
+        images = next(model.parameters()).new_zeros(1, 3, rows, columns)
         states: tuple[Tensor, ...] = model.eval()(pixel_values=images, output_hidden_states=True).hidden_states or ()
     except Exception as error:
         raise TTameError(
-            f"{repository.key}: {repository.model}: fails on images of {rows} x {columns} pixels, as its image "
+            f"{origin}: fails on images of {rows} x {columns} pixels, as its image "
             f"processor makes them ({' '.join(str(error).split())[:160]}); expected the processor of this very model"
         ) from None
     patch = getattr(getattr(config, "vision_config", config), "patch_size", None)

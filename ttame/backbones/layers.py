@@ -30,21 +30,42 @@ PAPER_TARGET_LAYERS = {
 FEATURE_LAYERS = 3
 
 
-def choose_layers(trunk: Trunk) -> list[str]:
+def choose_layers(trunk: Trunk, name: str) -> list[str]:
     """Feature layers by rule, in execution order; the gradient methods read the last of them.
 
     A transformer that states its tokens: the first LayerNorm of the last three blocks. Any other: the last map of each
     of the last three resolutions. Where there are fewer, and the maps are no CNN's: the last three blocks of the last
     resolution, or the first norms of the last three.
 
+    Args:
+        trunk: of the classifier.
+        name: of the classifier in `models`.
+
     Returns:
-        At most three names; none when the rule finds nothing.
+        One to three names.
+
+    Raises:
+        TTameError: when the rule finds nothing, or would stop before maps that it cannot read.
     """
+    chosen = _by_rule(trunk)
+    unreadable = trunk.unreadable_after(chosen[-1]) if chosen else None
+    if chosen and unreadable is None:
+        return chosen
+    found = "found no feature maps by rule"
+    if chosen:
+        found = f"the rule finds maps up to {chosen[-1]!r}, but {unreadable!r} after it does not lay the image out"
+    raise TTameError(
+        f"models.{name}: {found}; name some in models.{name}.layers and target_layer "
+        "(outputs of shape (B, C, h, w), (B, h, w, C) or (B, tokens, C))"
+    )
+
+
+def _by_rule(trunk: Trunk) -> list[str]:
     usable = trunk.usable()
     norms = _first_norms(usable)
     if trunk.stated is not None and norms:
         return _names(norms)
-    maps = _last_of_resolutions([step for step in usable if trunk.holds(step)])
+    maps = _deciding_of_resolutions(trunk, [step for step in usable if trunk.holds(step)])
     if maps and (len(maps) >= FEATURE_LAYERS or _layout(maps[-1]).axes == "channels_first"):
         found = [maps, norms]
     else:
@@ -52,6 +73,16 @@ def choose_layers(trunk: Trunk) -> list[str]:
         blocks = [step for step in usable if trunk.holds(step) and trunk.is_block(step) and _layout(step).grid == grid]
         found = sorted([maps, blocks, norms], key=lambda steps: -len(steps[-FEATURE_LAYERS:]))
     return next((names for steps in found if (names := _names(_that_decide(trunk, steps)))), [])
+
+
+def _deciding_of_resolutions(trunk: Trunk, steps: Sequence[Step]) -> list[Step]:
+    """The last map of each resolution that the logits depend on, from the finest to the coarsest."""
+    while True:
+        last = _last_of_resolutions(steps)
+        idle = [step for step in last[-FEATURE_LAYERS:] if not trunk.decides(step)]
+        if not idle:
+            return last
+        steps = [step for step in steps if step not in idle]
 
 
 def _that_decide(trunk: Trunk, steps: list[Step]) -> list[Step]:

@@ -16,6 +16,10 @@ from ttame.backbones.tokens import TokenLayout
 LEAST_AGREEMENT = 0.5
 """Of the halves of the image and of the map. A wrong order of positions gives 0.1 or less (Hiera's tokens before its
 last stage); the last layers of some ninety architectures, with random weights, give 0.64 and more."""
+LEAST_SPREAD = 0.1
+"""Standard deviation over the positions of which image they are nearer to, in [-1, 1]. Below it every position has seen
+the whole image, whatever their order: MobileNets on a grid of 2 x 2 and LeViT with random weights give 0.05 and less,
+wrong orders 0.5 and more."""
 LEAST_DIFFERENCE = 1e-5
 """Of two images, relative to one of them; below it rounding decides."""
 CELLS = 16
@@ -33,7 +37,7 @@ class Step:
         memory: equal for modules that, one after the other, gave the same tensor: a container and its last part.
         agreements: for every layout that the shape allows, whether the halves of an image joined of two others are
             those of the map: a correlation in [-1, 1], the smaller of side by side and one above the other. None where
-            all images give the same (a deep network whose weights are random), so that it cannot be asked.
+            all images or all positions give the same (small grids, random weights), so that it cannot be asked.
     """
 
     name: str
@@ -44,9 +48,10 @@ class Step:
 
     @property
     def layout(self) -> Layout | None:
-        """The first layout in which the halves are where they are in the image, or None when there is none."""
-        found = (layout for layout, agreed in self.agreements.items() if agreed is None or agreed >= LEAST_AGREEMENT)
-        return next(found, None)
+        """The first in which the halves are the image's, else the first that cannot be asked, else None."""
+        agreed = [layout for layout, found in self.agreements.items() if found is not None and found >= LEAST_AGREEMENT]
+        unknown = [layout for layout, found in self.agreements.items() if found is None]
+        return next(iter([*agreed, *unknown]), None)
 
 
 @torch.no_grad()
@@ -151,19 +156,18 @@ def _nearer(joined: Tensor, first: Tensor, second: Tensor) -> Tensor:
 def _agreement(found: Sequence[tuple[Tensor, Tensor] | None]) -> float | None:
     """The smaller correlation, over the two joined images, between a position's side and the image it is nearer to."""
     told = [pair for pair in found if pair is not None]
-    if not told:
-        return None
-    return min(_of_halves(torch.stack(maps).mean(0)) for maps in zip(*told, strict=True))
+    of_halves = [_of_halves(torch.stack(maps).mean(0)) for maps in zip(*told, strict=True)]
+    return min((agreed for agreed in of_halves if agreed is not None), default=None)
 
 
-def _of_halves(nearer: Tensor) -> float:
+def _of_halves(nearer: Tensor) -> float | None:
     half = nearer.shape[1] // 2
     nearer = torch.cat([nearer[:, :half], nearer[:, -half:]], dim=1)
     side = torch.ones_like(nearer)
     side[:, :half] = -1
     centred = nearer - nearer.mean()
-    size = centred.norm() * side.norm()
-    return ((centred * side).sum() / size).item() if size > 0 else 0.0
+    spread = centred.square().mean().sqrt()
+    return None if spread < LEAST_SPREAD else ((centred * side).mean() / spread).item()
 
 
 @contextmanager

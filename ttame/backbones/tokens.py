@@ -39,13 +39,25 @@ def read_token_layout(model: nn.Module) -> TokenLayout | None:
     """The token layout that a transformer states about itself, or None for a CNN.
 
     timm's transformers state `num_prefix_tokens` and `patch_embed.grid_size`; torchvision's `class_token`,
-    `image_size` and `patch_size`. A model of the user's may state timm's two.
+    `image_size` and `patch_size`. A model of the user's may state timm's two, and a module around a transformer
+    (normalisation, a Lightning module) states nothing and hides nothing.
     """
-    stated: Any = model
-    grid = getattr(getattr(model, "patch_embed", None), "grid_size", None)
-    if grid is not None and hasattr(model, "num_prefix_tokens"):
+    stated = [layout for module in model.modules() if (layout := _stated(module)) is not None]
+    # Of an ensemble of two that lay their tokens out in two ways neither speaks for the whole.
+    return stated[0] if len(set(stated)) == 1 or _stated(model) is not None else None
+
+
+def transformer_inside(model: nn.Module) -> nn.Module | None:
+    """The module that states the tokens: `model` itself, or one inside it."""
+    return next((module for module in model.modules() if _stated(module) is not None), None)
+
+
+def _stated(module: nn.Module) -> TokenLayout | None:
+    stated: Any = module
+    grid = getattr(getattr(module, "patch_embed", None), "grid_size", None)
+    if grid is not None and hasattr(module, "num_prefix_tokens"):
         return TokenLayout(int(stated.num_prefix_tokens), (int(grid[0]), int(grid[1])))
-    if isinstance(getattr(model, "class_token", None), Tensor) and hasattr(model, "patch_size"):
+    if isinstance(getattr(module, "class_token", None), Tensor) and hasattr(module, "patch_size"):
         side = int(stated.image_size) // int(stated.patch_size)
         return TokenLayout(1, (side, side))
     return None

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ttame.backbones.attention.layers import FIRST, AttentionLayers, attention_layers
 from ttame.backbones.backbone import Backbone
+from ttame.backbones.probing import probing_images
+from ttame.backbones.tokens import transformer_inside
 from ttame.errors import NotDefined
 
 
@@ -71,15 +74,18 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
 
 
 def read_transformer(backbone: Backbone, method: str) -> Transformer:
-    """timm's and torchvision's ViT and DeiT, with distillation and register tokens.
+    """timm's and torchvision's ViT and DeiT, with distillation and register tokens, also inside another module.
 
     Raises:
-        NotDefined: for any other architecture, or one that does not classify the class token.
+        NotDefined: for any other architecture, one that does not classify the class token, or one whose logits the
+            module around it changes.
     """
     attention = attention_layers(backbone, method)
     if attention.pools or attention.deciding != FIRST:
         raise NotDefined(f"{method} has rules for a head on the class token, and {backbone.name} pools its tokens")
-    model: Any = backbone.model
+    model: Any = transformer_inside(backbone.model) or backbone.model
+    if not _gives_the_logits(model, backbone):
+        raise NotDefined(f"{method} has no rule for what {backbone.name} makes of the logits of the transformer inside")
     try:
         return _torchvision(model, attention) if hasattr(model, "encoder") else _timm(model, attention)
     except (AttributeError, IndexError, TypeError, ValueError):
@@ -87,6 +93,19 @@ def read_transformer(backbone: Backbone, method: str) -> Transformer:
             f"{method} knows the ViT and DeiT of timm and torchvision, and {backbone.name} "
             f"({type(model).__name__}) is built in another way"
         ) from None
+
+
+@torch.no_grad()
+def _gives_the_logits(part: nn.Module, backbone: Backbone) -> bool:
+    if part is backbone.model:
+        return True
+    given: list[object] = []
+    hook = part.register_forward_hook(lambda module, inputs, output: given.append(output))
+    try:
+        logits = backbone.model(probing_images(backbone.preprocessing.input_size, like=backbone.model))
+    finally:
+        hook.remove()
+    return len(given) == 1 and isinstance(given[0], Tensor) and torch.equal(given[0], logits)
 
 
 def _timm(model: Any, attention: AttentionLayers) -> Transformer:

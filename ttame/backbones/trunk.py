@@ -21,6 +21,9 @@ EMBEDDING = re.compile(r"stem|embed|^pos(_|ition|$)", re.IGNORECASE)
 CLASS_ATTENTION = re.compile(r"class_?att|cls_attn|class_?block|token_only", re.IGNORECASE)
 """Names and types of blocks in which a class token alone asks (CaiT, XCiT, VOLO); nothing after them is a map."""
 
+POOLING = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d)
+"""What a head begins with; one value a channel can have the shape of a sequence."""
+
 
 class Trunk:
     """What a classifier's modules give, and where a layer is in it.
@@ -34,6 +37,7 @@ class Trunk:
         self.stated = stated
         self._model, self._input_size = model, input_size
         self._modules = dict(model.named_modules())
+        self._deciding: dict[str, bool] = {}
         self._look(pairs=1)
         if any(step.agreements and step.layout is None and self.holds(step) for step in self._steps):
             # Where much of a map is the same for all positions (attention with random weights), one pair says little.
@@ -50,7 +54,7 @@ class Trunk:
 
     def holds(self, step: Step) -> bool:
         """Whether a step is one of the trunk: not inside a block, and not a pooled map."""
-        if isinstance(step.module, nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d):
+        if isinstance(step.module, POOLING):
             return False
         return all(self._is_passage(parent) for parent in _parents(step.name))
 
@@ -60,16 +64,35 @@ class Trunk:
 
     def decides(self, step: Step) -> bool:
         """Whether the logits depend on the positions of the image in a step's output, and not on its prefix alone."""
-        assert step.layout is not None
+        if step.name not in self._deciding:
+            self._deciding[step.name] = self._find_out_whether_it_decides(step)
+        return self._deciding[step.name]
+
+    def _find_out_whether_it_decides(self, step: Step) -> bool:
+        layout = step.layout or next(iter(step.agreements))
         with torch.enable_grad(), outputs_of({step.name: step.module}, cut=True) as outputs:
-            logits = self._model(probing_images(self._input_size, like=self._model)[:1])
+            # With a gradient of its own, so that logits which pass the layer by have one too.
+            logits = self._model(probing_images(self._input_size, like=self._model)[:1].requires_grad_())
             if not isinstance(logits, Tensor) or not logits.requires_grad:
                 return True  # others say what is wrong with such a classifier
             (gradient,) = torch.autograd.grad(logits.sum(), outputs[step.name], allow_unused=True)
         if gradient is None:
             return False
         # A head that starts with zeros has no gradient anywhere.
-        return bool(step.layout.to_maps(gradient).any()) or not bool(gradient.any())
+        return bool(layout.to_maps(gradient).any()) or not bool(gradient.any())
+
+    def unreadable_after(self, layer: str) -> str | None:
+        """A later map of the trunk that decides and does not lay the image out, None where there is none.
+
+        It has a map's shape and another order of positions (windows one after the other), so that a rule which takes
+        the last map that it can read would go back to an earlier one.
+        """
+        place = self._steps.index(self._given[layer])
+        for later, step in enumerate(self._steps[place + 1 :], place + 1):
+            scrambled = bool(step.agreements) and step.layout is None
+            if scrambled and not self._outside(later) and self.holds(step) and self.decides(step):
+                return step.name
+        return None
 
     def agreement(self, layer: str) -> float | None:
         """How far the halves of the map are those of the image, in [-1, 1]; None where that cannot be asked."""

@@ -100,7 +100,10 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
         "attention that is not torch's",
     ),
     "another arithmetic": (lambda: Users(attention=users.Sharper), "computed in the open it gives other outputs"),
-    "shifted tokens": (lambda: Users(ending=lambda tokens: tokens.roll(1, 1)), "reach each other in another way"),
+    "shifted tokens": (
+        lambda: Users(ending=lambda tokens: tokens + 0.3 * tokens.roll(1, 1)),
+        "reach each other in another way",
+    ),
     "norm over tokens": (
         lambda: Users(ending=lambda t: t / t.norm(dim=1, keepdim=True)),
         "reach each other in another",
