@@ -1,6 +1,7 @@
 include: "workflow/rules/common.smk"
 include: "workflow/rules/keeping.smk"
 include: "workflow/rules/messages.smk"
+include: "workflow/rules/parts.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/stages.smk"
 

@@ -14,12 +14,16 @@ import pytest
 import yaml
 
 from ttame.backbones import shapes
+from ttame.cli.arguments import PARTED
 
 from ..conftest import REPOSITORY
 from ..stages.conftest import tiny_params
 from ..warm_starts import warm_starts
 from .changes import CHANGES, WEIGHTS
 from .checkout import BINARIES, copy_checkout, shell
+
+PARTS = 3
+"""Jobs that Snakemake shares the images of a pair among; DVC has one, and the results are the same bytes."""
 
 pytestmark = pytest.mark.skipif(not (BINARIES / "snakemake").exists(), reason="the engines are not installed")
 
@@ -34,6 +38,7 @@ def origin(tmp_path_factory) -> Path:
     tiny["attention"]["tame"]["recipe"] |= {"epochs": 2, "batch_size": 8}
     tiny["report"]["reference"] = "tame"
     tiny["models"]["shapes_cnn"]["weights"] = WEIGHTS
+    tiny["execution"]["parts"] = PARTS
     return copy_checkout(tmp_path_factory.mktemp("engines") / "origin", tiny)
 
 
@@ -108,6 +113,18 @@ def test_both_engines_build_the_same_bytes(by_snakemake: Path, by_dvc: Path) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("parts", [1, 8])
+def test_another_number_of_parts_makes_nothing_anew(by_snakemake: Path, parts: int) -> None:
+    params = by_snakemake / "params.yaml"
+    before = params.read_text()
+    params.write_text(_replaced(before.encode(), f"parts: {PARTS}", f"parts: {parts}").decode())
+    try:
+        assert "Nothing to be done" in shell(by_snakemake, "snakemake", "--dry-run")
+    finally:
+        params.write_text(before)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "change", "directly", "all_jobs"),
     CHANGES,
@@ -133,8 +150,10 @@ def test_one_change_reruns_exactly_its_dependents(
     stages = Counter(line.split("@")[0] for line in status.splitlines() if re.match(r"\w+@", line))
     assert {stage: count for stage, count in stages.items() if stage != "specifications"} == directly
     planned = {stage: int(count) for stage, count in re.findall(r"^(\w+) +(\d+)$", dry_run, re.MULTILINE)}
+    parts = {stage.removesuffix("_part"): planned.pop(stage) for stage in list(planned) if stage.endswith("_part")}
     jobs = {stage: count for stage, count in planned.items() if stage not in {"all", "total", "specifications"}}
     assert jobs == (directly if all_jobs is None else all_jobs)
+    assert parts == {stage: PARTS * count for stage, count in jobs.items() if stage.split("_")[0] in PARTED}
 
 
 def _replaced(text: bytes, old: str, new: str) -> bytes:

@@ -29,6 +29,9 @@ STAGES = {
 }
 """Help text and arguments of each stage; the module `ttame.stages.<name>` runs it."""
 
+PARTED = frozenset({"maps", "scores", "sanity"})
+"""Stages whose images several jobs can share; the command without `--part` does what is left and joins it."""
+
 MODELS = "a timm or torchvision model, hf:FOLDER or hf:NAME, open_clip:NAME, or package.module:function"
 
 AddParser = Callable[[str, str], argparse.ArgumentParser]
@@ -62,6 +65,10 @@ def make_parser() -> argparse.ArgumentParser:
             command.add_argument(wildcard)
         if "method" in wildcards:
             command.add_argument("--seed", type=int, help="of methods.seeds, for a trained METHOD (default: the first)")
+        if name in PARTED:
+            command.add_argument(
+                "--part", help="K/N: only the K-th of N shares of the images, for the run of the whole"
+            )
     add("plan", "what the active experiment will compute, and how long it takes on this device")
     add("results", "print the tables of the active experiment and where they are")
     add("layers", "the layers of a classifier that maps can be made from").add_argument(

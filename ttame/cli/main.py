@@ -176,17 +176,30 @@ def _run_stage(options: argparse.Namespace) -> int:
         wildcards["seed"] = _seed(settings, options.params, options.method, options.seed)
         words |= {} if wildcards["seed"] is None else {"seed": str(wildcards["seed"])}
     with as_planned(options.params, settings, options.command, words):
-        stage: Callable[..., None] = importlib.import_module(f"ttame.stages.{options.command}").run
-        with recorded(settings, options.command, list(words.values())):
-            try:
-                stage(settings, *wildcards.values())
-            except NotDefined as reason:
-                if options.command not in OUTPUTS:
-                    raise
-                print(f"{reason}, so there is nothing to do", file=sys.stderr)
-                for output in OUTPUTS[options.command]:
-                    write_undefined(output(settings, **wildcards), str(reason))
+        if getattr(options, "part", None) is not None:
+            _compute(options, settings, wildcards)
+        else:
+            with recorded(settings, options.command, list(words.values())):
+                _compute(options, settings, wildcards)
     return 0
+
+
+def _compute(options: argparse.Namespace, settings: Settings, wildcards: dict[str, Any]) -> None:
+    """Run the stage, or a part of it; what is not defined is written by the whole."""
+    stage: Callable[..., None] = importlib.import_module(f"ttame.stages.{options.command}").run
+    part = {}
+    if getattr(options, "part", None) is not None:
+        from ttame.stages.pieces import Part
+
+        part["part"] = Part.parse(options.part)
+    try:
+        stage(settings, *wildcards.values(), **part)
+    except NotDefined as reason:
+        if options.command not in OUTPUTS:
+            raise
+        print(f"{reason}, so there is nothing to do", file=sys.stderr)
+        for output in OUTPUTS[options.command] if not part else []:
+            write_undefined(output(settings, **wildcards), str(reason))
 
 
 def _seed(settings: Settings, params: Path, method: str, asked: int | None) -> int | None:

@@ -62,7 +62,7 @@ class GridPointing(Measure):
             confidences = torch.where(known, halves.gather(1, targets[:, None])[:, 0], 0.0).round(decimals=4)
             return {"targets": targets.cpu(), "confidences": confidences.cpu()}
 
-        pieces = subject.images.finish(scratch, f"basis {subject.name} grid_pointing", examine)
+        pieces = list(subject.images.finish(scratch, f"basis {subject.name} grid_pointing", examine))
         targets, confidences = (torch.cat([piece[name] for piece in pieces]) for name in ("targets", "confidences"))
         sure = (confidences >= max(self.options.confidence, NO_MASS)).nonzero()[:, 0].numpy()
         of_sure = targets[sure].numpy(), confidences[sure].numpy()
@@ -107,7 +107,7 @@ class GridPointing(Measure):
                 advance(len(groups[number]))
 
         sizes, title = [len(group) for group in groups], f"measure {subject.name} {method.name} grid_pointing"
-        return torch.cat([piece["maps"] for piece in finish_pieces(scratch, sizes, work, title, what="grids").values()])
+        return torch.cat([piece["maps"] for piece in finish_pieces(scratch, sizes, work, title, what="grids")])
 
     def _samples(self, subject: Subject, basis: Basis, grid: int) -> list[Sample]:
         """The joined image as the controls see it: once for each cell, with the object of that cell alone."""

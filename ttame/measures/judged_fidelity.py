@@ -98,7 +98,7 @@ class JudgedFidelity(Measure):
 
         sizes = [len(group) for group in groups]
         pieces = finish_pieces(scratch, sizes, work, f"judged_fidelity {subject.name}")
-        fidelity = torch.cat([piece["fidelity"] for piece in pieces.values()])
+        fidelity = torch.cat([piece["fidelity"] for piece in pieces])
         return {"fid_plus": fidelity[:, 0], "fid_minus": fidelity[:, 1]}
 
     def _fidelity(

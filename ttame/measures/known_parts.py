@@ -53,7 +53,7 @@ class KnownParts(Measure):
             drops = pad_sequence([drops for drops, _ in found], batch_first=True, padding_value=torch.nan)
             return {"drops": drops, "parts": torch.stack([parts for _, parts in found])}
 
-        pieces = subject.images.finish(scratch, f"basis {subject.name} known_parts", examine)
+        pieces = list(subject.images.finish(scratch, f"basis {subject.name} known_parts", examine))
         drops = pad_sequence(
             [row for piece in pieces for row in piece["drops"]], batch_first=True, padding_value=torch.nan
         )

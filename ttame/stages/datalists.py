@@ -77,5 +77,5 @@ def _digests(settings: Settings, split: Split, entries: Sequence[Entry]) -> list
     checked = finish_pieces(
         _scratch(settings, split, entries), [len(piece) for piece in pieces], check, f"check {split}"
     )
-    digests = [bytes(row) for piece in checked.values() for row in piece["sha256"].tolist()]
+    digests = [bytes(row) for piece in checked for row in piece["sha256"].tolist()]
     return list(zip(names, digests, strict=True))

@@ -17,7 +17,7 @@ from ttame.data.sample import Sample
 from ttame.data.sources import ImageSource
 from ttame.data.transforms import fit_mask, to_unit_range
 from ttame.params.settings import Settings
-from ttame.stages.pieces import finish_pieces
+from ttame.stages.pieces import Part, Pieces, finish_pieces
 from ttame.store.paths import contents_file, list_file
 from ttame.store.scratch import Scratch
 
@@ -69,16 +69,21 @@ class EvaluationImages:
         return [len(batch) for batch in self._batches]
 
     def finish(
-        self, scratch: Scratch, title: str, work: Callable[[EvaluationBatch], Mapping[str, Tensor]]
-    ) -> list[Mapping[str, Tensor]]:
-        """Do `work` for every batch that `scratch` does not hold yet; the results of all batches in order."""
+        self,
+        scratch: Scratch,
+        title: str,
+        work: Callable[[EvaluationBatch], Mapping[str, Tensor]],
+        part: Part | None = None,
+    ) -> Pieces:
+        """Do `work` for every batch, or those of a part, that `scratch` does not hold yet; their results in order."""
 
         def missing(numbers: list[int], advance: Callable[[int], object]) -> Iterator[Mapping[str, Tensor]]:
             for batch in self.batches(numbers):
                 yield work(batch)
                 advance(len(batch.samples))
 
-        return list(finish_pieces(scratch, self.sizes(), missing, title).values())
+        mine = None if part is None else part.of(len(self._batches))
+        return finish_pieces(scratch, self.sizes(), missing, title, mine=mine)
 
     def sample(self, name: str) -> Sample:
         """What is known of an image, at input size."""

@@ -6,6 +6,7 @@ import json
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -18,17 +19,18 @@ from ttame.params.settings import Settings
 from ttame.runtime.device import device_name, peak_memory_bytes, read_clock
 from ttame.stages.evaluation_images import EvaluationBatch
 from ttame.stages.method import Method
+from ttame.stages.pieces import Part, Piece
 from ttame.stages.subject import Subject
 from ttame.store.artifacts import write_text
 from ttame.store.commands import command_of
-from ttame.store.maps_file import Maps, write_maps
+from ttame.store.maps_file import write_pieces
 from ttame.store.origin import origin_of_maps
 from ttame.store.paths import cost_file, maps_file
 from ttame.store.scratch import Scratch
 
 
-def run(settings: Settings, backbone_name: str, method: str, seed: int | None) -> None:
-    """Write the maps of the evaluation list and their cost.
+def run(settings: Settings, backbone_name: str, method: str, seed: int | None, part: Part | None = None) -> None:
+    """Write the maps of the evaluation list and their cost; a part leaves its batches for the run of the whole.
 
     Finished batches survive a kill; the next run goes on after them.
 
@@ -41,15 +43,19 @@ def run(settings: Settings, backbone_name: str, method: str, seed: int | None) -
     target = maps_file(settings, backbone_name, method, seed)
     scratch = Scratch(target, subject.identity(origin))
     with_masked = settings.metrics.coherency
-    title = command_of("maps", backbone_name, method, seed)
-    pieces = subject.images.finish(scratch, title, lambda batch: _explain(explainer, backbone, batch, with_masked))
-    _write(target, subject.images.names, pieces, backbone, origin)
-    cost = {"backbone": backbone_name, "method": method} | _cost(settings, pieces, subject.device)
+    title = command_of("maps", backbone_name, method, seed, part=part)
+    work = partial(_explain, explainer, backbone, with_masked)
+    pieces = subject.images.finish(scratch, title, work, part)
+    if part is not None:
+        return
+    facts = [_facts(piece) for piece in pieces]
+    _write(target, subject.images.names, pieces, facts, backbone, origin)
+    cost = {"backbone": backbone_name, "method": method} | _cost(settings, facts, subject.device)
     write_text(cost_file(settings, backbone_name, method, seed), json.dumps(cost, indent=2) + "\n")
     scratch.clear()
 
 
-def _explain(explainer: Explainer, backbone: Backbone, batch: EvaluationBatch, with_masked: bool) -> dict[str, Tensor]:
+def _explain(explainer: Explainer, backbone: Backbone, with_masked: bool, batch: EvaluationBatch) -> dict[str, Tensor]:
     """Maps of one batch, with its passes and seconds; with `with_masked`, maps of the images times their maps too."""
     images = backbone.normalise(batch.images)
     with torch.no_grad():
@@ -63,6 +69,7 @@ def _explain(explainer: Explainer, backbone: Backbone, batch: EvaluationBatch, w
         "targets": targets.cpu(),
         "passes": torch.tensor([backbone.passes.forward, backbone.passes.backward]),
         "seconds_per_image": torch.tensor([seconds / len(images)], dtype=torch.float64),
+        "peak_memory_bytes": torch.tensor([peak_memory_bytes(images.device)]),
     }
     if with_masked:
         saliency = saliency_map(maps.detach(), backbone.preprocessing.input_size)
@@ -72,45 +79,43 @@ def _explain(explainer: Explainer, backbone: Backbone, batch: EvaluationBatch, w
     return piece if counts is None else piece | {"training_counts": counts}
 
 
+def _facts(piece: Piece) -> dict[str, Tensor]:
+    """What is small of a piece, and whether its maps are constant or not finite, (B,) each."""
+    maps = piece["maps"].flatten(1)
+    small = {name: piece[name] for name in ("targets", "passes", "seconds_per_image", "peak_memory_bytes")}
+    return small | {"constant": maps.amax(1) == maps.amin(1), "broken": ~maps.isfinite().all(1)}
+
+
 def _write(
     target: Path,
     names: list[str],
-    pieces: Sequence[Mapping[str, Tensor]],
+    pieces: Sequence[Piece],
+    facts: Sequence[Piece],
     backbone: Backbone,
     origin: Mapping[str, str],
 ) -> None:
-    maps = torch.cat([piece["maps"] for piece in pieces])
-    broken = int((~maps.isfinite()).flatten(1).any(1).sum())
-    constant = int((maps.flatten(1).amax(1) == maps.flatten(1).amin(1)).sum())
+    broken, constant = (sum(int(fact[name].sum()) for fact in facts) for name in ("broken", "constant"))
     if broken or constant:
         print(f"{target}: {constant} constant maps and {broken} with values that are not finite", file=sys.stderr)
-    forward, backward = torch.stack([piece["passes"] for piece in pieces]).sum(0).tolist()
-    targets = torch.cat([piece["targets"] for piece in pieces])
+    forward, backward = torch.stack([fact["passes"] for fact in facts]).sum(0).tolist()
+    explained = torch.cat([fact["targets"] for fact in facts]).unique().tolist()
     class_names = backbone.class_names
-    found = Maps(
-        names,
-        maps,
-        targets,
-        _joined(pieces, "training_counts"),
-        _joined(pieces, "maps_of_masked"),
-        forward / len(names),
-        backward / len(names),
-        backbone.preprocessing,
-        {index: class_names[index] for index in targets.unique().tolist()} if class_names else {},
-        origin,
+    write_pieces(
+        target,
+        pieces,
+        names=names,
+        passes=(forward / len(names), backward / len(names)),
+        preprocessing=backbone.preprocessing,
+        class_names={index: class_names[index] for index in explained} if class_names else {},
+        origin=origin,
     )
-    write_maps(target, found)
 
 
-def _joined(pieces: Sequence[Mapping[str, Tensor]], name: str) -> Tensor | None:
-    return torch.cat([piece[name] for piece in pieces]) if name in pieces[0] else None
-
-
-def _cost(settings: Settings, pieces: Sequence[Mapping[str, Tensor]], device: torch.device) -> dict[str, object]:
+def _cost(settings: Settings, facts: Sequence[Piece], device: torch.device) -> dict[str, object]:
     """Seconds and memory are measurements, not results: a file of their own keeps the maps the same bytes."""
     return {
-        "seconds_per_image": statistics.median(piece["seconds_per_image"].item() for piece in pieces),
-        "peak_memory_bytes": peak_memory_bytes(device),
+        "seconds_per_image": statistics.median(fact["seconds_per_image"].item() for fact in facts),
+        "peak_memory_bytes": max(int(fact["peak_memory_bytes"]) for fact in facts),
         "batch_size": settings.execution.batch_size,
         "device": device_name(device),
     }

@@ -18,6 +18,7 @@ from ttame.params.evaluation import SanitySettings
 from ttame.params.settings import Settings
 from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages
 from ttame.stages.method import Method
+from ttame.stages.pieces import Part
 from ttame.stages.subject import Subject
 from ttame.store.artifacts import write_text
 from ttame.store.commands import command_of
@@ -26,12 +27,12 @@ from ttame.store.paths import sanity_file
 from ttame.store.scratch import Scratch
 
 
-def run(settings: Settings, backbone_name: str, method: str, seed: int | None) -> None:
+def run(settings: Settings, backbone_name: str, method: str, seed: int | None, part: Part | None = None) -> None:
     """Write a CSV with a row per image: name, and for every depth the rank correlation of the map with the map after
     that share of the layers, counted from the output, was randomised. The class stays the model truth
     of the untouched classifier, and a trained mechanism stays as it is. So does the auxiliary classifier of P-TAME:
     its map looks at the explained one in training alone, and its correlation is 1 at every depth. The last column,
-    the same in every row, is the digest of what made the table.
+    the same in every row, is the digest of what made the table. A part leaves its batches for the run of the whole.
     """
     subject = Subject(settings, backbone_name)
     explainer = Method(subject, method, seed).explainer
@@ -39,13 +40,16 @@ def run(settings: Settings, backbone_name: str, method: str, seed: int | None) -
     target = sanity_file(settings, backbone_name, method, seed)
     origin = origin_of_sanity(settings, backbone_name, method, seed)
     scratch = Scratch(target, subject.identity(origin))
-    title = command_of("sanity", backbone_name, method, seed)
+    title = command_of("sanity", backbone_name, method, seed, part=part)
     work = partial(correlations, explainer, subject.backbone, settings=settings.sanity)
-    pieces = images.finish(scratch, title, work)
+    pieces = images.finish(scratch, title, work, part)
+    if part is not None:
+        return
     table = pd.DataFrame({"name": images.names})
+    found = list(pieces)
     for depth in settings.sanity.depths:
         name = f"depth_{depth}"
-        table[name] = torch.cat([piece[name] for piece in pieces]).numpy()
+        table[name] = torch.cat([piece[name] for piece in found]).numpy()
     table = table.assign(**origin)
     write_text(target, table.to_csv(index=False, float_format="%.6g"))
     scratch.clear()

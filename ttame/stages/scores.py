@@ -21,6 +21,7 @@ from ttame.metrics.scoring import CURVES, insertion_and_deletion, masked_probabi
 from ttame.params.evaluation import MetricSettings
 from ttame.params.settings import Settings
 from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages
+from ttame.stages.pieces import Part
 from ttame.stages.subject import Subject
 from ttame.store.commands import command_of
 from ttame.store.maps_file import Maps
@@ -30,8 +31,8 @@ from ttame.store.scores_file import write_scores
 from ttame.store.scratch import Scratch
 
 
-def run(settings: Settings, backbone_name: str, method: str, seed: int | None) -> None:
-    """Write the Parquet file. Columns:
+def run(settings: Settings, backbone_name: str, method: str, seed: int | None, part: Part | None = None) -> None:
+    """Write the Parquet file; a part leaves its batches for the run of the whole. Columns:
 
     name, target, training_count (missing for a method without training), forward_passes, backward_passes,
     probability (of the target on the clean image), probability_<share> (on the masked image),
@@ -57,8 +58,10 @@ def run(settings: Settings, backbone_name: str, method: str, seed: int | None) -
         rows = slice(starts[batch.number], starts[batch.number + 1])
         return score_batch(backbone, batch, maps.of(rows, device), settings.metrics)
 
-    pieces = images.finish(scratch, command_of("scores", backbone_name, method, seed), score)
-    write_scores(target, _table(maps, pieces, settings.metrics), origin)
+    pieces = images.finish(scratch, command_of("scores", backbone_name, method, seed, part=part), score, part)
+    if part is not None:
+        return
+    write_scores(target, _table(maps, list(pieces), settings.metrics), origin)
     scratch.clear()
 
 

@@ -70,7 +70,7 @@ def run(settings: Settings, backbone: str) -> None:
     pieces = finish_pieces(scratch, [1] * len(jobs), work, f"sensitivity {backbone}", what="steps")
     rows = [
         [name, step, key, float(mean)]
-        for (_, name, step), piece in zip(jobs, pieces.values(), strict=True)
+        for (_, name, step), piece in zip(jobs, pieces, strict=True)
         for key, mean in sorted(piece.items())
     ]
     table = pd.DataFrame(rows, columns=["method", "noise", "column", "mean"]).assign(**origin)

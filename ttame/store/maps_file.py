@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ttame.data.transforms import Preprocessing
 from ttame.errors import TTameError
 from ttame.store.artifacts import atomic_path, reading
+from ttame.store.growing_file import write_rows
 from ttame.store.undefined import refuse_undefined
 
 _METADATA = "ttame"
@@ -67,23 +67,56 @@ class Maps:
         )
 
 
+COLUMNS = ("maps", "targets", "training_counts", "maps_of_masked")
+"""Tensors of a file, the last two of which may be missing."""
+
+
 def write_maps(path: Path, maps: Maps) -> None:
     """Write a maps file atomically."""
-    optional = {"training_counts": maps.training_counts, "maps_of_masked": maps.maps_of_masked}
-    tensors = {"maps": maps.maps, "targets": maps.targets}
-    tensors |= {name: tensor for name, tensor in optional.items() if tensor is not None}
+    whole = {name: tensor for name in COLUMNS if (tensor := getattr(maps, name)) is not None}
+    write_pieces(
+        path,
+        [whole],
+        names=maps.names,
+        passes=(maps.forward_passes, maps.backward_passes),
+        preprocessing=maps.preprocessing,
+        class_names=maps.class_names,
+        origin=maps.origin,
+    )
+
+
+def write_pieces(
+    path: Path,
+    pieces: Iterable[Mapping[str, Tensor]],
+    *,
+    names: Sequence[str],
+    passes: tuple[float, float],
+    preprocessing: Preprocessing,
+    class_names: Mapping[int, str],
+    origin: Mapping[str, str] | None,
+) -> None:
+    """Write a maps file atomically, of which one piece at a time is in memory.
+
+    Args:
+        path: of the file.
+        pieces: (b, ...) tensors by the names of `COLUMNS`, in the order of the list; other names are left out.
+        names: of all images.
+        passes: forward and backward, per map.
+        preprocessing, class_names, origin: see `Maps`.
+    """
     # One metadata key alone: safetensors writes several in an order that changes from run to run.
     facts = {
-        "names": list(maps.names),
-        "forward": maps.forward_passes,
-        "backward": maps.backward_passes,
-        "preprocessing": asdict(maps.preprocessing),
-        "class_names": list(maps.class_names.items()),
+        "names": list(names),
+        "forward": passes[0],
+        "backward": passes[1],
+        "preprocessing": asdict(preprocessing),
+        "class_names": list(class_names.items()),
     }
-    if maps.origin is not None:
-        facts["origin"] = dict(maps.origin)
+    if origin is not None:
+        facts["origin"] = dict(origin)
+    rows = ({name: piece[name] for name in COLUMNS if name in piece} for piece in pieces)
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, {_METADATA: json.dumps(facts)})
+        write_rows(temporary, len(names), rows, {_METADATA: json.dumps(facts)})
 
 
 def read_maps(path: Path) -> Maps:

@@ -30,6 +30,7 @@ except TTameError as error:
 PARAMS = whole(SETTINGS)
 STAGES = yaml.safe_load(Path(workflow.basedir, "dvc.yaml").read_text())["stages"]
 PAIRS = list(itertools.product(SETTINGS.backbones, SETTINGS.methods.all))
+PARTS_FOLDER = ".scratch/parts"
 SHOWN_IN_REPORT = (".csv", ".html", ".png")
 
 
@@ -114,8 +115,18 @@ def code_and_data(stage, wildcards):
     return list(itertools.compress(deps, (not of for of in made))), list(itertools.compress(deps, made))
 
 
-def inputs(stage):
-    """Input function: files of other stages; a folder stands for the files in it.
+def command_name(stage):
+    """`maps` of the stage `maps_trained`."""
+    return STAGES[stage]["cmd"].split()[3]
+
+
+def axes(stage):
+    """`{backbone}.{method}`, as far as the stage has these axes."""
+    return ".".join(f"{{{name}}}" for name in STAGES[stage]["matrix"] if name != "experiment")
+
+
+def inputs(stage, is_part=False):
+    """Input function: files of other stages; a folder stands for the files in it. The whole waits for its parts.
 
     The files of the specifications are for DVC: what they hold is among a job's params here, and as an input they would
     run every pair again, since Snakemake takes what is written anew for something new.
@@ -126,7 +137,8 @@ def inputs(stage):
         for path in code_and_data(stage, wildcards)[1]:
             below = [output for output in every_output() if output.startswith(f"{path}/")]
             found += below or [path]
-        return [path for path in found if path not in outputs_of("specifications")]
+        found = [path for path in found if path not in outputs_of("specifications")]
+        return found + ([] if is_part else markers(stage, wildcards))
 
     return files
 
@@ -152,12 +164,12 @@ def digest_of_files(paths):
     return found.hexdigest()[:16]
 
 
-def command(stage):
-    """Params function: DVC's command."""
-    return lambda wildcards: to_wildcards(STAGES[stage]["cmd"]).format(**wildcards)
+def command(stage, is_part=False):
+    """Params function: DVC's command, of a part with its number."""
+    text = to_wildcards(STAGES[stage]["cmd"]) + (f" --part {{part}}/{PARTS}" if is_part else "")
+    return lambda wildcards: text.format(**wildcards)
 
 
-def log_file(stage):
-    """`logs/<experiment>/<command>/<backbone>.<method>.log`, as far as the stage has these axes."""
-    axes = ".".join(f"{{{name}}}" for name in STAGES[stage]["matrix"] if name != "experiment")
-    return f"{Path('logs', '{experiment}', STAGES[stage]['cmd'].split()[3], axes)}.log"
+def log_file(stage, is_part=False):
+    """`logs/<experiment>/<command>/<backbone>.<method>.log`."""
+    return f"{Path('logs', '{experiment}', command_name(stage), axes(stage))}{'.{part}' if is_part else ''}.log"

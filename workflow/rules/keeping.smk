@@ -14,6 +14,7 @@ class Kept:
     unfinished = {}
     start = PersistenceBase.started
     record = PersistenceBase.finished
+    inputs_of = PersistenceBase._input
 
 
 def set_aside(persistence, path):
@@ -57,6 +58,12 @@ async def record_unless_failed(persistence, job):
             persistence._unmark_incomplete(persistence._get_key(file))
 
 
+def inputs_but_parts(persistence, job):
+    """Into how many parts the images were shared is no reason to make anything again."""
+    return [path for path in Kept.inputs_of(persistence, job) if not path.startswith(f"{PARTS_FOLDER}/")]
+
+
+PersistenceBase._input = inputs_but_parts
 PersistenceBase.backup_output = set_aside
 PersistenceBase.restore_output = put_back
 PersistenceBase.started = note_unfinished

@@ -1,22 +1,23 @@
-"""A rule for every stage of dvc.yaml."""
+"""A rule for every stage of dvc.yaml, and one for the parts of those whose images several jobs share."""
 
-for stage in STAGES:
+for stage, is_part in [(stage, is_part) for stage in STAGES for is_part in (False, True) if is_parted(stage) or not is_part]:
 
     rule:
         name:
-            stage
+            f"{stage}_part" if is_part else stage
         input:
-            inputs(stage),
+            inputs(stage, is_part),
         output:
-            reported(stage),
+            touch(temp(marker(stage))) if is_part else reported(stage),
         params:
-            command=command(stage),
+            command=command(stage, is_part),
             planned=planned(stage),
             code=code(stage),
         wildcard_constraints:
             **allowed_wildcards(stage),
+            **({"part": "[0-9]+"} if is_part else {}),
         log:
-            log_file(stage),
+            log_file(stage, is_part),
         # The longest jobs first, so that nothing waits for them at the end.
         priority: 10 if stage == "train" else 0
         threads: ASKED[stage]["threads"]
