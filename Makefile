@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-long lint bench sync-to-dvc sync-to-snakemake clean lock
+.PHONY: help venv demo test test-slow test-long lint bench sync-to-dvc sync-to-snakemake clean lock
 
 PYTHON ?= python3
 LONG ?= guide or tables
@@ -33,9 +33,12 @@ demo: $(READY) ## the whole pipeline on the embedded data, at most 10 minutes on
 	snakemake --cores all
 	@python -m ttame results
 
-test: $(READY) ## lint, types, workflow lint and all tests
+test: $(READY) ## lint, types, workflow lint and the tests of less than five seconds each
 	$(MAKE) lint
-	pytest --numprocesses auto --dist loadfile
+	pytest --numprocesses auto --dist loadfile -m "not slow and not long"
+
+test-slow: $(READY) ## the other tests: both engines on small experiments, kills, faults, several processes
+	pytest --numprocesses auto --dist loadfile -m "slow and not long"
 
 test-long: $(READY) ## the paper's experiment on a small tree of ILSVRC's shape, and the guide, from their text
 	pytest -m long -k "$(LONG)"

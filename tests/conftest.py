@@ -25,8 +25,20 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("TTAME_SHARED", REPOSITORY.parent / "shared"))
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
-# Two for a single process, and one each where pytest-xdist runs several.
-torch.set_num_threads(max(1, 2 // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
+THREADS = max(1, 2 // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+"""Two for a single process, and one each where pytest-xdist runs several."""
+torch.set_num_threads(THREADS)
+
+
+SLOW_FIXTURES = frozenset({"finished"})
+"""What takes more than ten seconds to set up, so that tests which use it are slow ones."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests whose set-up is slow."""
+    for item in items:
+        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +86,13 @@ def _last_word_of_its_own() -> Iterator[None]:
     """Processes that a test starts share it by the environment of this one."""
     yield
     os.environ.pop(LAST_WORD, None)
+
+
+@pytest.fixture(autouse=True)
+def _threads_of_its_own() -> Iterator[None]:
+    """A stage sets its threads; more threads than cores wait for each other, milliseconds an operation."""
+    yield
+    torch.set_num_threads(THREADS)
 
 
 @pytest.fixture

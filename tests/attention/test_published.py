@@ -204,6 +204,7 @@ def test_other_layers_and_class_counts_are_refused(golden, tmp_path) -> None:
         import_checkpoint(path, fewer, "ttame")
 
 
+@pytest.mark.slow
 def test_an_experiment_imports_instead_of_training(experiment, tmp_path, capsys) -> None:
     experiment()
     model = ModelSettings(model="shapes_cnn", weights="default")

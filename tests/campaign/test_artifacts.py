@@ -87,6 +87,7 @@ def _cut(content: bytes, how: str) -> bytes:
     }[how]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["empty", "half", "text", "start", "zeros"])
 @pytest.mark.parametrize(("name", "command"), CASES, ids=[f"{name}-{command[0]}" for name, command in CASES])
 def test_broken_artifact_is_refused(results: Path, refused: Refused, name: str, command: list[str], how: str) -> None:
@@ -111,6 +112,7 @@ def test_what_no_longer_fits_to_broken_maps_is_named(results: Path, refused: Ref
         refused(command, names=("center.parquet", "made before the maps changed"))
 
 
+@pytest.mark.slow
 @settings(derandomize=True, max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=80))
 def test_any_bytes_are_refused(results: Path, refused: Refused, finished: Path, content: bytes) -> None:

@@ -38,6 +38,7 @@ def test_the_command_line_and_the_settings_import_no_torch() -> None:
     assert not {"torch", "numpy", "pandas"} & found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", ["shapes_cnn", "shapes_vit"])
 def test_maps_of_the_embedded_data_import_torch_alone(experiment, backbone) -> None:
     params = experiment() / "params.yaml"

@@ -12,6 +12,7 @@ def _rows(output: str) -> dict[str, list[str]]:
     return {cells[0]: cells[1:] for cells in lines[2:]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "shapes", "target"),
     [

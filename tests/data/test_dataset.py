@@ -68,6 +68,7 @@ def test_epochs_are_shuffled_whole_batches() -> None:
     assert batches != epoch_order(11, 4, seed=1, epoch=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("device", "pinned"), [(None, False), ("cpu", False), ("cuda", True)])
 def test_memory_is_pinned_for_cuda_alone(folder: Path, monkeypatch, device: str | None, pinned: bool) -> None:
     asked = {}

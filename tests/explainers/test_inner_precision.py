@@ -12,6 +12,7 @@ from ttame.metrics.rank_correlation import rank_correlation
 OPTIONS = {"rise": {"masks": 60}, "scorecam": {}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", OPTIONS)
 def test_bfloat16_ranks_pixels_as_float32_does(method, lite0, two_photographs) -> None:
     targets, images = torch.tensor([281, 232]), two_photographs

@@ -83,6 +83,7 @@ def test_near_the_level_few_images_are_counted_out() -> None:
     assert found, "some are near the level"
 
 
+@pytest.mark.slow
 def test_near_the_level_the_verdict_does_not_depend_on_the_draw() -> None:
     flips = 0
     for shift in np.linspace(0.24, 0.28, 9):

@@ -42,6 +42,7 @@ def _other_job(folder, count: int) -> tuple[subprocess.Popen[str], str]:
     return job, job.stdout.readline().strip()
 
 
+@pytest.mark.slow
 def test_jobs_beside_each_other_take_different_gpus(tmp_path) -> None:
     first, gpus_of_first = _other_job(tmp_path, 1)
     second, gpus_of_second = _other_job(tmp_path, 2)

@@ -84,6 +84,7 @@ def package(tmp_path: Path) -> Package:
     return Package(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_copy_is_where_and_what_an_ordinary_start_would_be(server, package) -> None:
     package.says("""
 import os
@@ -166,6 +167,7 @@ def test_a_copy_and_its_workers_end_with_who_waits_for_them(server, package) -> 
     assert _are_gone(processes)
 
 
+@pytest.mark.slow
 def test_all_end_with_the_process_that_started_the_server(package, monkeypatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     holder = subprocess.Popen([sys.executable, "-c", HOLDER], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
@@ -181,6 +183,7 @@ def test_all_end_with_the_process_that_started_the_server(package, monkeypatch) 
     assert _until(lambda: not Path(path).parent.exists())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gone", ["client", "engine"])
 def test_a_copy_can_save_its_state_when_it_is_left_alone(package, monkeypatch, tmp_path, gone) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)

@@ -60,6 +60,7 @@ def _refused(capsys, *arguments: str) -> str:
     return error
 
 
+@pytest.mark.slow
 def test_from_training_to_tables(prepared, capsys) -> None:
     prepared()
     for stage in ("train", "maps", "scores", "sanity"):
@@ -96,6 +97,7 @@ def test_other_weights_in_the_same_file_are_refused(prepared, capsys) -> None:
     assert "models.reader.weights: reader.safetensors: no such file" in _refused(capsys, "train", *PAIR)
 
 
+@pytest.mark.slow
 def test_a_training_that_ended_in_between_ends_with_the_same_checkpoint(prepared, monkeypatch) -> None:
     name = "results/tiny/attention/shapes_cnn/ptame.seed1.safetensors"
     unbroken = prepared("unbroken")

@@ -93,6 +93,7 @@ def _files() -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in files if "cost" not in str(path) and path.name != "measured.html"}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="tells by it which file is synchronised")
 def test_an_error_of_any_call_is_one_line_and_loses_nothing(experiment, faults: Faults, capsys) -> None:
     experiment()

@@ -20,6 +20,7 @@ from .conftest import run
 from .measured import RESULTS, change, rows_of
 
 
+@pytest.mark.slow
 def test_a_judge_that_learns_nothing_is_left_out_with_a_line(measured: Path) -> None:
     change(judged_fidelity={"steps": 2, "batch_size": 4, "learning_rate": 1.0, "draws": 2})
     run("basis", "shapes_cnn", "judged_fidelity")
@@ -27,6 +28,7 @@ def test_a_judge_that_learns_nothing_is_left_out_with_a_line(measured: Path) -> 
     assert "give measures.judged_fidelity more steps or another learning_rate" in reason
 
 
+@pytest.mark.slow
 def test_a_killed_fine_tuning_goes_on_and_ends_with_the_same_judge(measured: Path, monkeypatch) -> None:
     change(judged_fidelity={"steps": 30, "batch_size": 2, "learning_rate": 1e-6})
     run("basis", "shapes_cnn", "judged_fidelity")
@@ -51,6 +53,7 @@ def test_a_killed_fine_tuning_goes_on_and_ends_with_the_same_judge(measured: Pat
     assert path.read_bytes() == unbroken
 
 
+@pytest.mark.slow
 def test_a_judge_that_stays_as_it_is_gives_the_loops_fidelity(measured: Path) -> None:
     """With a rate of nearly nothing the judge is the classifier, and every removal can be made again by hand."""
     change(judged_fidelity={"steps": 1, "batch_size": 1, "learning_rate": 1e-30, "draws": 3, "shares": [20, 60]})

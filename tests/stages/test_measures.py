@@ -21,6 +21,7 @@ from .conftest import run
 from .measured import MEASURES, METHODS, RESULTS, change, rows_of
 
 
+@pytest.mark.slow
 def test_every_measure_puts_the_truth_above_every_control(measured: Path) -> None:
     for measure, column, sign in (
         ("single_deletion", "single_deletion", 1),
@@ -57,6 +58,7 @@ def test_the_drops_are_computed_once_with_17_passes_an_image(measured: Path, mon
     assert sum(seen) <= construction * len(METHODS), "no pass for a method"
 
 
+@pytest.mark.slow
 def test_batches_change_no_row(measured: Path) -> None:
     before = {pair: rows_of(*pair) for pair in ((method, measure) for method in METHODS for measure in MEASURES)}
     params = yaml.safe_load(Path("params.yaml").read_text())

@@ -49,6 +49,7 @@ def _refused(capsys, *arguments: str) -> str:
     return error
 
 
+@pytest.mark.slow
 def test_what_changed_is_named_and_what_to_run(finished, capsys) -> None:
     before = Path("params.yaml").read_text()
     changes: list[tuple[Callable[[dict[str, Any]], object], str, str]] = [
@@ -72,6 +73,7 @@ def test_what_changed_is_named_and_what_to_run(finished, capsys) -> None:
         assert "made before the evaluation photos changed" in _refused(capsys, *command)
 
 
+@pytest.mark.slow
 def test_scores_of_other_maps_are_refused(finished, capsys) -> None:
     run("maps", "shapes_cnn", "gradcam")
     run("tables")
@@ -81,6 +83,7 @@ def test_scores_of_other_maps_are_refused(finished, capsys) -> None:
     assert "made before the maps changed; run `python -m ttame scores shapes_cnn gradcam`" in _refused(capsys, "tables")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [b"", b"garbage", b"\xff\xfe\x00", b"name,other\nx,1\n", None])
 def test_broken_artifacts_are_a_line(finished, capsys, content) -> None:
     readers = {

@@ -59,6 +59,7 @@ def test_at_a_rate_near_zero_the_checkpoint_is_cam(experiment, scale) -> None:
     torch.testing.assert_close(found["fuser.bias"], torch.full((10,), 1.5), atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_a_training_that_goes_on_takes_the_start_that_was_computed(experiment, monkeypatch) -> None:
     unbroken = experiment("unbroken")
     _warm(0.02, ranked_masks=0.5)
