@@ -21,10 +21,11 @@ Every method on {count} architectures of timm, torchvision and transformers with
 none ends in a traceback.
 
 - *Last layer*, *Layout*: the last feature layer, which is also the target layer, as the rule chose it, and how it lays
-  the image out: channels C, rows x columns, and prefix tokens + rows x columns.
+  the image out: channels C, rows x columns, and prefix tokens + rows x columns. The command stops where it has not the
+  positions of the last maps that timm or transformers state.
 - *Halves*: an image that is joined of the halves of two others has to give a map whose halves are nearer to the same
-  image's: the correlation between the two, at least 0.5 (the least of all layers). A dash: with random weights nothing
-  of the image arrives there, and the layout is what the shape says.
+  image's: the correlation between the two, at least 0.5 (the least of all layers that it can be asked of). A dash: with
+  random weights nothing of the image arrives there, or every position has seen all of it, and the shape decides.
 - *Corner*: with a head that reads one quadrant of the target layer alone, the peaks of {pointing}
   are in that quadrant.
 - *Maps*: {everywhere}.
