@@ -1,8 +1,8 @@
 include: "workflow/rules/common.smk"
 include: "workflow/rules/keeping.smk"
 include: "workflow/rules/messages.smk"
-include: "workflow/rules/parts.smk"
 include: "workflow/rules/resources.smk"
+include: "workflow/rules/parts.smk"
 include: "workflow/rules/stages.smk"
 
 

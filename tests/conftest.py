@@ -31,7 +31,7 @@ torch.set_num_threads(THREADS)
 
 
 SLOW_FIXTURES = frozenset({"finished"})
-"""What takes more than ten seconds to set up, so that tests which use it are slow ones."""
+"""What takes more than five seconds to set up, so that tests which use it are slow ones."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -106,6 +106,15 @@ def test_a_model_in_memory_is_read_as_that_of_its_folder(saved: tuple[Path, Any]
         model, mean=(0, 0, 0), std=(1, 1, 1), input_size=SIZE, layers=[layer], target_layer=opened.layers[0][6:]
     )
     assert (named.layers, named.target_layer) == ((opened.layers[-1],), opened.layers[0])
+    again = ttame.wrap(model, mean=(0, 0, 0), std=(1, 1, 1), input_size=SIZE, layers=opened.layers)
+    assert again.layers == opened.layers, "names go round"
+
+
+def test_a_model_in_memory_without_logits_is_refused(saved: tuple[Path, Any]) -> None:
+    with pytest.raises(TTameError, match="not logits; wrap it in a module that returns one"):
+        ttame.wrap(saved[1].vit, mean=(0, 0, 0), std=(1, 1, 1), input_size=SIZE)
+    with pytest.raises(TTameError, match=r"module: its forward on .* images \(B, 3, 33, 33\) raised ValueError"):
+        ttame.wrap(saved[1], mean=(0, 0, 0), std=(1, 1, 1), input_size=33)
 
 
 def test_methods_explain_it(saved: tuple[Path, Any]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ttame.cli.main import main
 from ttame.explainers.registry import title
 from ttame.store.maps_file import read_maps
 
@@ -22,16 +23,25 @@ def _row(output: str, stage: str, method: str) -> dict[str, str]:
     return next(row for row in _rows(output) if (row["Stage"], row["Method"]) == (stage, title(method)))
 
 
+def test_a_training_that_would_be_refused_has_no_plan(experiment, capsys) -> None:
+    experiment()
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["attention"]["ttame"]["recipe"]["batch_size"] = 64
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    assert main(["plan"]) == 1
+    assert "the training list: 24 images do not fill a step of 64; lower attention.ttame" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_plan_counts_what_the_stages_then_do(experiment, capsys) -> None:
-    experiment()
+    experiment(parts=3)
     params = yaml.safe_load(Path("params.yaml").read_text())
     params["methods"]["training_free"] = ["ground_truth", "gradcam", "smoothgrad", "scorecam", "rise"]
     params["explainers"]["smoothgrad"] = {"draws": 50, "noise": 0.15, "seed": 1}
     Path("params.yaml").write_text(yaml.safe_dump(params))
     run("plan")
     plan = capsys.readouterr().out
-    assert "24 train, 6 validation, 10 evaluation images, 21 jobs" in plan
+    assert "24 train, 6 validation, 10 evaluation images, 21 jobs (maps, sanity, scores in 3 parts each)" in plan
     stages = [row["Stage"] for row in _rows(plan)]
     of_a_method = ["maps", "scores", "sanity"]
     assert stages == ["basis", "sensitivity", *of_a_method * 5, "train", *of_a_method, "all"]

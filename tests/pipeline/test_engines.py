@@ -113,6 +113,20 @@ def test_both_engines_build_the_same_bytes(by_snakemake: Path, by_dvc: Path) -> 
 
 
 @pytest.mark.slow
+def test_a_part_that_failed_and_was_mended_makes_nothing_anew(by_snakemake: Path) -> None:
+    """What a part was made of under code that is gone says nothing of the code that is there."""
+    broken = by_snakemake / "ttame/explainers/center.py"
+    before = broken.read_text()
+    broken.write_text(before + "\nraise RuntimeError\n")
+    try:
+        output = shell(by_snakemake, "snakemake", "--cores", "2", "--keep-going", check=False)
+        assert "maps shapes_cnn center --part" in output
+    finally:
+        broken.write_text(before)
+    assert "Nothing to be done" in shell(by_snakemake, "snakemake", "--dry-run")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", [1, 8])
 def test_another_number_of_parts_makes_nothing_anew(by_snakemake: Path, parts: int) -> None:
     params = by_snakemake / "params.yaml"

@@ -81,8 +81,8 @@ def faults(monkeypatch) -> Faults:
         made.wrap(Path, name, monkeypatch)
     made.wrap(os, "fsync", monkeypatch)
     made.wrap(scratch.shutil, "rmtree", monkeypatch)
-    for module in (maps_file, scratch):
-        made.wrap(module, "save_file", monkeypatch, 1)
+    made.wrap(maps_file, "write_rows", monkeypatch)
+    made.wrap(scratch, "save_file", monkeypatch, 1)
     made.wrap(pyarrow.parquet, "write_table", monkeypatch, 1)
     return made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -76,6 +77,24 @@ def _in_parts(stage: str, backbone: str, method: str, count: int) -> None:
         else:
             run(*arguments)
     assert not list(Path("results/tiny", stage, backbone).glob(f"{method}.*")), "a part writes no result"
+
+
+def test_more_parts_than_batches_and_their_seconds(experiment) -> None:
+    """The whole counts the seconds of its parts, and forgets them."""
+    whole, parted = experiment("whole"), experiment("parted")
+    for folder in (whole, parted):
+        os.chdir(folder)
+        run("datalists")
+        for number in range(1, 6) if folder == parted else []:
+            run("maps", "shapes_cnn", "center", "--part", f"{number}/5")
+        records = folder / "logs/tiny/stages"
+        parts = [json.loads(file.read_text()) for file in records.glob("maps.*.part-*.json")]
+        assert len(parts) == (5 if folder == parted else 0)
+        run("maps", "shapes_cnn", "center")
+        assert not list(records.glob("*.part-*"))
+        took = json.loads((records / "maps.shapes_cnn.center.json").read_text())["seconds"]
+        assert took > sum(part["seconds"] for part in parts) - 0.01
+    assert _results(whole) == _results(parted) != {}
 
 
 @pytest.mark.parametrize("part", ["4/3", "0/3", "1", "a/b"])

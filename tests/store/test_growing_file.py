@@ -27,6 +27,12 @@ def test_the_bytes_are_those_of_safetensors(sizes: list[int], tmp_path: Path) ->
     assert (tmp_path / "grown").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
+def test_rows_of_another_size_are_refused(tmp_path: Path) -> None:
+    narrower = TENSORS | {"maps": torch.randn(7, 3, 4)}
+    with pytest.raises(ValueError, match=r"maps: \(7, 3, 4\) does not continue the rows before it"):
+        write_rows(tmp_path / "grown", 14, [TENSORS, narrower], METADATA)
+
+
 def test_other_numbers_of_rows_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="7 rows for a file of 8"):
         write_rows(tmp_path / "grown", 8, [TENSORS], METADATA)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -82,9 +82,10 @@ def wrap(
         check_finite(name, "model", module)
         copied = _copy(module)
         if is_hugging_faces(module):
-            copied, inside = wrap_hugging_face(copied, preprocessing), "model."
-            chosen = None if chosen is None else [f"{inside}{layer}" for layer in chosen]
-            target_layer = None if target_layer is None else f"{inside}{target_layer}"
+            copied = wrap_hugging_face(copied, preprocessing)
+            known = dict(copied.named_modules())
+            chosen = None if chosen is None else [_inside(layer, known) for layer in chosen]
+            target_layer = None if target_layer is None else _inside(target_layer, known)
         try:
             backbone = Backbone(name, copied, preprocessing, chosen, target_layer, None, outputs).to(like.device)
             check_outputs(backbone, "model", like)
@@ -116,6 +117,11 @@ def _name(module: nn.Module, layer: Any, argument: str) -> str:
             f"{argument}: a {type(layer).__name__}; expected the name of a layer, or a layer of this module"
         )
     return names[0]
+
+
+def _inside(layer: str, known: Mapping[str, nn.Module]) -> str:
+    """The name of a layer of a model of transformers in the module around it, whichever of the two was given."""
+    return layer if layer in known or f"model.{layer}" not in known else f"model.{layer}"
 
 
 def _copy(module: nn.Module) -> nn.Module:

@@ -17,7 +17,7 @@ from ttame.attention.history import Averages
 from ttame.attention.training import AttentionTraining
 from ttame.data.dataset import ImageDataset, epoch_order, in_order, load_batches
 from ttame.data.transforms import to_unit_range
-from ttame.errors import Stopped
+from ttame.errors import Stopped, TTameError
 from ttame.params.attention import RecipeSettings
 from ttame.runtime.progress import progress
 from ttame.runtime.stopping import ASKING
@@ -26,6 +26,25 @@ from ttame.runtime.stopping import ASKING
 def steps_of_epoch(images: int, recipe: RecipeSettings) -> int:
     """Steps of the optimiser in one epoch; images that fill no step are left out."""
     return images // (recipe.batch_size * recipe.accumulate)
+
+
+def refuse_too_few(images: int, recipe: RecipeSettings, method: str, source: str) -> None:
+    """Check that a training list fills a step.
+
+    Args:
+        images: of the list.
+        recipe: of the method.
+        method: whose recipe it is, for the error.
+        source: of the list, for the error.
+
+    Raises:
+        TTameError: when it does not.
+    """
+    if steps_of_epoch(images, recipe) == 0:
+        raise TTameError(
+            f"{source}: {images} images do not fill a step of {recipe.batch_size * recipe.accumulate}; lower "
+            f"attention.{method}.recipe.batch_size or accumulate, or raise data.counts.train"
+        )
 
 
 def pixels_of(training: AttentionTraining, batch: Tensor) -> Tensor:

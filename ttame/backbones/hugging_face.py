@@ -138,14 +138,23 @@ def is_hugging_faces(module: nn.Module) -> bool:
     return library is not None and isinstance(module, library.PreTrainedModel)
 
 
-def wrap_hugging_face(module: nn.Module, preprocessing: Preprocessing) -> HuggingFaceClassifier:
+@torch.no_grad()
+def wrap_hugging_face(module: nn.Module, preprocessing: Preprocessing) -> nn.Module:
     """A model for image classification in memory, as `from_hugging_face` has one of a folder.
 
-    Raises:
-        TTameError: when it fails on images of this size.
+    Returns:
+        `module` itself when it does not give logits by that name; what is wrong with it, if anything, is seen by a
+        check that all classifiers go through.
     """
+    images = next(module.parameters()).new_zeros(1, 3, *preprocessing.input_size)
+    try:
+        if not isinstance(module.eval()(images).logits, Tensor):
+            return module
+        layout = _layout(module, preprocessing, module.config, "module")
+    except Exception:  # whatever a forward raises on these images
+        return module
     model = HuggingFaceClassifier(module)
-    model.state(_layout(module, preprocessing, module.config, "module"))
+    model.state(layout)
     return model
 
 

@@ -54,9 +54,11 @@ def choose_layers(trunk: Trunk, name: str) -> list[str]:
     found = "found no feature maps by rule"
     if chosen:
         found = f"the rule finds maps up to {chosen[-1]!r}, but {unreadable!r} after it does not lay the image out"
+    able = [candidate.name for candidate in candidates(trunk)]
+    known = f"; layers that can be read are {', '.join(able[-6:])}" if able else ""
     raise TTameError(
         f"models.{name}: {found}; name some in models.{name}.layers and target_layer "
-        "(outputs of shape (B, C, h, w), (B, h, w, C) or (B, tokens, C))"
+        f"(outputs of shape (B, C, h, w), (B, h, w, C) or (B, tokens, C)){known}"
     )
 
 

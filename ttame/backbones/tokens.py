@@ -47,17 +47,20 @@ def read_token_layout(model: nn.Module) -> TokenLayout | None:
     return stated[0] if len(set(stated)) == 1 or _stated(model) is not None else None
 
 
-def transformer_inside(model: nn.Module) -> nn.Module | None:
-    """The module that states the tokens: `model` itself, or one inside it."""
-    return next((module for module in model.modules() if _stated(module) is not None), None)
+def transformers_inside(model: nn.Module) -> list[nn.Module]:
+    """The modules that state tokens: `model` itself, or those inside it."""
+    return [module for module in model.modules() if _stated(module) is not None]
 
 
 def _stated(module: nn.Module) -> TokenLayout | None:
     stated: Any = module
     grid = getattr(getattr(module, "patch_embed", None), "grid_size", None)
-    if grid is not None and hasattr(module, "num_prefix_tokens"):
-        return TokenLayout(int(stated.num_prefix_tokens), (int(grid[0]), int(grid[1])))
-    if isinstance(getattr(module, "class_token", None), Tensor) and hasattr(module, "patch_size"):
-        side = int(stated.image_size) // int(stated.patch_size)
-        return TokenLayout(1, (side, side))
+    try:
+        if grid is not None and hasattr(module, "num_prefix_tokens"):
+            return TokenLayout(int(stated.num_prefix_tokens), (int(grid[0]), int(grid[1])))
+        if isinstance(getattr(module, "class_token", None), Tensor) and hasattr(module, "patch_size"):
+            side = int(stated.image_size) // int(stated.patch_size)
+            return TokenLayout(1, (side, side))
+    except (AttributeError, IndexError, TypeError, ValueError):
+        pass  # attributes of these names that say something else
     return None

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ttame.backbones.attention.layers import FIRST, AttentionLayers, attention_layers
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.probing import probing_images
-from ttame.backbones.tokens import transformer_inside
+from ttame.backbones.tokens import transformers_inside
 from ttame.errors import NotDefined
 
 
@@ -83,8 +83,9 @@ def read_transformer(backbone: Backbone, method: str) -> Transformer:
     attention = attention_layers(backbone, method)
     if attention.pools or attention.deciding != FIRST:
         raise NotDefined(f"{method} has rules for a head on the class token, and {backbone.name} pools its tokens")
-    model: Any = transformer_inside(backbone.model) or backbone.model
-    if not _gives_the_logits(model, backbone):
+    inside = transformers_inside(backbone.model) or [backbone.model]
+    model: Any = next((part for part in inside if _gives_the_logits(part, backbone)), None)
+    if model is None:
         raise NotDefined(f"{method} has no rule for what {backbone.name} makes of the logits of the transformer inside")
     try:
         return _torchvision(model, attention) if hasattr(model, "encoder") else _timm(model, attention)

@@ -175,30 +175,30 @@ def _run_stage(options: argparse.Namespace) -> int:
     if "method" in words:
         wildcards["seed"] = _seed(settings, options.params, options.method, options.seed)
         words |= {} if wildcards["seed"] is None else {"seed": str(wildcards["seed"])}
-    with as_planned(options.params, settings, options.command, words):
-        if getattr(options, "part", None) is not None:
-            _compute(options, settings, wildcards)
-        else:
-            with recorded(settings, options.command, list(words.values())):
-                _compute(options, settings, wildcards)
+    part = getattr(options, "part", None)
+    with (
+        as_planned(options.params, settings, options.command, words),
+        recorded(settings, options.command, list(words.values()), part),
+    ):
+        _compute(options.command, settings, wildcards, part)
     return 0
 
 
-def _compute(options: argparse.Namespace, settings: Settings, wildcards: dict[str, Any]) -> None:
-    """Run the stage, or a part of it; what is not defined is written by the whole."""
-    stage: Callable[..., None] = importlib.import_module(f"ttame.stages.{options.command}").run
-    part = {}
-    if getattr(options, "part", None) is not None:
-        from ttame.stages.pieces import Part
-
-        part["part"] = Part.parse(options.part)
+def _compute(command: str, settings: Settings, wildcards: dict[str, Any], part: str | None) -> None:
+    """Run the stage, or a part of it; that a pair is not defined is written by the whole."""
+    stage: Callable[..., None] = importlib.import_module(f"ttame.stages.{command}").run
     try:
-        stage(settings, *wildcards.values(), **part)
+        if part is None:
+            stage(settings, *wildcards.values())
+        else:
+            from ttame.stages.pieces import Part
+
+            stage(settings, *wildcards.values(), part=Part.parse(part))
     except NotDefined as reason:
-        if options.command not in OUTPUTS:
+        if command not in OUTPUTS:
             raise
         print(f"{reason}, so there is nothing to do", file=sys.stderr)
-        for output in OUTPUTS[options.command] if not part else []:
+        for output in OUTPUTS[command] if part is None else []:
             write_undefined(output(settings, **wildcards), str(reason))
 
 

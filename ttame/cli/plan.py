@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ttame.attention.epochs import steps_of_epoch
+from ttame.attention.epochs import refuse_too_few, steps_of_epoch
+from ttame.cli.arguments import PARTED
 from ttame.cli.calibration import Calibration, Cost
 from ttame.data.datalists import make_datalists, read_datalist
 from ttame.errors import NotDefined
@@ -51,10 +53,14 @@ def run(settings: Settings) -> str:
     """A table with a row per job and their sum.
 
     Raises:
-        TTameError: when a list has no count and its folder is not there.
+        TTameError: when a list has no count and its folder is not there, or a training list does not fill a step.
     """
     device = select_device(settings.execution)
     images = {split: _count(settings, split) for split in SPLITS}
+    for backbone, method in itertools.product(settings.backbones, settings.methods.trained):
+        if backbone not in settings.attention[method].checkpoints:
+            recipe = settings.attention[method].on(backbone).recipe
+            refuse_too_few(images["train"], recipe, method, "the training list")
     rows: list[Row] = []
     jobs = len(settings.backbones) * len(settings.methods.all)
     with progress(jobs, "calibrate", "methods") as bar:
@@ -71,8 +77,11 @@ def run(settings: Settings) -> str:
     cells = [_cells(row, took) for row in rows]
     cells.append(_total(rows, took))
     lists = ", ".join(f"{count} {split}" for split, count in images.items())
+    parts = settings.execution.parts
+    parted = f" ({', '.join(sorted(PARTED))} in {parts} parts each)" if parts > 1 else ""
     heading = (
-        f"Plan of `{settings.experiment}`: {lists} images, {len(rows)} jobs besides lists, figures, tables and page"
+        f"Plan of `{settings.experiment}`: {lists} images, {len(rows)} jobs{parted} besides lists, figures, tables and "
+        "page"
     )
     return "\n".join(
         [heading, "", markdown_table(HEADINGS, cells, numbers_from=3), NOTE.format(device=device_name(device))]
@@ -110,7 +119,7 @@ def _of_method(
         recipe = settings.attention[method].on(backbone).recipe
         seen = recipe.epochs * steps_of_epoch(images["train"], recipe) * recipe.batch_size * recipe.accumulate
         cost, warm_start = calibration.training(method), settings.attention[method].on(backbone).mechanism.warm_start
-        if warm_start is not None and seen:
+        if warm_start is not None:
             cost = cost.plus(calibration.start(method), min(warm_start.images, images["train"]) / seen)
         yield Row("train", backbone, method, seen, cost)
     metrics, evaluated = settings.metrics, images["evaluation"]

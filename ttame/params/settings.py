@@ -102,10 +102,12 @@ class ExecutionSettings(Section):
     threads: int = Field(
         2, ge=1, le=1024, description="CPU threads of one process; Snakemake gives a job these and its workers"
     )
-    parts: Count = Field(
+    parts: int = Field(
         1,
+        ge=1,
+        le=1000,
         description="jobs that share the images of one method's maps, scores or sanity check; Snakemake runs them side "
-        "by side, on a cluster or on the cores of one machine, and the results are the same bytes",
+        "by side, on a cluster or on the cores of one machine, and the results are those of one job",
     )
     batch_size: Count = Field(32, description="images a forward pass of maps and scores")
     workers: int = Field(0, ge=0, le=256, description="processes that decode images; 0 decodes in the job itself")

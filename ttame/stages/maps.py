@@ -28,6 +28,9 @@ from ttame.store.origin import origin_of_maps
 from ttame.store.paths import cost_file, maps_file
 from ttame.store.scratch import Scratch
 
+FACTS = ("targets", "passes", "seconds_per_image", "peak_memory_bytes", "constant", "broken")
+"""Of a piece, beside its maps."""
+
 
 def run(settings: Settings, backbone_name: str, method: str, seed: int | None, part: Part | None = None) -> None:
     """Write the maps of the evaluation list and their cost; a part leaves its batches for the run of the whole.
@@ -71,6 +74,8 @@ def _explain(explainer: Explainer, backbone: Backbone, with_masked: bool, batch:
         "seconds_per_image": torch.tensor([seconds / len(images)], dtype=torch.float64),
         "peak_memory_bytes": torch.tensor([peak_memory_bytes(images.device)]),
     }
+    flat = piece["maps"].flatten(1)
+    piece |= {"constant": flat.amax(1) == flat.amin(1), "broken": ~flat.isfinite().all(1)}
     if with_masked:
         saliency = saliency_map(maps.detach(), backbone.preprocessing.input_size)
         masked = backbone.normalise(saliency[:, None] * batch.images)
@@ -80,10 +85,8 @@ def _explain(explainer: Explainer, backbone: Backbone, with_masked: bool, batch:
 
 
 def _facts(piece: Piece) -> dict[str, Tensor]:
-    """What is small of a piece, and whether its maps are constant or not finite, (B,) each."""
-    maps = piece["maps"].flatten(1)
-    small = {name: piece[name] for name in ("targets", "passes", "seconds_per_image", "peak_memory_bytes")}
-    return small | {"constant": maps.amax(1) == maps.amin(1), "broken": ~maps.isfinite().all(1)}
+    """What is small of a piece; safetensors reads from the disk what is asked for alone."""
+    return {name: piece[name] for name in FACTS}
 
 
 def _write(

@@ -7,7 +7,7 @@ from lightning_fabric import Fabric
 
 from ttame.attention.auxiliary import Auxiliary
 from ttame.attention.checkpoint import TrainedMechanism, save_checkpoint
-from ttame.attention.epochs import steps_of_epoch, train
+from ttame.attention.epochs import refuse_too_few, train
 from ttame.attention.history import HISTORY
 from ttame.attention.preparation import rows_of_warm_start, untrained
 from ttame.attention.published import import_checkpoint
@@ -119,12 +119,7 @@ def prepare_training(
     attention = settings.attention[method].on(backbone.name)
     recipe = attention.recipe
     count = len(read_names(list_file(settings, "train")))
-    if steps_of_epoch(count, recipe) == 0:
-        raise TTameError(
-            f"{list_file(settings, 'train')}: {count} images do not fill a step of "
-            f"{recipe.batch_size * recipe.accumulate}; lower attention.{method}.recipe.batch_size or accumulate, or "
-            "raise data.counts.train"
-        )
+    refuse_too_few(count, recipe, method, str(list_file(settings, "train")))
     if recipe.batch_size % processes.world_size:
         raise TTameError(
             f"params.yaml: attention.{method}.recipe.batch_size: {processes.world_size} processes cannot share "

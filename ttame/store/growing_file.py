@@ -33,7 +33,7 @@ def write_rows(path: Path, rows: int, pieces: Iterable[Mapping[str, Tensor]], me
         metadata: of the header.
 
     Raises:
-        ValueError: when the pieces do not have so many rows.
+        ValueError: when the pieces do not have so many rows, or rows of other sizes than the first.
     """
     written = 0
     places: dict[str, tuple[int, int]] = {}
@@ -42,10 +42,14 @@ def write_rows(path: Path, rows: int, pieces: Iterable[Mapping[str, Tensor]], me
             if not places:
                 header, places = _header(rows, piece, metadata)
                 file.write(header)
+            count = len(next(iter(piece.values())))
             for name, (start, size) in places.items():
+                bytes_of = piece[name].contiguous().view(torch.uint8).numpy().data
+                if bytes_of.nbytes != count * size:
+                    raise ValueError(f"{name}: {tuple(piece[name].shape)} does not continue the rows before it")
                 file.seek(start + written * size)
-                file.write(piece[name].contiguous().view(torch.uint8).numpy().data)
-            written += len(next(iter(piece.values())))
+                file.write(bytes_of)
+            written += count
     if written != rows:
         raise ValueError(f"{written} rows for a file of {rows}")
 

@@ -25,21 +25,32 @@ ON_DEVICE = frozenset({"truths", "train", "maps", "scores", "sanity"})
 
 
 @contextmanager
-def recorded(settings: Settings, stage: str, wildcards: Sequence[str]) -> Iterator[None]:
-    """Write the facts of a stage when it ends well, from the first of its processes."""
+def recorded(settings: Settings, stage: str, wildcards: Sequence[str], part: str | None = None) -> Iterator[None]:
+    """Write the facts of a stage when it ends well, from the first of its processes.
+
+    The whole counts the seconds of its parts as its own, and forgets them.
+    """
     started = time.perf_counter()
     yield
     if not is_first():
         return
+    job = ".".join([stage, *wildcards])
+    seconds = time.perf_counter() - started
+    if part is None:
+        for file in _folder(settings).glob(f"{job}.part-*.json"):
+            facts_of_part = _record(file)
+            seconds += 0.0 if facts_of_part is None else float(facts_of_part["seconds"])
+            file.unlink(missing_ok=True)
     facts = {
         "stage": " ".join([stage, *wildcards]),
-        "seconds": round(time.perf_counter() - started, 2),
+        "seconds": round(seconds, 2),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": _device(settings) if stage in ON_DEVICE else "CPU",
         "commit": _commit(),
         "versions": {"python": platform.python_version(), **_versions()},
     }
-    write_text(_folder(settings) / f"{'.'.join([stage, *wildcards])}.json", json.dumps(facts, indent=2) + "\n")
+    name = job if part is None else f"{job}.part-{part.replace('/', '-of-')}"
+    write_text(_folder(settings) / f"{name}.json", json.dumps(facts, indent=2) + "\n")
 
 
 def read_records(settings: Settings) -> list[dict[str, Any]]:

@@ -138,7 +138,8 @@ def inputs(stage, is_part=False):
             below = [output for output in every_output() if output.startswith(f"{path}/")]
             found += below or [path]
         found = [path for path in found if path not in outputs_of("specifications")]
-        return found + ([] if is_part else markers(stage, wildcards))
+        # Whether something is newer is for the whole to ask; of a part that is not there it would always be.
+        return [ancient(path) for path in found] if is_part else found + markers(stage, wildcards)
 
     return files
 
@@ -172,4 +173,4 @@ def command(stage, is_part=False):
 
 def log_file(stage, is_part=False):
     """`logs/<experiment>/<command>/<backbone>.<method>.log`."""
-    return f"{Path('logs', '{experiment}', command_name(stage), axes(stage))}{'.{part}' if is_part else ''}.log"
+    return f"{Path('logs', '{experiment}', command_name(stage), axes(stage))}{'.{part}.{state}' if is_part else ''}.log"

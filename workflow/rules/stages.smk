@@ -15,7 +15,7 @@ for stage, is_part in [(stage, is_part) for stage in STAGES for is_part in (Fals
             code=code(stage),
         wildcard_constraints:
             **allowed_wildcards(stage),
-            **({"part": "[0-9]+"} if is_part else {}),
+            **({"part": "[0-9]+", "state": "[0-9a-f]+"} if is_part else {}),
         log:
             log_file(stage, is_part),
         # The longest jobs first, so that nothing waits for them at the end.
