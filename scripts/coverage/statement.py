@@ -17,7 +17,7 @@ def reads_last_stage(backbone: Backbone) -> bool | None:
     timm states them by `forward_intermediates`, transformers by its hidden states.
 
     Returns:
-        None where the library states nothing (torchvision, a few of timm).
+        None where the library states nothing (torchvision).
     """
     image = torch.zeros(1, 3, *backbone.preprocessing.input_size)
     with torch.no_grad():

@@ -142,19 +142,22 @@ def is_hugging_faces(module: nn.Module) -> bool:
 def wrap_hugging_face(module: nn.Module, preprocessing: Preprocessing) -> nn.Module:
     """A model for image classification in memory, as `from_hugging_face` has one of a folder.
 
+    Raises:
+        TTameError: when it does not give its hidden states.
+
     Returns:
         `module` itself when it does not give logits by that name; what is wrong with it, if anything, is seen by a
         check that all classifiers go through.
     """
     images = next(module.parameters()).new_zeros(1, 3, *preprocessing.input_size)
     try:
-        if not isinstance(module.eval()(images).logits, Tensor):
-            return module
-        layout = _layout(module, preprocessing, module.config, "module")
+        logits = module.eval()(images).logits
     except Exception:  # whatever a forward raises on these images
         return module
+    if not isinstance(logits, Tensor):
+        return module
     model = HuggingFaceClassifier(module)
-    model.state(layout)
+    model.state(_layout(module, preprocessing, module.config, "module"))
     return model
 
 

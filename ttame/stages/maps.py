@@ -85,8 +85,8 @@ def _explain(explainer: Explainer, backbone: Backbone, with_masked: bool, batch:
 
 
 def _facts(piece: Piece) -> dict[str, Tensor]:
-    """What is small of a piece; safetensors reads from the disk what is asked for alone."""
-    return {name: piece[name] for name in FACTS}
+    """What is small of a piece, copied, since what safetensors reads keeps its whole file open."""
+    return {name: piece[name].clone() for name in FACTS}
 
 
 def _write(

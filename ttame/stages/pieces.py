@@ -48,7 +48,7 @@ class Part:
 
 
 class Pieces(Sequence[Piece]):
-    """Finished pieces in order, read from the disk when they are asked for: a stage's memory holds one of them.
+    """Finished pieces in order, read from the disk when they are asked for: who goes through them holds one at a time.
 
     Raises:
         TTameError: when a piece is no longer there.

@@ -21,11 +21,13 @@ class OneLineAJob(logging.Filter):
     """
 
     done = "0"
+    begun = False
     failed = []
 
     def filter(self, record):
         event = getattr(record, "event", None)
         if event is LogEvent.JOB_INFO:
+            self.begun = True
             return record.rule_name != "all" and self.say(record, f"{self.done:>8}  {job_of(record)}")
         if event is LogEvent.PROGRESS:
             self.done = f"{record.done}/{record.total}"
@@ -35,7 +37,8 @@ class OneLineAJob(logging.Filter):
             return False
         if event is LogEvent.ERROR and "__onstart" in record.getMessage():
             return self.say(record, AROUND_A_REFUSAL.sub("", record.getMessage()).strip())
-        if event is LogEvent.ERROR and record.exception == "RuleException":
+        # Of a job, whose own line says more; before the first one it is a rule that is wrong.
+        if event is LogEvent.ERROR and record.exception == "RuleException" and self.begun:
             return False
         if event is LogEvent.ERROR and self.failed and "At least one job" in record.getMessage():
             return self.say(record, "\n".join([f"{len(self.failed)} failed; what is finished is kept", *self.failed]))
