@@ -30,7 +30,7 @@ def rank_masks(masks: Tensor, tops: Tensor) -> Tensor:
     """
     tops = tops.to(masks)
     flat = masks.flatten(1)
-    lowest, highest = flat.aminmax(dim=1, keepdim=True)
+    lowest, highest = flat.amin(dim=1, keepdim=True), flat.amax(dim=1, keepdim=True)
     normalised = (flat - lowest) / (highest - lowest).clamp_min(FLATTEST)
     thresholds = _quantiles(normalised, 1 - tops.nan_to_num(1.0))
     kept = torch.sigmoid(2 * (normalised - thresholds[:, None]) / WIDTH)

@@ -45,17 +45,22 @@ class FrozenBatchNorm(nn.Module):
 
     def _scale_and_shift(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Of the statistics as they are; kept, since they are five kernels a layer, 265 of ResNet-50's 440."""
+        if torch.compiler.is_compiling():  # which keeps what does not change by itself, and cannot follow an id
+            return self._compute(dtype)
         buffers = (self.weight, self.bias, self.running_mean, self.running_var)
         made_of = (dtype, *((id(buffer), buffer._version) for buffer in buffers))
         if self._made is None or self._made[0] != made_of:
             with torch.inference_mode(False):  # where they may be asked for first, while a later pass has a gradient
-                scale = self.weight * (self.running_var + self.eps).rsqrt()
-                shift = self.bias - self.running_mean * scale
-                # Half precision keeps its statistics in float32, and its maps must stay half.
-                both = scale.to(dtype).view(1, -1, 1, 1), shift.to(dtype).view(1, -1, 1, 1)
+                both = self._compute(dtype)
             # The buffers too: an id is another tensor's once its own is gone.
             self._made = made_of, buffers, both
         return self._made[2]
+
+    def _compute(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        scale = self.weight * (self.running_var + self.eps).rsqrt()
+        shift = self.bias - self.running_mean * scale
+        # Half precision keeps its statistics in float32, and its maps must stay half.
+        return scale.to(dtype).view(1, -1, 1, 1), shift.to(dtype).view(1, -1, 1, 1)
 
 
 def freeze_batch_norms(model: nn.Module) -> None:
