@@ -26,6 +26,7 @@ SECTIONS = {
     "explainers": COMPARED,
     "evaluation": EVALUATED,
     "tables": BOUNDED,
+    "memory": ["What", "Seconds", "MB at the peak", "More, MB; at most 300"],
     "training": ["What", "Images/s", "Other, images/s", "Ratio", "Wanted"],
     "paper": LISTED,
     "portability": ["What", "Changed by", "As it comes", "Portable", "CPU time"],

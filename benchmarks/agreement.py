@@ -98,7 +98,15 @@ def _scores(
 ) -> Iterator[Row]:
     """Every score of the same maps, the confidences apart from the outcomes, which are yes or no."""
     maps = _explained("gradcam", here, images, targets, samples)
-    given = Maps([sample.name for sample in samples], maps, targets, None, maps.flip(0), 1, 1, here.preprocessing)
+    given = Maps(
+        names=[sample.name for sample in samples],
+        maps=maps,
+        targets=targets,
+        maps_of_masked=maps.flip(0),
+        forward_passes=1,
+        backward_passes=1,
+        preprocessing=here.preprocessing,
+    )
     found = []
     for backbone in (here, there):
         moved = images.to(next(backbone.parameters()).device)

@@ -174,7 +174,14 @@ def evaluation() -> Run:
     backbone, images, maps = _batch()
     targets = backbone(images).argmax(1)
     samples = [Sample(str(number)) for number in range(BATCH)]
-    explained = Maps([sample.name for sample in samples], maps, targets, None, None, 1.0, 0.0, backbone.preprocessing)
+    explained = Maps(
+        names=[sample.name for sample in samples],
+        maps=maps,
+        targets=targets,
+        forward_passes=1,
+        backward_passes=0,
+        preprocessing=backbone.preprocessing,
+    )
     batch = EvaluationBatch(0, backbone.unnormalise(images), samples)
 
     @torch.no_grad()

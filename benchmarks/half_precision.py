@@ -73,7 +73,14 @@ def _measures(backbone: Backbone, images: Tensor, targets: Tensor, drops: Tensor
     size = backbone.preprocessing.input_size
     names = [str(index) for index in range(len(images))]
     batch = EvaluationBatch(0, backbone.unnormalise(images), [Sample(name) for name in names])
-    given = Maps(names, saliency_map(maps, size), targets, None, None, 1, 0, backbone.preprocessing)
+    given = Maps(
+        names=names,
+        maps=saliency_map(maps, size),
+        targets=targets,
+        forward_passes=1,
+        backward_passes=0,
+        preprocessing=backbone.preprocessing,
+    )
     columns = score_batch(backbone, batch, given, SETTINGS.metrics)
     found = {title: columns[column].mean().item() for title, column in MEASURED.items()}
     road = [values.double().mean() for name, values in columns.items() if name.startswith("road_morf")]

@@ -93,7 +93,14 @@ def _scores(backbone: Backbone, images: Tensor, targets: Tensor) -> Row:
     names = [str(number) for number in range(len(images))]
     size = backbone.preprocessing.input_size
     coarse = torch.rand(len(images), 7, 7, generator=torch.Generator().manual_seed(0))
-    maps = Maps(names, saliency_map(coarse.to(images), size), targets, None, None, 1, 0, backbone.preprocessing)
+    maps = Maps(
+        names=names,
+        maps=saliency_map(coarse.to(images), size),
+        targets=targets,
+        forward_passes=1,
+        backward_passes=0,
+        preprocessing=backbone.preprocessing,
+    )
     batch = EvaluationBatch(0, backbone.unnormalise(images), [Sample(name) for name in names])
 
     def score() -> object:

@@ -141,7 +141,15 @@ def pieces() -> dict[str, Piece]:
 
     def scores(backbone: Backbone, targets: Tensor) -> Iterable[Numbers]:
         random = torch.from_numpy(np.random.default_rng(0).random((IMAGES, 8, 8), np.float32))
-        given = Maps([s.name for s in samples], random, targets, None, random, 1, 0, backbone.preprocessing)
+        given = Maps(
+            names=[s.name for s in samples],
+            maps=random,
+            targets=targets,
+            maps_of_masked=random,
+            forward_passes=1,
+            backward_passes=0,
+            preprocessing=backbone.preprocessing,
+        )
         with torch.no_grad():
             return list(score_batch(backbone, batch, given, settings.metrics).values())
 
@@ -165,7 +173,10 @@ def pieces() -> dict[str, Piece]:
     removed = torch.from_numpy(random.random((TRAINED, *images.shape[2:])) < 0.7)
     found["ROAD's fills"] = lambda: [impute_linear(images, removed)]
     table = random.random((50, 25))
-    found["intervals and tests"] = lambda: [bootstrap_intervals(table, 2000, 1), paired_p_values(table - 0.5, 2000, 1)]
+    found["intervals and tests"] = lambda: [
+        bootstrap_intervals([table], 2000, 1),
+        paired_p_values(table - 0.5, 2000, 1),
+    ]
     found["Parquet and CSV"] = lambda: list(_files(table))
     return found
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 import tracemalloc
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from benchmarks.photographs import settings_of
 from ttame.metrics.road import ORDERS
+from ttame.metrics.scoring import CURVES
 from ttame.params.evaluation import MetricSettings
 from ttame.report.evaluation import evaluate
 
@@ -20,7 +22,8 @@ def rows() -> list[list[str]]:
     """Every interval, p-value and mark of one backbone: seconds, and memory in another run, since tracing slows it."""
     settings = settings_of("shapes")
     methods = settings.methods.all
-    scores = {method: made_up_scores(settings.metrics, seed) for seed, method in enumerate(methods)}
+    names = [str(number) for number in range(IMAGES)]
+    scores = {method: made_up_scores(settings.metrics, seed, names) for seed, method in enumerate(methods)}
     started = time.perf_counter()
     evaluate(scores, settings.metrics, settings.report)
     seconds = time.perf_counter() - started
@@ -35,16 +38,18 @@ def rows() -> list[list[str]]:
     ]
 
 
-def made_up_scores(metrics: MetricSettings, seed: int) -> pd.DataFrame:
-    """Random scores of one method, with every column that the statistics read."""
+def made_up_scores(metrics: MetricSettings, seed: int, names: Sequence[str]) -> pd.DataFrame:
+    """Random scores of one method, with every column that tables and page read."""
     random = np.random.default_rng(seed)
     level = random.uniform(0.4, 0.6)
     shares = [f"probability_{share}" for share in metrics.shares]
-    fractions = ["probability", *shares, "deletion", "insertion", "coherency", "complexity", "adcc", "mass_inside"]
+    curves = [f"{curve}_{step}" for curve in CURVES for step in range(metrics.insertion_deletion.steps + 1)]
+    others = [*CURVES, *curves, "coherency", "complexity", "adcc", "mass_inside"]
+    fractions = ["probability", *shares, *others]
     decided = ["pointing_game", *(f"road_{order}_{share}" for order in ORDERS for share in metrics.road.shares)]
-    table = pd.DataFrame({"name": [str(number) for number in range(IMAGES)]})
+    table = pd.DataFrame({"name": list(names), "target": 0})
     table = table.assign(forward_passes=1.0, backward_passes=0.0)
-    table["training_count"] = pd.array([pd.NA] * IMAGES, dtype="Int64")
-    table[fractions] = random.random((IMAGES, len(fractions))) ** (1 / level - 1)
-    table[decided] = random.random((IMAGES, len(decided))) < level
-    return table
+    table["training_count"] = pd.array([pd.NA] * len(names), dtype="Int64")
+    numbers = random.random((len(names), len(fractions)), dtype=np.float32) ** np.float32(1 / level - 1)
+    table = table.join(pd.DataFrame(numbers, columns=fractions))
+    return table.join(pd.DataFrame(random.random((len(names), len(decided))) < level, columns=decided))

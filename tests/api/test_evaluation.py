@@ -39,7 +39,15 @@ def test_numbers_are_those_of_the_scores_stage(module, dtype) -> None:
     again = explainer(model.normalise(result.saliency[:, None] * pixels), targets=result.targets).raw
     found = ttame.evaluate(model, clean, result, MEASURES, explainer=explainer, batch_size=2)
     names = [str(number) for number in range(5)]
-    maps = Maps(names, result.raw, result.targets, None, again, 1, 1, model.preprocessing)
+    maps = Maps(
+        names=names,
+        maps=result.raw,
+        targets=result.targets,
+        maps_of_masked=again,
+        forward_passes=1,
+        backward_passes=1,
+        preprocessing=model.preprocessing,
+    )
     scores = score_batch(model, EvaluationBatch(0, pixels, [Sample(name) for name in names]), maps, SETTINGS)
     table = pd.DataFrame({name: values.numpy() for name, values in scores.items()}).assign(name=names)
     pd.testing.assert_frame_equal(found, qualities(table, SETTINGS), rtol=1e-4, atol=1e-3)

@@ -126,15 +126,13 @@ def test_any_bytes_are_refused(results: Path, refused: Refused, finished: Path, 
 
 def _maps(count: int) -> Maps:
     return Maps(
-        [f"{index} é" for index in range(count)],
-        torch.rand(count, 2, 3),
-        torch.arange(count),
-        None,
-        None,
-        1.0,
-        0.5,
-        PREPROCESSING,
-        {0: "a"},
+        names=[f"{index} é" for index in range(count)],
+        maps=torch.rand(count, 2, 3),
+        targets=torch.arange(count),
+        forward_passes=1.0,
+        backward_passes=0.5,
+        preprocessing=PREPROCESSING,
+        class_names={0: "a"},
     )
 
 
@@ -143,7 +141,7 @@ def _maps(count: int) -> Maps:
 def test_maps_come_back(tmp_path_factory, count: int) -> None:
     path = tmp_path_factory.getbasetemp() / "maps.safetensors"
     write_maps(path, maps := _maps(count))
-    found = read_maps(path)
+    found = read_maps(path).whole()
     assert torch.equal(found.maps, maps.maps)
     assert (found.names, found.class_names, found.preprocessing) == (maps.names, maps.class_names, PREPROCESSING)
 

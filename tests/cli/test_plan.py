@@ -32,6 +32,17 @@ def test_a_training_that_would_be_refused_has_no_plan(experiment, capsys) -> Non
     assert "the training list: 24 images do not fill a step of 64; lower attention.ttame" in capsys.readouterr().err
 
 
+def test_devices_of_a_plan(experiment, capsys) -> None:
+    experiment(parts=2)
+    assert main(["plan", "--devices", "0"]) == 1
+    assert "--devices: 0 should be at least 1" in capsys.readouterr().err
+    run("plan", "--devices", "4")
+    plan = capsys.readouterr().out
+    assert "On 4 of these at once, with execution.parts: 2, " in plan
+    assert "with execution.parts: 1, " in plan, "no part of this is an hour"
+    assert "Where the time goes: " in plan
+
+
 @pytest.mark.slow
 def test_plan_counts_what_the_stages_then_do(experiment, capsys) -> None:
     experiment(parts=3)
@@ -52,7 +63,7 @@ def test_plan_counts_what_the_stages_then_do(experiment, capsys) -> None:
     for method in ("gradcam", "smoothgrad", "scorecam", "rise", "ttame"):
         run("maps", "shapes_cnn", method)
         named = "ttame.seed1" if method == "ttame" else method
-        found = read_maps(Path(f"results/tiny/maps/shapes_cnn/{named}.safetensors"))
+        found = read_maps(Path(f"results/tiny/maps/shapes_cnn/{named}.safetensors")).whole()
         planned = _row(plan, "maps", method)
         assert int(planned["Images"]) == 20
         assert int(planned["Forward"]) / 20 == pytest.approx(found.forward_passes, rel=0.1)

@@ -29,7 +29,15 @@ def test_scores_are_those_of_the_cpu(pair, images, samples, asked, monkeypatch) 
     found = []
     for backbone in pair:
         device = next(backbone.parameters()).device
-        maps = Maps(names, raw, torch.tensor([1, 7]), None, raw.flip(0), 1, 0, backbone.preprocessing)
+        maps = Maps(
+            names=names,
+            maps=raw,
+            targets=torch.tensor([1, 7]),
+            maps_of_masked=raw.flip(0),
+            forward_passes=1,
+            backward_passes=0,
+            preprocessing=backbone.preprocessing,
+        )
         batch, given = EvaluationBatch(0, images.to(device), samples), maps.of(slice(None), device)
         with torch.no_grad():
             found.append(score_batch(backbone, batch, given, METRICS))

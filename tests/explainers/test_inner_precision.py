@@ -9,13 +9,13 @@ from ttame.errors import TTameError
 from ttame.explainers.explainer import make_explainer
 from ttame.metrics.rank_correlation import rank_correlation
 
-OPTIONS = {"rise": {"masks": 60}, "scorecam": {}}
+OPTIONS = {"rise": {"masks": 30}, "scorecam": {}}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", OPTIONS)
 def test_bfloat16_ranks_pixels_as_float32_does(method, lite0, two_photographs) -> None:
-    targets, images = torch.tensor([281, 232]), two_photographs
+    targets, images = torch.tensor([281]), two_photographs[:1]  # few, since processors are slow in bfloat16
     layer, lite0.target_layer = lite0.target_layer, lite0.layers[0]  # few channels
     try:
         exact, half = (

@@ -43,7 +43,14 @@ def test_golden_end_to_end(golden, case) -> None:
         insertion_deletion=CurveSettings(steps=2, blur=0.05),
         coherency=False,
     )
-    maps = Maps(["0", "1", "2"], arrays["c"][:, 0].double(), targets, None, None, 1.0, 0.0, backbone.preprocessing)
+    maps = Maps(
+        names=["0", "1", "2"],
+        maps=arrays["c"][:, 0].double(),
+        targets=targets,
+        forward_passes=1.0,
+        backward_passes=0.0,
+        preprocessing=backbone.preprocessing,
+    )
     scores = score_batch(backbone, batch, maps, settings)
     torch.testing.assert_close(scores["probability"], arrays[f"e2e.{case}.conf"], rtol=1e-6, atol=0)
     for index, share in enumerate((100, 50, 15)):

@@ -66,7 +66,15 @@ def _write_method(results: Path, method: str, names: list[str], seed: int) -> No
     maps = torch.rand(len(names), 8, 8, generator=torch.Generator().manual_seed(seed))
     targets = torch.zeros(len(names), dtype=torch.long)
     preprocessing = Preprocessing((64, 64), 64, "bilinear", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    written = Maps(names, maps, targets, None, None, 1.0, 0.0, preprocessing, {0: "disc & ring"})
+    written = Maps(
+        names=names,
+        maps=maps,
+        targets=targets,
+        forward_passes=1.0,
+        backward_passes=0.0,
+        preprocessing=preprocessing,
+        class_names={0: "disc & ring"},
+    )
     write_maps(results / f"maps/shapes_cnn/{named}.safetensors", written)
     cost = results / f"cost/shapes_cnn/{named}.json"
     cost.parent.mkdir(parents=True, exist_ok=True)

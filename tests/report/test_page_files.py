@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from ttame.cli.main import main
+
+from .conftest import MALICIOUS
 
 
 def test_what_is_measured_is_on_a_page_of_its_own(page, monkeypatch) -> None:
@@ -20,6 +23,29 @@ def test_what_is_measured_is_on_a_page_of_its_own(page, monkeypatch) -> None:
     assert main(["page"]) == 0
     assert first.read_bytes() == before, "the results page is the same bytes on every run"
     assert ">3.00<" in first.with_name("measured.html").read_text()
+
+
+def test_of_a_long_list_some_images_are_candidates(page, monkeypatch) -> None:
+    """Each with its own maps, scores and photo."""
+    first = page(["gradcam", "rise"], 7)
+    whole = _gallery(first)
+    monkeypatch.chdir(first.parents[3])
+    monkeypatch.setattr("ttame.stages.page.CANDIDATES", 3)
+    monkeypatch.setattr("ttame.stages.page.SHRUNK", 2)
+    assert main(["page"]) == 0
+    few = _gallery(first)
+    assert sorted(few) == sorted([MALICIOUS, "2.png", "4.png"])
+    of_the_image = ("class", "probability", "correlation", "photo", "maps", "scores")
+    assert {name: [few[name][key] for key in of_the_image] for name in few} == {
+        name: [whole[name][key] for key in of_the_image] for name in few
+    }
+
+
+def _gallery(page: Path) -> dict[str, Any]:
+    """The images of the page's script, by name."""
+    text = page.read_text()
+    found, _ = json.JSONDecoder().raw_decode(text[text.index('{"galleries":') :])
+    return {image["name"]: image for image in found["galleries"]["shapes_cnn"]["images"]}
 
 
 def test_a_broken_history_is_named(page, monkeypatch, capsys) -> None:

@@ -46,7 +46,7 @@ def _chance(values: pd.DataFrame) -> Chance | None:
 
 def _covered(seeds: int, of_seed: float) -> float:
     values = _values(_cube(seeds, of_seed, 1.0, 0.3, 1))
-    low, high = bootstrap_intervals(mean_over_seeds(values).to_numpy(), 4000, 3, _chance(values)).T
+    low, high = bootstrap_intervals([mean_over_seeds(values).to_numpy()], 4000, 3, _chance(values)).T
     return float(((low <= 0) & (high >= 0)).mean())
 
 
@@ -71,7 +71,7 @@ def test_seeds_that_agree_by_luck_are_no_proof() -> None:
     means = means_by_seed(values)
     assert means is not None
     equal = (means.std() == 0).to_numpy()
-    low, high = bootstrap_intervals(mean_over_seeds(values).to_numpy(), 4000, 3, _chance(values)).T
+    low, high = bootstrap_intervals([mean_over_seeds(values).to_numpy()], 4000, 3, _chance(values)).T
     covered = (low <= 0.7) & (high >= 0.7)
     assert equal.mean() > 0.03
     assert covered[equal].mean() > 0.9
@@ -80,7 +80,7 @@ def test_seeds_that_agree_by_luck_are_no_proof() -> None:
 
 def test_what_differs_by_image_and_seed_may_make_intervals_wider_never_narrower() -> None:
     values = _values(_cube(5, 0.0, 0.1, 1.0, 6))
-    low, high = bootstrap_intervals(mean_over_seeds(values).to_numpy(), 2000, 3, _chance(values)).T
+    low, high = bootstrap_intervals([mean_over_seeds(values).to_numpy()], 2000, 3, _chance(values)).T
     assert ((low <= 0) & (high >= 0)).mean() > 0.97
 
 
@@ -95,14 +95,14 @@ def test_five_seeds_drawn_with_replacement_would_promise_too_much() -> None:
 
 def test_intervals_over_images_alone_would_not() -> None:
     values = _values(_cube(5, 1.0, 1.0, 0.3, 1))
-    low, high = bootstrap_intervals(mean_over_seeds(values).to_numpy(), 2000, 3).T
+    low, high = bootstrap_intervals([mean_over_seeds(values).to_numpy()], 2000, 3).T
     assert ((low <= 0) & (high >= 0)).mean() < 0.5
 
 
 def test_where_seeds_are_all_the_chance_the_interval_is_students() -> None:
     means = np.array([3.0, 4.0, 8.0, 5.0])
     values = _values(np.repeat(means[:, None, None], IMAGES, axis=1))
-    ends = bootstrap_intervals(mean_over_seeds(values).to_numpy(), 200_000, 1, _chance(values))[0]
+    ends = bootstrap_intervals([mean_over_seeds(values).to_numpy()], 200_000, 1, _chance(values))[0]
     expected = stats.t.interval(0.95, 3, loc=means.mean(), scale=stats.sem(means))
     np.testing.assert_allclose(ends, expected, rtol=0.03)
 

@@ -16,7 +16,7 @@ def values() -> np.ndarray:
 
 
 def test_intervals_against_scipy(values) -> None:
-    ours = bootstrap_intervals(values, 20000, 1)
+    ours = bootstrap_intervals([values], 20000, 1)
     for column, (low, high) in zip(values.T, ours, strict=True):
         theirs = scipy.stats.bootstrap(
             (column,), np.mean, n_resamples=20000, method="percentile", random_state=2
@@ -29,7 +29,7 @@ def test_intervals_against_scipy(values) -> None:
 def test_intervals_cover_the_mean_as_often_as_they_say() -> None:
     random = np.random.default_rng(3)
     columns = random.standard_normal((60, 400))
-    ends = bootstrap_intervals(columns, 1000, 1)
+    ends = bootstrap_intervals([columns], 1000, 1)
     covered = ((ends[:, 0] <= 0) & (ends[:, 1] >= 0)).mean()
     assert 0.91 <= covered <= 0.98
 
@@ -53,15 +53,15 @@ def test_p_values_against_scipy(values) -> None:
 
 
 def test_seeds_decide_and_nothing_else(values) -> None:
-    assert np.array_equal(bootstrap_intervals(values, 300, 1), bootstrap_intervals(values, 300, 1))
-    assert not np.array_equal(bootstrap_intervals(values, 300, 1), bootstrap_intervals(values, 300, 2))
+    assert np.array_equal(bootstrap_intervals([values], 300, 1), bootstrap_intervals([values], 300, 1))
+    assert not np.array_equal(bootstrap_intervals([values], 300, 1), bootstrap_intervals([values], 300, 2))
     assert np.array_equal(paired_p_values(values, 300, 1), paired_p_values(values, 300, 1))
 
 
 def test_many_images_are_resampled_in_blocks(monkeypatch, values) -> None:
-    at_once = bootstrap_intervals(values, 1005, 1), paired_p_values(values - values.mean(axis=0), 1005, 1)
+    at_once = bootstrap_intervals([values], 1005, 1), paired_p_values(values - values.mean(axis=0), 1005, 1)
     monkeypatch.setattr("ttame.report.statistics.CHUNK", 399)
-    np.testing.assert_allclose(bootstrap_intervals(values, 1005, 1), at_once[0], rtol=1e-12)
+    np.testing.assert_allclose(bootstrap_intervals([values], 1005, 1), at_once[0], rtol=1e-12)
     assert np.array_equal(paired_p_values(values - values.mean(axis=0), 1005, 1), at_once[1])
 
 
@@ -75,7 +75,7 @@ def test_p_values_of_all_patterns_drawn_at_once(monkeypatch, values) -> None:
 
 
 def test_of_one_image_nothing_can_be_said() -> None:
-    assert np.isnan(bootstrap_intervals(np.ones((1, 2)), 100, 1)).all()
+    assert np.isnan(bootstrap_intervals([np.ones((1, 2))], 100, 1)).all()
     assert np.isnan(paired_p_values(np.ones((1, 2)), 100, 1)).all()
 
 

@@ -66,7 +66,7 @@ def test_from_training_to_tables(prepared, capsys) -> None:
     for stage in ("train", "maps", "scores", "sanity"):
         run(stage, *PAIR)
     assert "shapes_vit: feature layers blocks.3.norm1" in capsys.readouterr().err
-    maps = read_maps(RESULTS / "maps/shapes_cnn/ptame.seed1.safetensors")
+    maps = read_maps(RESULTS / "maps/shapes_cnn/ptame.seed1.safetensors").whole()
     assert maps.maps.shape == (10, 8, 8)
     assert (maps.forward_passes, maps.backward_passes) == (1.0, 0.0)
     sanity = pd.read_csv(RESULTS / "sanity/shapes_cnn/ptame.seed1.csv")

@@ -62,7 +62,7 @@ def test_a_judge_that_stays_as_it_is_gives_the_loops_fidelity(measured: Path) ->
     rows = rows_of("gradcam", "judged_fidelity")
     settings = load_settings(Path("params.yaml"))
     subject = Subject(settings, "shapes_cnn")
-    maps = read_maps(RESULTS / "maps/shapes_cnn/gradcam.safetensors")
+    maps = read_maps(RESULTS / "maps/shapes_cnn/gradcam.safetensors").whole()
     for place in (0, 17):
         image = subject.backbone.normalise(next(subject.images.load([[place]])))
         saliency = saliency_map(maps.maps[place][None], (64, 64))[0]

@@ -78,7 +78,7 @@ def test_scores_of_other_maps_are_refused(finished, capsys) -> None:
     run("maps", "shapes_cnn", "gradcam")
     run("tables")
     path = RESULTS / "maps/shapes_cnn/gradcam.safetensors"
-    write_maps(path, replace(read_maps(path), forward_passes=2.0))
+    write_maps(path, replace(read_maps(path).whole(), forward_passes=2.0))
     capsys.readouterr()
     assert "made before the maps changed; run `python -m ttame scores shapes_cnn gradcam`" in _refused(capsys, "tables")
 

@@ -20,14 +20,20 @@ PREPROCESSING = Preprocessing((32, 48), 36, "bicubic", *IMAGENET)
 def _maps() -> Maps:
     targets = torch.tensor([7, 2, 7])
     return Maps(
-        ["a", "b", "c"], torch.rand(3, 4, 6), targets, None, None, 1.0, 0.5, PREPROCESSING, {2: "hen", 7: "ibis"}
+        names=["a", "b", "c"],
+        maps=torch.rand(3, 4, 6),
+        targets=targets,
+        forward_passes=1.0,
+        backward_passes=0.5,
+        preprocessing=PREPROCESSING,
+        class_names={2: "hen", 7: "ibis"},
     )
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     written = _maps()
     write_maps(tmp_path / "maps.safetensors", written)
-    read = read_maps(tmp_path / "maps.safetensors")
+    read = read_maps(tmp_path / "maps.safetensors").whole()
     assert torch.equal(read.maps, written.maps)
     assert torch.equal(read.targets, written.targets)
     assert read.preprocessing == PREPROCESSING

@@ -69,7 +69,9 @@ def make_parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--part", help="K/N: only the K-th of N shares of the images, for the run of the whole"
             )
-    add("plan", "what the active experiment will compute, and how long it takes on this device")
+    add("plan", "what the active experiment will compute, and how long it takes on this device").add_argument(
+        "--devices", type=int, help="also on so many like this one, with what execution.parts would be best"
+    )
     add("results", "print the tables of the active experiment and where they are")
     add("layers", "the layers of a classifier that maps can be made from").add_argument(
         "model", help="a key of models, or the name of any model"

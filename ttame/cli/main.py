@@ -110,7 +110,7 @@ def _plan(options: argparse.Namespace) -> str:
     settings = _computing_settings(options)
     from ttame.cli.plan import run
 
-    return run(settings)
+    return run(settings, options.devices)
 
 
 def _layers(options: argparse.Namespace) -> str:

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Sequence
 
-from ttame.attention.epochs import refuse_too_few, steps_of_epoch
+from ttame.attention.epochs import refuse_too_few
 from ttame.cli.arguments import PARTED
-from ttame.cli.calibration import Calibration, Cost
-from ttame.data.datalists import make_datalists, read_datalist
-from ttame.errors import NotDefined
-from ttame.explainers.registry import refuse_undefined_pair, title
-from ttame.measures.measure import make_measure
-from ttame.measures.noise import STEPS
+from ttame.cli.planned_rows import Row, counts, planned_rows
+from ttame.cli.schedule import Job, Name, finish
+from ttame.errors import TTameError
+from ttame.explainers.registry import title
 from ttame.measures.registry import MEASURES
-from ttame.params.section import SPLITS, Split
-from ttame.params.settings import Settings
+from ttame.params.settings import MOST_PARTS, Settings
 from ttame.report.markdown import MISSING, markdown_table
-from ttame.runtime.device import device_name, select_device
-from ttame.runtime.progress import progress
-from ttame.store.paths import list_file
+from ttame.runtime.device import device_name, peak_memory_bytes, select_device
 from ttame.store.provenance import read_records
 
 HEADINGS = ("Stage", "Backbone", "Method", "Seed", "Images", "Forward", "Backward", "Disk, MB", "Hours", "Took, h")
@@ -33,46 +26,37 @@ the other on {device}, extrapolated from a few calls with random weights; decodi
 on top. "Took" is what the stage took when it last ran here."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """One job of the DAG; where it is one of a measure, `method` is its name."""
+WAITS_FOR = {
+    "truths": (),
+    "basis": (),
+    "train": ("truths",),
+    "maps": ("train",),
+    "scores": ("maps",),
+    "measure": ("maps", "basis"),
+    "sanity": ("train",),
+    "sensitivity": ("scores", "measure"),
+}
+"""Which stages' jobs, of the same backbone and where both have one of the same method and seed, a job waits for."""
+DEAREST = 5
+"""Jobs that are named."""
 
-    stage: str
-    backbone: str
-    method: str
-    images: int
-    cost: Cost
-    seed: int | None = None
 
-    @property
-    def hours(self) -> float:
-        return self.images * self.cost.seconds / 3600
-
-
-def run(settings: Settings) -> str:
-    """A table with a row per job and their sum.
+def run(settings: Settings, devices: int | None = None) -> str:
+    """A table with a row per job and their sum, and how long all takes on `devices` like this one.
 
     Raises:
-        TTameError: when a list has no count and its folder is not there, or a training list does not fill a step.
+        TTameError: when a list has no count and its folder is not there, a training list does not fill a step, or there
+            are fewer devices than a training takes.
     """
+    if devices is not None and devices < 1:
+        raise TTameError(f"--devices: {devices} should be at least 1")
     device = select_device(settings.execution)
-    images = {split: _count(settings, split) for split in SPLITS}
+    images = counts(settings)
     for backbone, method in itertools.product(settings.backbones, settings.methods.trained):
         if backbone not in settings.attention[method].checkpoints:
             recipe = settings.attention[method].on(backbone).recipe
             refuse_too_few(images["train"], recipe, method, "the training list")
-    rows: list[Row] = []
-    jobs = len(settings.backbones) * len(settings.methods.all)
-    with progress(jobs, "calibrate", "methods") as bar:
-        for backbone in settings.backbones:
-            calibration = Calibration(settings, backbone, device)
-            rows += _of_backbone(settings, backbone, calibration)
-            for method in settings.methods.all:
-                with contextlib.suppress(NotDefined):
-                    found = list(_of_method(settings, backbone, method, images, calibration))
-                    for seed in settings.methods.seeds_of(method):
-                        rows += [dataclasses.replace(row, seed=seed) for row in found]
-                bar.update()
+    rows = planned_rows(settings, device)
     took = {facts["stage"]: float(facts["seconds"]) / 3600 for facts in read_records(settings)}
     cells = [_cells(row, took) for row in rows]
     cells.append(_total(rows, took))
@@ -83,64 +67,61 @@ def run(settings: Settings) -> str:
         f"Plan of `{settings.experiment}`: {lists} images, {len(rows)} jobs{parted} besides lists, figures, tables and "
         "page"
     )
-    return "\n".join(
-        [heading, "", markdown_table(HEADINGS, cells, numbers_from=3), NOTE.format(device=device_name(device))]
-    )
+    memory = f"Making this plan took {peak_memory_bytes(device) / 1e9:.1f} GB of its memory at the peak."
+    told = [_where_the_time_goes(rows), *([] if devices is None else _on_devices(rows, settings, devices)), memory]
+    note = NOTE.format(device=device_name(device))
+    return "\n".join([heading, "", markdown_table(HEADINGS, cells, numbers_from=3), note, "", *told])
 
 
-def _count(settings: Settings, split: Split) -> int:
-    """Images of a list: as the params count them, or as the stage wrote them, or as there are."""
-    stated = settings.data.counts[split]
-    if stated is not None:
-        return stated
-    written = list_file(settings, split)
-    return len(read_datalist(written) if written.exists() else make_datalists(settings.data)[split])
+def _where_the_time_goes(rows: Sequence[Row]) -> str:
+    total = sum(row.hours for row in rows)
+    stages = {row.stage: 0.0 for row in rows}
+    for row in rows:
+        stages[row.stage] += row.hours / total
+    ordered = sorted(stages.items(), key=lambda item: -item[1])
+    dearest = sorted(rows, key=lambda row: -row.hours)[:DEAREST]
+    jobs = [f"{row.stage} of {_label(row.method) or 'all'} on {row.backbone} {_hours(row.hours)} h" for row in dearest]
+    shares = ", ".join(f"{stage} {100 * share:.0f} %" for stage, share in ordered if share >= 0.005)
+    return f"Where the time goes: {shares}.\nThe longest jobs: {', '.join(jobs)}."
 
 
-def _of_backbone(settings: Settings, backbone: str, calibration: Calibration) -> Iterator[Row]:
-    if backbone in settings.data.model_truths:
-        yield Row("truths", backbone, "", _count(settings, "train"), calibration.forward)
-    forward = calibration.forward.seconds
-    for measure in settings.measures.taken:
-        images = _count(settings, "evaluation")
-        passes = make_measure(measure, settings).passes(images)
-        yield Row("basis", backbone, measure, images, Cost(passes * forward, passes, 0.0))
-    few = min(settings.sensitivity.images, _count(settings, "evaluation"))
-    yield Row(
-        "sensitivity", backbone, "", few * settings.sensitivity.methods * len(STEPS), _scoring(settings, calibration)
-    )
+def _on_devices(rows: Sequence[Row], settings: Settings, devices: int) -> Iterator[str]:
+    """With the parts of the params, and with as many as keep every part below an hour."""
+    work = sum(row.hours for row in rows) / devices
+    longest = max((row.hours for row in rows if row.stage in PARTED), default=0.0)
+    best = min(max(1, math.ceil(longest)), MOST_PARTS)
+    for parts in dict.fromkeys((settings.execution.parts, best)):
+        jobs = list(_jobs(rows, settings, parts))
+        most = max(jobs, key=lambda job: job.hours)
+        yield (
+            f"On {devices} of these at once, with execution.parts: {parts}, {_hours(finish(jobs, devices))} h: "
+            f"the work over the devices is {_hours(work)} h, the longest job {_hours(most.hours)} h\n"
+            f"({most.name.stage} of {_label(most.name.method) or 'all'} on {most.name.backbone})."
+        )
 
 
-def _of_method(
-    settings: Settings, backbone: str, method: str, images: dict[Split, int], calibration: Calibration
-) -> Iterator[Row]:
-    refuse_undefined_pair(method, backbone, calibration.backbone.is_transformer)
-    if method in settings.methods.trained and backbone not in settings.attention[method].checkpoints:
-        recipe = settings.attention[method].on(backbone).recipe
-        seen = recipe.epochs * steps_of_epoch(images["train"], recipe) * recipe.batch_size * recipe.accumulate
-        cost, warm_start = calibration.training(method), settings.attention[method].on(backbone).mechanism.warm_start
-        if warm_start is not None:
-            cost = cost.plus(calibration.start(method), min(warm_start.images, images["train"]) / seen)
-        yield Row("train", backbone, method, seen, cost)
-    metrics, evaluated = settings.metrics, images["evaluation"]
-    a_map = calibration.map(method)
-    yield Row("maps", backbone, method, evaluated * (2 if metrics.coherency else 1), a_map)
-    yield Row("scores", backbone, method, evaluated, _scoring(settings, calibration))
-    measures = [make_measure(measure, settings) for measure in settings.measures.taken]
-    if new_maps := sum(measure.new_maps(evaluated) for measure in measures):
-        yield Row("measure", backbone, method, new_maps, dataclasses.replace(a_map, bytes=0.0))
-    if passes := sum(measure.judge_passes() for measure in measures):
-        yield Row("measure", backbone, method, evaluated, Cost(passes * calibration.forward.seconds, passes, 0.0))
-    checked = min(settings.sanity.images, evaluated) * (1 + len(settings.sanity.depths))
-    yield Row("sanity", backbone, method, checked, Cost(a_map.seconds, a_map.forward, a_map.backward))
+def _jobs(rows: Sequence[Row], settings: Settings, parts: int) -> Iterator[Job]:
+    """Those of the engine; of a stage in parts, the whole joins them and takes no time."""
+    hours: dict[Name, float] = {}
+    for row in rows:
+        name = Name(row.stage, row.backbone, row.method, row.seed)
+        hours[name] = hours.get(name, 0.0) + row.hours
+    for name in sorted(hours, key=lambda name: list(WAITS_FOR).index(name.stage)):
+        after = [other for other in hours if _waits(name, other)]
+        if name.stage in PARTED and parts > 1:
+            shares = [name._replace(part=part) for part in range(1, parts + 1)]
+            yield from (Job(share, hours[name] / parts, 1, after) for share in shares)
+            yield Job(name, 0.0, 1, shares)
+            continue
+        processes = settings.execution.devices * settings.execution.nodes if name.stage in ("truths", "train") else 1
+        yield Job(name, hours[name] / processes, processes, after)
 
 
-def _scoring(settings: Settings, calibration: Calibration) -> Cost:
-    """AD, IC, ROAD and the curves of one image."""
-    metrics = settings.metrics
-    fills = 2 * len(metrics.road.shares)
-    passes = 1 + len(metrics.shares) + fills + 2 * metrics.insertion_deletion.steps
-    return Cost(passes * calibration.forward.seconds + fills * calibration.fill, passes, 0.0)
+def _waits(name: Name, other: Name) -> bool:
+    if other.backbone != name.backbone or other.stage not in WAITS_FOR[name.stage]:
+        return False
+    is_of_all = name.stage == "sensitivity" or other.stage in ("truths", "basis")
+    return is_of_all or (other.method, other.seed) == (name.method, name.seed)
 
 
 def _label(name: str) -> str:

@@ -18,7 +18,7 @@ from ttame.metrics.masking import normalise_map
 from ttame.params.settings import Settings
 from ttame.stages.subject import Subject
 from ttame.store.basis_file import Basis
-from ttame.store.maps_file import Maps
+from ttame.store.maps_file import StoredMaps
 from ttame.store.scratch import Scratch
 
 
@@ -27,7 +27,7 @@ class Explained(Protocol):
 
     name: str
 
-    def maps(self) -> Maps:
+    def maps(self) -> StoredMaps:
         """Those of the evaluation list."""
 
     def explain(self, images: Tensor, targets: Tensor, samples: Sequence[Sample]) -> Tensor:
@@ -76,7 +76,7 @@ class Measure(ABC):
         """
         found = method.maps()
         places = {name: place for place, name in enumerate(found.names)}
-        return found.maps[[places[unit] for unit in basis.units]]
+        return found.at([places[unit] for unit in basis.units]).maps
 
     def normalise(self, maps: Tensor) -> Tensor:
         """Raw maps to what is judged, in [0, 1]; min-max unless the measure says otherwise. Twice changes nothing."""

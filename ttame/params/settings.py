@@ -23,6 +23,8 @@ COMPARED = ("learned", "gradient", "perturbation", "integrated", "attention")
 """Kinds of methods that are compared when nothing else is said, beside three controls."""
 WHERE_NAMED = ("gae", "legrad", "integrated_gradients", "smoothgrad", "ttame_ranked")
 """Methods that are compared where an experiment names them: the paper, which the defaults are of, has none of them."""
+MOST_PARTS = 1000
+"""Jobs that may share the images of a pair; the engine has to know each of them."""
 
 
 def _compared(entry: Entry, name: str) -> bool:
@@ -105,7 +107,7 @@ class ExecutionSettings(Section):
     parts: int = Field(
         1,
         ge=1,
-        le=1000,
+        le=MOST_PARTS,
         description="jobs that share the images of one method's maps, scores or sanity check; Snakemake runs them side "
         "by side, on a cluster or on the cores of one machine, and the results are those of one job",
     )

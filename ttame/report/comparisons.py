@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ttame.report.seeds import Number, chance_in_training, mean_over_seeds
-from ttame.report.statistics import Chance, Floats, holm, near_level, paired_p_values, sharper_p_values
+from ttame.report.statistics import HELD, Chance, Floats, holm, in_turns, near_level, paired_p_values, sharper_p_values
 
 Ends = NDArray[np.int64]
 
@@ -49,10 +49,22 @@ def compare(
         is near 5 %, more patterns are drawn (Besag, Clifford, Biometrika 1991); if even these cannot tell on which side
         it is, it is the upper end of its interval: nothing is called significant by the luck of the draw.
     """
+    means = {method: mean_over_seeds(table) for method, table in values.items()}
+    images = len(next(iter(means.values()))) if means else 0
+    turns = in_turns([images * len(family.methods) for family in families], HELD)
+    return [table for turn in turns for table in _compare(families[turn], values, means, resamples, seed)]
+
+
+def _compare(
+    families: Sequence[Family],
+    values: Mapping[str, pd.DataFrame],
+    means: Mapping[str, pd.DataFrame],
+    resamples: int,
+    seed: int,
+) -> list[pd.DataFrame]:
     numbers = [Number(family.column, (method, family.opponent)) for family in families for method in family.methods]
     if not numbers:
         return [_table(family, np.empty(0), np.empty(0)) for family in families]
-    means = {method: mean_over_seeds(table) for method, table in values.items()}
     columns = [[means[method][number.column] for method in number.methods] for number in numbers]
     differences = np.column_stack([first - second for first, second in columns])
     ends = np.cumsum([len(family.methods) for family in families])[:-1]

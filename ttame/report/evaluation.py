@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -16,7 +16,7 @@ from ttame.report.columns import quality_columns, road_columns
 from ttame.report.comparisons import Family, compare
 from ttame.report.marks import Mark, mark_cells, rank_methods
 from ttame.report.seeds import Number, chance_in_training, mean_over_seeds, means_by_seed
-from ttame.report.statistics import bootstrap_intervals
+from ttame.report.statistics import HELD, bootstrap_intervals, in_turns
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,11 @@ class Evaluation:
             found = found.join(pd.DataFrame({method: table.mean() for method, table in tables.items()}).T)
         return found
 
-    @cached_property
-    def values(self) -> list[Mapping[str, pd.DataFrame]]:
-        """For every kind of unit, images and those of the measures, of every method a row per unit and seed."""
+    @property
+    def values(self) -> Iterator[Mapping[str, pd.DataFrame]]:
+        """For every kind of unit, images and those of the measures, of every method a row per unit and seed; where
+        there are many units, a few of their columns at a time.
+        """
         return _values(self.scores, self.metrics, self.measured)
 
     @cached_property
@@ -121,8 +123,16 @@ def evaluate(
 
 def _values(
     scores: Mapping[str, pd.DataFrame], metrics: MetricSettings, measured: Mapping[str, Mapping[str, pd.DataFrame]]
-) -> list[Mapping[str, pd.DataFrame]]:
-    return [{method: qualities(table, metrics) for method, table in scores.items()}, *measured.values()]
+) -> Iterator[Mapping[str, pd.DataFrame]]:
+    rows = sum(len(table) for table in scores.values())
+    keys = list(dict.fromkeys(str(key) for table in scores.values() for key in qualities(table.iloc[:1], metrics)))
+    for turn in in_turns([rows] * len(keys), HELD):
+        yield {method: _some(qualities(table, metrics), keys[turn]) for method, table in scores.items()}
+    yield from measured.values()
+
+
+def _some(table: pd.DataFrame, keys: Collection[str]) -> pd.DataFrame:
+    return table[[key for key in table if key in keys]]
 
 
 def _statistics(values: Mapping[str, pd.DataFrame], columns: Sequence[Column], report: ReportSettings) -> pd.DataFrame:
@@ -150,10 +160,12 @@ def _means_and_intervals(
     values: Mapping[str, pd.DataFrame], columns: Sequence[Column], report: ReportSettings
 ) -> pd.DataFrame:
     """What chance in training adds may pass the ends of what a column can be, and is cut off there."""
-    means = {method: mean_over_seeds(table) for method, table in values.items()}
-    joined = pd.concat(means, axis=1, names=["method", "column"])
-    chance = chance_in_training([Number(str(key[1]), (str(key[0]),)) for key in joined.columns.to_list()], values)
-    ends = bootstrap_intervals(joined.to_numpy(), report.resamples, report.seed, chance)
+    found = {method: mean_over_seeds(table) for method, table in values.items()}
+    means = pd.concat({method: table.mean() for method, table in found.items()}, names=["method", "column"])
+    keys = [(str(method), str(key)) for method, key in means.index]
+    chance = chance_in_training([Number(key, (method,)) for method, key in keys], values)
+    tables = [table.to_numpy() for table in found.values()]
+    ends = bootstrap_intervals(tables, report.resamples, report.seed, chance)
     limits = {column.key: (column.lowest, column.scale) for column in columns}
-    low, high = np.array([limits.get(key[1], (-np.inf, np.inf)) for key in joined.columns.to_list()]).T
-    return pd.DataFrame({"mean": joined.mean(), "low": ends[:, 0].clip(low), "high": ends[:, 1].clip(max=high)})
+    low, high = np.array([limits.get(key, (-np.inf, np.inf)) for _, key in keys]).T
+    return pd.DataFrame({"mean": means, "low": ends[:, 0].clip(low), "high": ends[:, 1].clip(max=high)})

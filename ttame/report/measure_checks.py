@@ -12,7 +12,7 @@ from ttame.measures.column import Column
 from ttame.report.evaluation import Evaluation
 from ttame.report.ranking import is_control, kendall_tau, worth_of
 from ttame.report.seeds import mean_over_seeds
-from ttame.report.statistics import LEVEL, holm, paired_p_values
+from ttame.report.statistics import HELD, LEVEL, holm, in_turns, paired_p_values
 
 TRUTH = "ground_truth"
 FOOLS = "everything_but_one"
@@ -85,21 +85,19 @@ def resolution(values: Mapping[str, pd.DataFrame], keys: Sequence[str], resample
         seed: of the test.
     """
     means = {name: mean_over_seeds(table) for name, table in values.items() if not is_control(name)}
-    differences: dict[str, list[pd.Series]] = {}
-    for key in keys:
-        having = [table[key] for table in means.values() if key in table]
-        if len(having) > 1:
-            differences[key] = [one - other for one, other in itertools.combinations(having, 2)]
-    if not differences:
-        return {}
-    pairs = [len(found) for found in differences.values()]
-    table = np.column_stack([column for found in differences.values() for column in found])
-    draws = max(resamples, round(2 * max(pairs) / LEVEL))
-    p_values = np.split(paired_p_values(table, draws, seed), np.cumsum(pairs)[:-1])
-    enough = len(table) > 1
+    having = {key: [table[key] for table in means.values() if key in table] for key in keys}
+    having = {key: columns for key, columns in having.items() if len(columns) > 1}
+    pairs = {key: len(columns) * (len(columns) - 1) // 2 for key, columns in having.items()}
+    images = len(next(iter(means.values()))) if means else 0
+    draws = max([resamples, *(round(2 * count / LEVEL) for count in pairs.values())])
+    compared, p_values = list(having), []
+    for turn in in_turns([images * count for count in pairs.values()], HELD):
+        differences = [one - other for key in compared[turn] for one, other in itertools.combinations(having[key], 2)]
+        p_values.append(paired_p_values(np.column_stack(differences), draws, seed))
+    found = np.split(np.concatenate(p_values), np.cumsum(list(pairs.values()))[:-1]) if p_values else []
     return {
-        key: 100 * float((holm(found) <= LEVEL).mean()) if enough else np.nan
-        for key, found in zip(differences, p_values, strict=True)
+        key: 100 * float((holm(of_key) <= LEVEL).mean()) if images > 1 else np.nan
+        for key, of_key in zip(compared, found, strict=True)
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,8 @@ Floats = NDArray[np.float64]
 LEVEL = 0.05
 CHUNK = 2**21
 """Numbers that a block of resamples may hold, 16 MB."""
+HELD = 2**23
+"""Numbers of all images that are drawn from together, 64 MB; more are taken in turns, with the same draws again."""
 
 MOST_PATTERNS = 10**6
 MOST_SIGNS = 2**28
@@ -45,12 +47,12 @@ class Chance:
         return Chance(self.degrees, self.scales[:, columns])
 
 
-def bootstrap_intervals(values: Floats, resamples: int, seed: int, chance: Chance | None = None) -> Floats:
+def bootstrap_intervals(values: Sequence[Floats], resamples: int, seed: int, chance: Chance | None = None) -> Floats:
     """95 % percentile intervals of means (Efron, Tibshirani, An introduction to the bootstrap, 1993, chapter 13).
 
     Args:
-        values: (N, K), K numbers of each of N images, of a trained method the means over its seeds; images are drawn
-            with replacement, all K numbers together.
+        values: (N, k) of every method, k numbers of each of N images, of a trained method the means over its seeds;
+            images are drawn with replacement, all K numbers of all methods together.
         resamples: how many draws.
         seed: of the draws.
         chance: of training, drawn beside the images; by default there is none.
@@ -58,14 +60,14 @@ def bootstrap_intervals(values: Floats, resamples: int, seed: int, chance: Chanc
     Returns:
         (K, 2) lower and upper ends; NaN when there is only one image, of which nothing can be said.
     """
-    count = len(values)
+    count = len(values[0])
     if count < 2:
-        return np.full((values.shape[1], 2), np.nan)
+        return np.full((sum(table.shape[1] for table in values), 2), np.nan)
     random = np.random.default_rng(seed)
-    means = [
-        random.multinomial(count, np.full(count, 1 / count), size=block) @ values / count
-        for block in _blocks(resamples, count)
-    ]
+    means = []
+    for block in _blocks(resamples, count):
+        drawn_often = random.multinomial(count, np.full(count, 1 / count), size=block).astype(np.float64)
+        means.append(np.concatenate([drawn_often @ table for table in values], axis=1) / count)
     drawn = np.concatenate(means)
     if chance is not None:
         drawn = drawn + chance.draw(_training_draws(seed), resamples)
@@ -147,6 +149,22 @@ def sharper_p_values(
     return (np.abs(signs @ differences) >= observed * (1 - 1e-12) - 1e-12).mean(axis=0), np.inf
 
 
+def in_turns(sizes: Sequence[int], most: int) -> Iterator[slice]:
+    """Neighbours that are `most` together, or one alone that is more.
+
+    >>> list(in_turns([3, 3, 9, 1], 6))
+    [slice(0, 2, None), slice(2, 3, None), slice(3, 4, None)]
+    """
+    first, held = 0, 0
+    for place, size in enumerate(sizes):
+        if place > first and held + size > most:
+            yield slice(first, place)
+            first, held = place, 0
+        held += size
+    if first < len(sizes):
+        yield slice(first, len(sizes))
+
+
 def _training_draws(seed: int) -> np.random.Generator:
     """Draws beside those of the images, which are the same with and without them."""
     return np.random.default_rng([seed, 1])
@@ -156,7 +174,10 @@ def _sign_patterns(count: int, resamples: int, seed: int) -> Iterator[Floats]:
     """Blocks of patterns, (rows, count) of -1 and 1."""
     random = np.random.default_rng(seed)
     for block in _blocks(resamples, count):
-        yield random.integers(0, 2, size=(block, count), dtype=np.int8) * np.float64(2) - np.float64(1)
+        signs = random.integers(0, 2, size=(block, count), dtype=np.int8).astype(np.float64)
+        signs *= 2
+        signs -= 1
+        yield signs
 
 
 def _blocks(resamples: int, count: int) -> list[int]:

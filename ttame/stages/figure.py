@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 
 import numpy as np
-import torch
 
 from ttame.data.contents import open_checked
 from ttame.data.transforms import center_crop, resize_shorter_side
@@ -39,7 +38,7 @@ def run(settings: Settings, backbone_name: str) -> None:
     ]
     rows: list[tuple[str, list[np.ndarray]]] = [("Image", photos)]
     for method, found in maps.items():
-        saliency = saliency_map(found.maps[torch.tensor(chosen)], preprocessing.input_size)
+        saliency = saliency_map(found.at(chosen).maps, preprocessing.input_size)
         rows.append((title(method), [overlay(*pair) for pair in zip(photos, saliency, strict=True)]))
     labels = [class_name(first.class_names, int(first.targets[index])) for index in chosen]
     draw_grid(figure_file(settings, backbone_name), rows, labels)

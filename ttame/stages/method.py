@@ -12,7 +12,7 @@ from ttame.explainers.explainer import Explainer, make_explainer
 from ttame.explainers.registry import find
 from ttame.params.auxiliary import auxiliary_of
 from ttame.stages.subject import Subject
-from ttame.store.maps_file import Maps
+from ttame.store.maps_file import StoredMaps
 from ttame.store.origin import read_checked_maps
 from ttame.store.paths import checkpoint_file
 
@@ -44,7 +44,7 @@ class Method:
         """Raw maps, (B, h, w), of (B, 3, H, W) normalised images for the (B,) targets."""
         return self.explainer(images, targets, samples).detach()
 
-    def maps(self) -> Maps:
+    def maps(self) -> StoredMaps:
         """Those of the evaluation list, as the maps stage wrote them.
 
         Raises:

@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import jinja2
+import torch
 import yaml
 from matplotlib import colormaps
 from PIL import Image
+from torch import Tensor
 
 from ttame import __version__
 from ttame.data.contents import OtherImage, open_checked
@@ -32,7 +34,7 @@ from ttame.report.evaluation import Evaluation
 from ttame.report.markdown import number, shown
 from ttame.report.measure_tables import HEADINGS, cells, recommendation
 from ttame.report.page.charts import COLOURS
-from ttame.report.page.gallery import agreement, gallery_of, spread
+from ttame.report.page.gallery import CANDIDATES, agreement, gallery_of, small_maps, spread
 from ttame.report.page.sections import (
     agreement_chart,
     cost_chart,
@@ -46,7 +48,7 @@ from ttame.report.pictures import COLOUR_MAP, class_name
 from ttame.store.artifacts import reading, write_text
 from ttame.store.checks_file import read_checks
 from ttame.store.history_file import read_history
-from ttame.store.maps_file import read_maps
+from ttame.store.maps_file import StoredMaps, read_maps
 from ttame.store.measures_file import read_measures
 from ttame.store.paths import (
     checks_file,
@@ -62,6 +64,8 @@ from ttame.store.provenance import read_records
 from ttame.store.scored_methods import read_sanity, read_scores
 from ttame.store.statistics_file import read_statistics, refuse_other_means
 
+SHRUNK = 64
+"""Maps that are read together."""
 TEMPLATES = jinja2.PackageLoader("ttame.report.page", "")
 
 
@@ -163,13 +167,21 @@ def _milliseconds(settings: Settings, backbone: str, method: str) -> float | Non
 def _gallery(settings: Settings, name: str, evaluation: Evaluation) -> dict[str, Any]:
     runs = {method: settings.methods.first_seed_of(method) for method in evaluation.scores}
     found = {method: read_maps(maps_file(settings, name, method, seed)) for method, seed in runs.items()}
-    maps = {method: of.maps for method, of in found.items()}
     first = next(iter(found.values()))
+    count = min(CANDIDATES, len(first.names))
+    places = [number * len(first.names) // count for number in range(count)]
+    maps = {method: _small(of, places) for method, of in found.items()}
     source = open_checked(settings.data, "evaluation", contents_file(settings, "evaluation"))
-    places = spread(agreement(maps), settings.report.gallery)
-    photos = {place: _photo(source, first.preprocessing, first.names[place]) for place in places}
-    classes = {place: class_name(first.class_names, int(first.targets[place])) for place in places}
-    return gallery_of(evaluation, maps, photos, classes)
+    shown_here = spread(agreement(maps), settings.report.gallery)
+    photos = {number: _photo(source, first.preprocessing, first.names[places[number]]) for number in shown_here}
+    classes = {number: class_name(first.class_names, int(first.targets[places[number]])) for number in shown_here}
+    return gallery_of(evaluation, places, maps, photos, classes)
+
+
+def _small(maps: StoredMaps, places: list[int]) -> Tensor:
+    """(len(places), 28, 28), of which few are in memory at the size they were made."""
+    groups = [places[start : start + SHRUNK] for start in range(0, len(places), SHRUNK)]
+    return torch.cat([small_maps(maps.at(group).maps) for group in groups])
 
 
 def _photo(source: ImageSource, preprocessing: Preprocessing, name: str) -> Image.Image | None:

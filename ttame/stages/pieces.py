@@ -38,6 +38,13 @@ class Part:
             raise TTameError(f"--part {text}: expected the number of a part and how many there are, such as 3/8")
         return cls(int(found[1]), int(found[2]))
 
+    def __str__(self) -> str:
+        """
+        >>> str(Part(3, 8))
+        '3/8'
+        """
+        return f"{self.number}/{self.count}"
+
     def of(self, pieces: int) -> range:
         """Its share of so many pieces, none where there are more parts than pieces.
 

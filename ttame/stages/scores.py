@@ -24,7 +24,7 @@ from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages
 from ttame.stages.pieces import Part
 from ttame.stages.subject import Subject
 from ttame.store.commands import command_of
-from ttame.store.maps_file import Maps
+from ttame.store.maps_file import Description, Maps
 from ttame.store.origin import origin_of_scores, read_checked_maps
 from ttame.store.paths import maps_file, scores_file
 from ttame.store.scores_file import write_scores
@@ -65,7 +65,7 @@ def run(settings: Settings, backbone_name: str, method: str, seed: int | None, p
     scratch.clear()
 
 
-def _refuse_other_images(source: Path, maps: Maps, images: EvaluationImages) -> None:
+def _refuse_other_images(source: Path, maps: Description, images: EvaluationImages) -> None:
     if list(maps.names) != images.names:
         raise TTameError(
             f"{source}: maps of {len(maps.names)} images, but {images.list_file} lists {len(images.names)} or others; "
@@ -115,7 +115,7 @@ def _columns(settings: MetricSettings, piece: Mapping[str, Tensor]) -> list[str]
     return confidences + road + curves + [name for name in others if name in piece]
 
 
-def _table(maps: Maps, pieces: Sequence[Mapping[str, Tensor]], settings: MetricSettings) -> pd.DataFrame:
+def _table(maps: Description, pieces: Sequence[Mapping[str, Tensor]], settings: MetricSettings) -> pd.DataFrame:
     table = pd.DataFrame({"name": list(maps.names), "target": maps.targets.numpy()})
     counts = maps.training_counts
     table["training_count"] = pd.array([pd.NA] * len(table) if counts is None else counts.tolist(), dtype="Int64")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,14 @@ from ttame.store.undefined import refuse_undefined
 _METADATA = "ttame"
 
 
-@dataclass(frozen=True)
-class Maps:
-    """Raw maps of the evaluation list.
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What is known of the maps of a list, beside the maps.
 
     Attributes:
         names: N images, in the order of the list.
-        maps: (N, h, w) float32 at the method's own resolution.
         targets: (N,) int64 explained classes, the model truths.
         training_counts: (N,) int64 how often the target was a model truth in training; None without training.
-        maps_of_masked: (N, h, w) float32 of the images times their maps, for the coherency; None without it.
         forward_passes, backward_passes: counted, per map.
         preprocessing: of the classifier, so that a picture of the maps needs no classifier.
         class_names: of the targets; empty where the classifier has no names.
@@ -38,37 +37,72 @@ class Maps:
     """
 
     names: Sequence[str]
-    maps: Tensor
     targets: Tensor
-    training_counts: Tensor | None
-    maps_of_masked: Tensor | None
+    training_counts: Tensor | None = None
     forward_passes: float
     backward_passes: float
     preprocessing: Preprocessing
     class_names: Mapping[int, str] = field(default_factory=dict)
     origin: Mapping[str, str] | None = None
 
-    def at(self, places: Sequence[int]) -> Maps:
-        """Those of the images at these places of the list."""
-        return self._picked([self.names[place] for place in places], lambda tensor: tensor[list(places)])
+
+@dataclass(frozen=True, kw_only=True)
+class Maps(Description):
+    """Raw maps and what is known of them.
+
+    Attributes:
+        maps: (N, h, w) float32 at the method's own resolution.
+        maps_of_masked: (N, h, w) float32 of the images times their maps, for the coherency; None without it.
+    """
+
+    maps: Tensor
+    maps_of_masked: Tensor | None = None
 
     def of(self, rows: slice, device: torch.device) -> Maps:
         """Those of some images, on a device."""
-        return self._picked(self.names[rows], lambda tensor: tensor[rows].to(device))
+        columns = {name: column for name in COLUMNS if (column := getattr(self, name)) is not None}
+        picked: dict[str, Any] = {name: column[rows].to(device) for name, column in columns.items()}
+        return replace(self, names=self.names[rows], **picked)
 
-    def _picked(self, names: Sequence[str], pick: Callable[[Tensor], Tensor]) -> Maps:
-        return replace(
-            self,
-            names=names,
-            maps=pick(self.maps),
-            targets=pick(self.targets),
-            training_counts=None if self.training_counts is None else pick(self.training_counts),
-            maps_of_masked=None if self.maps_of_masked is None else pick(self.maps_of_masked),
-        )
+
+@dataclass(frozen=True, kw_only=True)
+class StoredMaps(Description):
+    """A maps file of which some images are read at a time, so that its size is not the memory's.
+
+    Attributes:
+        path: of the file.
+    """
+
+    path: Path
+
+    def of(self, rows: slice, device: torch.device) -> Maps:
+        """Those of some images next to each other, on a device."""
+        tensors = self._read(lambda column: column[rows])
+        return self._maps(self.names[rows], tensors).of(slice(None), device)
+
+    def at(self, places: Sequence[int]) -> Maps:
+        """Those of the images at these places of the list."""
+        tensors = self._read(lambda column: torch.stack([column[place] for place in places]))
+        return self._maps([self.names[place] for place in places], tensors)
+
+    def whole(self) -> Maps:
+        """All of them; memory is asked for as they are used."""
+        return self._maps(self.names, self._read(lambda column: column[:]))
+
+    def _read(self, pick: Callable[[Any], Tensor]) -> dict[str, Tensor]:
+        # Opened anew each time: what was read of a file that is open counts as memory of this process.
+        with _refusing(self.path), safe_open(self.path, framework="pt") as file:
+            return {name: pick(file.get_slice(name)) for name in file.keys()}  # noqa: SIM118, it is no dict
+
+    def _maps(self, names: Sequence[str], tensors: Mapping[str, Tensor]) -> Maps:
+        known = {item.name: getattr(self, item.name) for item in fields(Description)}
+        return Maps(**{**known, **tensors, "names": names, "maps": tensors["maps"].to(torch.float32)})
 
 
 COLUMNS = ("maps", "targets", "training_counts", "maps_of_masked")
 """Tensors of a file, the last two of which may be missing."""
+SMALL = ("targets", "training_counts")
+"""A number an image."""
 
 
 def write_maps(path: Path, maps: Maps) -> None:
@@ -119,38 +153,41 @@ def write_pieces(
         write_rows(temporary, len(names), rows, {_METADATA: json.dumps(facts)})
 
 
-def read_maps(path: Path) -> Maps:
-    """Read a maps file.
+def read_maps(path: Path) -> StoredMaps:
+    """Open a maps file.
 
     Raises:
-        TTameError: when it is missing or is no maps file.
+        TTameError: when it is missing or is no maps file, now or as soon as maps are read from it.
         NotDefined: when it says that there are no maps of this pair.
     """
     refuse_undefined(path)
+    with _refusing(path), safe_open(path, framework="pt") as file:
+        facts = json.loads((file.metadata() or {})[_METADATA])
+        file.get_slice("maps")
+        small = {name: file.get_tensor(name).clone() for name in SMALL if name in file.keys()}  # noqa: SIM118
+        preprocessing: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in facts["preprocessing"].items()
+        }
+        return StoredMaps(
+            path=path,
+            names=facts["names"],
+            targets=small["targets"],
+            training_counts=small.get("training_counts"),
+            forward_passes=facts["forward"],
+            backward_passes=facts["backward"],
+            preprocessing=Preprocessing(**preprocessing),
+            class_names={int(index): str(name) for index, name in facts["class_names"]},
+            origin=facts.get("origin"),
+        )
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    """What goes wrong with a maps file, in one line."""
     try:
-        with reading(path), safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {})[_METADATA])
-            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return _maps_of(tensors, facts)
+        with reading(path):
+            yield
     except FileNotFoundError:
         raise TTameError(f"{path}: no such maps; run `python -m ttame maps` for this method first") from None
     except (SafetensorError, OSError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise TTameError(f"{path}: not a maps file ({error}); delete it and run `python -m ttame maps` again") from None
-
-
-def _maps_of(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Maps:
-    preprocessing: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in facts["preprocessing"].items()
-    }
-    return Maps(
-        facts["names"],
-        tensors["maps"].to(torch.float32),
-        tensors["targets"],
-        tensors.get("training_counts"),
-        tensors.get("maps_of_masked"),
-        facts["forward"],
-        facts["backward"],
-        Preprocessing(**preprocessing),
-        {int(index): str(name) for index, name in facts["class_names"]},
-        facts.get("origin"),
-    )

@@ -17,7 +17,7 @@ from ttame.params.settings import Settings
 from ttame.params.specification import classifier_specification, specification
 from ttame.store.commands import command_of
 from ttame.store.digests import file_digest
-from ttame.store.maps_file import Maps, read_maps
+from ttame.store.maps_file import StoredMaps, read_maps
 from ttame.store.paths import (
     basis_file,
     checkpoint_file,
@@ -109,7 +109,7 @@ def origin_of_sanity(settings: Settings, backbone: str, method: str, seed: int |
     return {"origin": _digest([made_of, settings.sanity.model_dump()])}
 
 
-def read_checked_maps(settings: Settings, backbone: str, method: str, seed: int | None) -> Maps:
+def read_checked_maps(settings: Settings, backbone: str, method: str, seed: int | None) -> StoredMaps:
     """The maps of the evaluation list, as the maps stage wrote them.
 
     Raises:

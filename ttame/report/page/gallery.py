@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,18 +26,22 @@ GRID = 28
 JPEG_QUALITY = 80
 
 
-def agreement(raw_maps: Mapping[str, Tensor]) -> NDArray[np.float64]:
+CANDIDATES = 1000
+"""Images at most, spread evenly over the list, that the gallery's are chosen from."""
+
+
+def agreement(maps: Mapping[str, Tensor]) -> NDArray[np.float64]:
     """Mean correlation of the maps of every two methods, controls aside.
 
     Args:
-        raw_maps: of every method, (N, h, w); resolutions may differ.
+        maps: of every method, (N, 28, 28) of `small_maps`.
 
     Returns:
         (N,) in [-1, 1]; 1 where there is one method. A constant map has a correlation of 0 with any other.
     """
-    compared = [small_maps(of) for method, of in raw_maps.items() if find(method).kind != "control"]
+    compared = [of for method, of in maps.items() if find(method).kind != "control"]
     if len(compared) < 2:
-        return np.ones(len(next(iter(raw_maps.values()))))
+        return np.ones(len(next(iter(maps.values()))))
     flat = torch.stack(compared, dim=1).double().flatten(2)
     centred = flat - flat.mean(2, keepdim=True)
     unit = centred / centred.norm(dim=2, keepdim=True).clamp(min=1e-12)
@@ -63,7 +67,8 @@ def spread(values: NDArray[np.float64], count: int) -> list[int]:
 
 def gallery_of(
     evaluation: Evaluation,
-    raw_maps: Mapping[str, Tensor],
+    places: Sequence[int],
+    maps: Mapping[str, Tensor],
     photos: Mapping[int, Image.Image | None],
     classes: Mapping[int, str],
 ) -> dict[str, Any]:
@@ -71,27 +76,28 @@ def gallery_of(
 
     Args:
         evaluation: the scores of its methods.
-        raw_maps: of every method, (N, h, w), of a trained one those of its first seed.
-        photos: the shown images by their place in the list, at the classifier's crop; None where one is gone.
-        classes: names of the targets, by place.
+        places: in the list, of the N images that the shown ones were chosen from.
+        maps: of every method, (N, 28, 28) of `small_maps`, of a trained one those of its first seed.
+        photos: the shown images by their number among these N, at the classifier's crop; None where one is gone.
+        classes: names of the targets, by number.
     """
-    found = agreement(raw_maps)
+    found = agreement(maps)
     low, high = np.quantile(found, [1 / 3, 2 / 3])
-    cells = {method: (255 * small_maps(of)).round().byte().numpy() for method, of in raw_maps.items()}
+    cells = {method: (255 * of).round().byte().numpy() for method, of in maps.items()}
     scores = {method: first_seed(table) for method, table in evaluation.scores.items()}
     first = next(iter(scores.values()))
     images = [
         {
-            "name": str(first["name"].iloc[place]),
-            "class": classes[place],
-            "probability": round(float(first["probability"].iloc[place]), 4),
-            "agreement": "agree" if found[place] >= high else "disagree" if found[place] <= low else "between",
-            "correlation": round(float(found[place]), 2),
+            "name": str(first["name"].iloc[places[number]]),
+            "class": classes[number],
+            "probability": round(float(first["probability"].iloc[places[number]]), 4),
+            "agreement": "agree" if found[number] >= high else "disagree" if found[number] <= low else "between",
+            "correlation": round(float(found[number]), 2),
             "photo": None if photo is None else _data_uri(photo),
-            "maps": {method: base64.b64encode(cells[method][place].tobytes()).decode() for method in scores},
-            "scores": {method: _scores(table.iloc[place], evaluation) for method, table in scores.items()},
+            "maps": {method: base64.b64encode(cells[method][number].tobytes()).decode() for method in scores},
+            "scores": {method: _scores(table.iloc[places[number]], evaluation) for method, table in scores.items()},
         }
-        for place, photo in photos.items()
+        for number, photo in photos.items()
     ]
     return {"titles": {method: title(method) for method in scores}, "grid": GRID, "images": images}
 
