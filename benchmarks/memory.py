@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -51,8 +52,8 @@ def rows() -> list[Row]:
     found: dict[str, list[tuple[float, float]]] = {}
     for images in IMAGES:
         with tempfile.TemporaryDirectory() as folder:
-            for stage, measured in _stages(Path(folder), images).items():
-                found.setdefault(stage, []).append(measured)
+            for stage, *measured in _stages(Path(folder), images):
+                found.setdefault(stage, []).append((measured[0], measured[1]))
                 print(images, stage, *measured, file=sys.stderr, flush=True)
     return [
         [f"{stage}, {images} images", f"{seconds:.0f}", f"{memory:.0f}", _more(measured, images)]
@@ -65,17 +66,18 @@ def _more(measured: list[tuple[float, float]], images: int) -> str:
     return f"{measured[1][1] - measured[0][1]:+.0f}" if images == IMAGES[1] else ""
 
 
-def _stages(folder: Path, images: int) -> dict[str, tuple[float, float]]:
+def _stages(folder: Path, images: int) -> Iterator[tuple[str, float, float]]:
     _write_images(folder / "images", images, 1)
     _write_images(folder / "others", 16, 2)
-    settings = _experiment(folder, "computed", images)
-    _run(folder, "datalists")
-    found = {stage: _run(folder, stage, BACKBONES[0], "rise") for stage in ("maps", "scores")}
     settings = _experiment(folder, "made_up", images)
     _run(folder, "datalists")
     _make_up(folder, settings)
-    found["tables"] = _run(folder, "tables")
-    return found | {"figure": _run(folder, "figure", BACKBONES[0]), "page": _run(folder, "page")}
+    for stage, *words in (("tables",), ("figure", BACKBONES[0]), ("page",)):
+        yield stage, *_run(folder, stage, *words)
+    _experiment(folder, "computed", images)
+    _run(folder, "datalists")
+    for stage in ("maps", "scores"):
+        yield stage, *_run(folder, stage, BACKBONES[0], "rise")
 
 
 def _experiment(folder: Path, name: str, images: int) -> Settings:

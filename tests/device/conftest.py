@@ -12,12 +12,15 @@ from torch import Tensor
 
 from benchmarks.device_work import DeviceWork, device_work
 from tests.device.accelerator import DEVICE, Accelerator, OnDevice
+from tests.stages.conftest import experiment
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
 from ttame.data.sample import Sample
 from ttame.data.shapes import render
 from ttame.data.transforms import to_unit_range
 from ttame.params.settings import ModelSettings
+
+__all__ = ["experiment"]
 
 IMAGES = 2
 Pair = tuple[Backbone, Backbone]

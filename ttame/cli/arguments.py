@@ -99,7 +99,7 @@ def _add_use(commands: Any) -> None:
 
 
 def _add_save(commands: Any) -> None:
-    summary = "keep the changes made in params.yaml as an experiment of their own"
+    summary = "keep the changes made in params.yaml as an experiment of their own, which becomes the active one"
     command = commands.add_parser("save", help=summary, description=summary)
     command.add_argument("experiment", help="the name of the file to write in experiments/")
     command.add_argument("--force", action="store_true", help="overwrite a file of that name")
