@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 import ttame
 from ttame.data.shapes import CLASS_NAMES
@@ -76,6 +77,9 @@ def test_the_names_of_the_embedded_data_are_those_of_its_weights() -> None:
         ({"layers": []}, "layers: .* at least 1 item"),
         ({"target_layer": "layr3"}, "target_layer: no layer called 'layr3'; did you mean 'layer3'"),
         ({"class_names": ["a"]}, "class_names: 1 names for 10 classes"),
+        ({"model": nn.Linear(2, 2)}, "model: a Linear, where a name is expected; ttame.wrap takes a module"),
+        ({"outputs": "probs"}, "outputs: 'probs' should be 'logits' or 'probabilities'"),
+        ({"outputs": "probabilities"}, "outputs: probabilities, but the classifier gives rows that do not sum to 1"),
     ],
 )
 def test_a_mistake_is_said_of_its_argument(said, message, odd_files) -> None:

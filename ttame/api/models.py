@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from torch import nn
 
 from ttame.api.arguments import listed, naming_arguments
 from ttame.backbones.backbone import Backbone
@@ -22,6 +24,7 @@ def open_model(
     name: str | None = None,
     class_names: Sequence[str] | None = None,
     head: str | Path | None = None,
+    outputs: Literal["logits", "probabilities"] = "logits",
 ) -> Backbone:
     """A frozen classifier.
 
@@ -34,11 +37,14 @@ def open_model(
         name: its key of `models` where a mechanism was trained for it; `model` by default.
         class_names: of its classes; None for those of the published weights, which others do not have.
         head: of an image tower (CLIP, SigLIP), a file that `python -m ttame text-head` made.
+        outputs: what its forward returns; of probabilities the logarithm is taken.
 
     Raises:
         TTameError: for an unknown model or layer, or weights that do not fit or cannot be had.
     """
-    said: dict[str, Any] = {"model": model, "weights": str(weights)}
+    if isinstance(model, nn.Module):
+        raise TTameError(f"model: a {type(model).__name__}, where a name is expected; ttame.wrap takes a module")
+    said: dict[str, Any] = {"model": model, "weights": str(weights), "outputs": outputs}
     said |= {} if layers is None else {"layers": listed(layers, "layers")}
     said |= {} if target_layer is None else {"target_layer": target_layer}
     said |= {} if head is None else {"head": str(head)}

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor
+from torch.nn import functional
 
 from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
 from ttame.errors import TTameError, suggestion
+from ttame.explainers.options import FineOptions
 from ttame.explainers.registry import EXPLAINERS, find, refuse_undefined_pair, registered_name
 from ttame.params.auxiliary import AuxiliarySettings
 from ttame.params.section import Section
@@ -36,6 +38,7 @@ class Explainer(ABC):
             NotDefined: when the method cannot explain this classifier.
         """
         self.backbone = backbone
+        self._largest = options.largest if isinstance(options, FineOptions) else None
 
     def __call__(self, images: Tensor, targets: Tensor, samples: Sequence[Sample] = ()) -> Tensor:
         """Raw saliency at the method's own resolution.
@@ -46,13 +49,15 @@ class Explainer(ABC):
             samples: B samples; only the controls and the ground truth look at them.
 
         Returns:
-            (B, h, w), any real values, higher is more relevant.
+            (B, h, w), any real values, higher is more relevant; with `largest` among the options, means of areas
+            where it would be larger.
 
         Raises:
             TTameError: for a target that is no class, or an image with values that are not finite.
         """
         self._check(images, targets)
-        return self.explain(images, targets, samples)
+        maps = self.explain(images, targets, samples)
+        return maps if self._largest is None else at_most(maps, self._largest)
 
     @abstractmethod
     def explain(self, images: Tensor, targets: Tensor, samples: Sequence[Sample]) -> Tensor:
@@ -76,6 +81,15 @@ class Explainer(ABC):
     def training_counts(self, targets: Tensor) -> Tensor | None:
         """(B,) how often each target was a model truth in the method's training; None for one without training."""
         return None
+
+
+def at_most(maps: Tensor, largest: int) -> Tensor:
+    """(B, h, w) maps whose longer side is `largest` where it was more, each number the mean of an area."""
+    longer = max(maps.shape[1:])
+    if longer <= largest:
+        return maps
+    rows, columns = (max(1, round(side * largest / longer)) for side in maps.shape[1:])
+    return functional.adaptive_avg_pool2d(maps[:, None], (rows, columns))[:, 0]
 
 
 def make_explainer(

@@ -26,13 +26,25 @@ class CenterOptions(Section):
     sigma: float = Field(0.25, gt=0, le=10, description="standard deviation as a share of the side")
 
 
-class IntegratedGradientsOptions(Section):
+class FineOptions(Section):
+    """What the methods share whose maps are as large as the image, 10 GB for 50,000 images of 224 x 224 pixels."""
+
+    largest: int | None = Field(
+        None,
+        ge=2,
+        le=4096,
+        description="longer side of the maps that are kept, means of areas where the method's own are larger; null "
+        "keeps them as they are (docs/gpu.md says what 56 changes)",
+    )
+
+
+class IntegratedGradientsOptions(FineOptions):
     """Integrated gradients."""
 
     steps: int = Field(50, ge=1, le=1000, description="points of the integral from the black image to the image")
 
 
-class SmoothGradOptions(Section):
+class SmoothGradOptions(FineOptions):
     """SmoothGrad, with the same noise for all images."""
 
     draws: Count = Field(50, description="noisy copies of the image")
@@ -75,7 +87,7 @@ class AblationCAMOptions(Section):
     )
 
 
-class RISEOptions(MaskingOptions):
+class RISEOptions(MaskingOptions, FineOptions):
     """RISE, with the same masks for all images."""
 
     masks: Count = Field(8000, description="random masks, 8000 in the paper (4000 for VGG)")
@@ -87,7 +99,7 @@ class RISEOptions(MaskingOptions):
     seed: Seed = Field(1, description="seed of the masks")
 
 
-class IIAOptions(Section):
+class IIAOptions(FineOptions):
     """Iterated integrated attributions."""
 
     steps: int = Field(10, ge=1, le=1000, description="steps of every integral")

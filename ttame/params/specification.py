@@ -31,7 +31,9 @@ def specification(settings: Settings, backbone: str, method: str) -> dict[str, A
         found["target_layer"] = model.target_layer
     if entry.training is None:
         options = settings.options(method)
-        return found | {"explainer": entry.location, "options": None if options is None else options.model_dump()}
+        # An option that is not taken is as if there were none, so that a new one makes nothing stale.
+        taken = None if options is None else options.model_dump(exclude_none=True)
+        return found | {"explainer": entry.location, "options": taken}
     attention, auxiliary = settings.attention[method].on(backbone), auxiliary_of(settings, backbone, method)
     if auxiliary is None:
         found["layers"] = model.layers

@@ -26,6 +26,8 @@ GRID = 28
 JPEG_QUALITY = 80
 
 
+TOGETHER = 64
+"""Images that are compared at a time."""
 CANDIDATES = 1000
 """Images at most, spread evenly over the list, that the gallery's are chosen from."""
 
@@ -42,12 +44,17 @@ def agreement(maps: Mapping[str, Tensor]) -> NDArray[np.float64]:
     compared = [of for method, of in maps.items() if find(method).kind != "control"]
     if len(compared) < 2:
         return np.ones(len(next(iter(maps.values()))))
-    flat = torch.stack(compared, dim=1).double().flatten(2)
+    of_image = torch.stack(compared, dim=1).flatten(2)
+    return torch.cat([_mean_correlation(maps) for maps in of_image.split(TOGETHER)]).numpy()
+
+
+def _mean_correlation(maps: Tensor) -> Tensor:
+    """(B,) of (B, M, P), over all pairs of the M."""
+    flat = maps.double()
     centred = flat - flat.mean(2, keepdim=True)
     unit = centred / centred.norm(dim=2, keepdim=True).clamp(min=1e-12)
-    count = len(compared)
-    pairs = ((unit @ unit.transpose(1, 2)).sum((1, 2)) - unit.square().sum((1, 2))) / (count * (count - 1))
-    return pairs.numpy()
+    count = maps.shape[1]
+    return ((unit @ unit.transpose(1, 2)).sum((1, 2)) - unit.square().sum((1, 2))) / (count * (count - 1))
 
 
 def small_maps(raw_maps: Tensor) -> Tensor:
