@@ -39,7 +39,7 @@ from ttame.data.transforms import to_unit_range
 from ttame.explainers.explainer import make_explainer
 from ttame.explainers.registry import find
 from ttame.metrics.imputation import impute_linear
-from ttame.report.statistics import bootstrap_intervals, paired_p_values
+from ttame.report.statistics import Differences, bootstrap_intervals, paired_p_values
 from ttame.runtime.device import set_up_arithmetic
 from ttame.runtime.portable import portable_environment
 from ttame.stages.evaluation_images import EvaluationBatch
@@ -175,7 +175,7 @@ def pieces() -> dict[str, Piece]:
     table = random.random((50, 25))
     found["intervals and tests"] = lambda: [
         bootstrap_intervals([table], 2000, 1),
-        paired_p_values(table - 0.5, 2000, 1),
+        paired_p_values(Differences.to_zero(table - 0.5), 2000, 1),
     ]
     found["Parquet and CSV"] = lambda: list(_files(table))
     return found

@@ -6,7 +6,9 @@ import pytest
 import scipy.stats
 
 from ttame.report.comparisons import Family, compare
-from ttame.report.statistics import holm, paired_p_values
+from ttame.report.statistics import holm
+
+from .against_zero import p_values_of
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def test_one_draw_gives_every_family_what_a_draw_of_its_own_gives(values) -> Non
     ]
     for family, found in zip(families, compare(families, values, 500, 3), strict=True):
         alone = [
-            paired_p_values((values[method] - values[family.opponent])[[family.column]].to_numpy(), 500, 3)[0]
+            p_values_of((values[method] - values[family.opponent])[[family.column]].to_numpy(), 500, 3)[0]
             for method in family.methods
         ]
         assert found["p_value"].tolist() == holm(np.array(alone)).tolist()
@@ -88,7 +90,7 @@ def test_near_the_level_the_verdict_does_not_depend_on_the_draw() -> None:
     flips = 0
     for shift in np.linspace(0.24, 0.28, 9):
         case = _centred(60) + shift
-        flips += len({paired_p_values(case[:, None], 500, seed)[0] <= 0.05 for seed in range(5)}) == 2
+        flips += len({p_values_of(case[:, None], 500, seed)[0] <= 0.05 for seed in range(5)}) == 2
         assert len({_p_value(case, 500, seed) <= 0.05 for seed in range(5)}) == 1
     assert flips, "a few hundred patterns flip"
 
@@ -98,7 +100,7 @@ def test_what_no_draw_can_tell_is_not_called_significant(monkeypatch) -> None:
     raised = 0
     for shift in np.linspace(0.24, 0.28, 20):
         case = _centred(60) + shift
-        seen, said = paired_p_values(case[:, None], 2000, 1)[0], _p_value(case, 500, 1)
+        seen, said = p_values_of(case[:, None], 2000, 1)[0], _p_value(case, 500, 1)
         if abs(seen - 0.05) < 0.01:
             assert said == pytest.approx(seen + 3 * np.sqrt(seen * (1 - seen) / 2000))
             assert said > 0.05

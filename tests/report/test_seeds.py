@@ -13,9 +13,10 @@ from ttame.report.comparisons import Family, compare
 from ttame.report.evaluation import evaluate
 from ttame.report.measure_checks import resolution
 from ttame.report.seeds import Number, chance_in_training, mean_over_seeds, means_by_seed
-from ttame.report.statistics import Chance, Floats, bootstrap_intervals, paired_p_values
+from ttame.report.statistics import Chance, Floats, bootstrap_intervals
 from ttame.store.seeds import SEED, first_seed, join_seeds
 
+from .against_zero import p_values_of
 from .results_by_hand import write_scores
 
 NAMES = [f"image_{number}" for number in range(12)]
@@ -112,10 +113,10 @@ def test_a_test_without_a_difference_finds_one_in_5_percent(of_seed: float) -> N
     values = {"tame": _values(_cube(5, of_seed, 1.0, 0.3, 4)), "ttame": _values(_cube(5, of_seed, 1.0, 0.3, 5))}
     numbers = [Number(column, ("tame", "ttame")) for column in map(str, values["tame"])]
     differences = (mean_over_seeds(values["tame"]) - mean_over_seeds(values["ttame"])).to_numpy()
-    found = paired_p_values(differences, 10_000, 2, chance_in_training(numbers, values)) <= 0.05
+    found = p_values_of(differences, 10_000, 2, chance_in_training(numbers, values)) <= 0.05
     assert 0.01 <= found.mean() <= 0.06, "with two times five seeds it is on the safe side"
     if of_seed == 1.0:
-        assert (paired_p_values(differences, 1000, 2) <= 0.05).mean() > 0.5, "the images alone would be sure"
+        assert (p_values_of(differences, 1000, 2) <= 0.05).mean() > 0.5, "the images alone would be sure"
 
 
 def test_a_difference_that_another_seed_may_undo_is_none() -> None:

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from ttame.report.statistics import bootstrap_intervals, holm, paired_p_values
+from ttame.report.statistics import bootstrap_intervals, holm
+
+from .against_zero import p_values_of
 
 
 @pytest.fixture
@@ -41,28 +43,28 @@ def test_p_values_against_all_sign_patterns() -> None:
     )
     patterns = np.array(list(itertools.product([-1, 1], repeat=10)))
     exact = (np.abs(patterns @ differences) >= np.abs(differences.sum(axis=0)) - 1e-12).mean(axis=0)
-    np.testing.assert_allclose(paired_p_values(differences, 50000, 1), exact, atol=0.01)
-    assert paired_p_values(differences, 500, 1)[2] == 1.0
+    np.testing.assert_allclose(p_values_of(differences, 50000, 1), exact, atol=0.01)
+    assert p_values_of(differences, 500, 1)[2] == 1.0
 
 
 def test_p_values_against_scipy(values) -> None:
     test = scipy.stats.permutation_test(
         (values[:, 2] + 0.2,), np.mean, permutation_type="samples", n_resamples=20000, random_state=1
     )
-    assert paired_p_values(values[:, 2:] + 0.2, 20000, 1)[0] == pytest.approx(test.pvalue, abs=0.015)
+    assert p_values_of(values[:, 2:] + 0.2, 20000, 1)[0] == pytest.approx(test.pvalue, abs=0.015)
 
 
 def test_seeds_decide_and_nothing_else(values) -> None:
     assert np.array_equal(bootstrap_intervals([values], 300, 1), bootstrap_intervals([values], 300, 1))
     assert not np.array_equal(bootstrap_intervals([values], 300, 1), bootstrap_intervals([values], 300, 2))
-    assert np.array_equal(paired_p_values(values, 300, 1), paired_p_values(values, 300, 1))
+    assert np.array_equal(p_values_of(values, 300, 1), p_values_of(values, 300, 1))
 
 
 def test_many_images_are_resampled_in_blocks(monkeypatch, values) -> None:
-    at_once = bootstrap_intervals([values], 1005, 1), paired_p_values(values - values.mean(axis=0), 1005, 1)
+    at_once = bootstrap_intervals([values], 1005, 1), p_values_of(values - values.mean(axis=0), 1005, 1)
     monkeypatch.setattr("ttame.report.statistics.CHUNK", 399)
     np.testing.assert_allclose(bootstrap_intervals([values], 1005, 1), at_once[0], rtol=1e-12)
-    assert np.array_equal(paired_p_values(values - values.mean(axis=0), 1005, 1), at_once[1])
+    assert np.array_equal(p_values_of(values - values.mean(axis=0), 1005, 1), at_once[1])
 
 
 def test_p_values_of_all_patterns_drawn_at_once(monkeypatch, values) -> None:
@@ -71,12 +73,12 @@ def test_p_values_of_all_patterns_drawn_at_once(monkeypatch, values) -> None:
     differences = values[:39] - values[:39].mean(axis=0) - 0.1
     sums = np.where(signs == 1, 1.0, -1.0) @ differences
     expected = (1 + (np.abs(sums) >= np.abs(differences.sum(axis=0)) - 1e-9).sum(axis=0)) / 1000
-    assert paired_p_values(differences, 999, 5).tolist() == expected.tolist()
+    assert p_values_of(differences, 999, 5).tolist() == expected.tolist()
 
 
 def test_of_one_image_nothing_can_be_said() -> None:
     assert np.isnan(bootstrap_intervals([np.ones((1, 2))], 100, 1)).all()
-    assert np.isnan(paired_p_values(np.ones((1, 2)), 100, 1)).all()
+    assert np.isnan(p_values_of(np.ones((1, 2)), 100, 1)).all()
 
 
 def test_holm_by_hand() -> None:

@@ -10,7 +10,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ttame.report.seeds import Number, chance_in_training, mean_over_seeds
-from ttame.report.statistics import HELD, Chance, Floats, holm, in_turns, near_level, paired_p_values, sharper_p_values
+from ttame.report.statistics import (
+    Chance,
+    Differences,
+    Floats,
+    holm,
+    near_level,
+    paired_p_values,
+    sharper_p_values,
+)
 
 Ends = NDArray[np.int64]
 
@@ -49,31 +57,24 @@ def compare(
         is near 5 %, more patterns are drawn (Besag, Clifford, Biometrika 1991); if even these cannot tell on which side
         it is, it is the upper end of its interval: nothing is called significant by the luck of the draw.
     """
-    means = {method: mean_over_seeds(table) for method, table in values.items()}
-    images = len(next(iter(means.values()))) if means else 0
-    turns = in_turns([images * len(family.methods) for family in families], HELD)
-    return [table for turn in turns for table in _compare(families[turn], values, means, resamples, seed)]
-
-
-def _compare(
-    families: Sequence[Family],
-    values: Mapping[str, pd.DataFrame],
-    means: Mapping[str, pd.DataFrame],
-    resamples: int,
-    seed: int,
-) -> list[pd.DataFrame]:
     numbers = [Number(family.column, (method, family.opponent)) for family in families for method in family.methods]
     if not numbers:
         return [_table(family, np.empty(0), np.empty(0)) for family in families]
-    columns = [[means[method][number.column] for method in number.methods] for number in numbers]
-    differences = np.column_stack([first - second for first, second in columns])
+    differences = _differences(numbers, {method: mean_over_seeds(table) for method, table in values.items()})
     ends = np.cumsum([len(family.methods) for family in families])[:-1]
     p_values = _decided(differences, ends, resamples, seed, chance_in_training(numbers, values))
-    split = (np.split(differences.mean(axis=0), ends), np.split(p_values, ends))
+    split = (np.split(differences.sums() / len(differences.values), ends), np.split(p_values, ends))
     return [_table(*found) for found in zip(families, *split, strict=True)]
 
 
-def _decided(differences: Floats, ends: Ends, resamples: int, seed: int, chance: Chance | None) -> Floats:
+def _differences(numbers: Sequence[Number], means: Mapping[str, pd.DataFrame]) -> Differences:
+    asked = dict.fromkeys((method, number.column) for number in numbers for method in number.methods)
+    places = {one: place for place, one in enumerate(asked)}
+    pairs = np.array([[places[method, number.column] for method in number.methods] for number in numbers])
+    return Differences(np.column_stack([means[method][column] for method, column in asked]), *pairs.T)
+
+
+def _decided(differences: Differences, ends: Ends, resamples: int, seed: int, chance: Chance | None) -> Floats:
     """(K,) p-values, corrected within the families that end at `ends`."""
     raw = paired_p_values(differences, resamples, seed, chance)
     patterns = np.full(len(raw), float(resamples))
@@ -90,7 +91,7 @@ def _decided(differences: Floats, ends: Ends, resamples: int, seed: int, chance:
         for part in (coarse & trained, coarse & ~trained):
             if part.any():
                 of_part = None if chance is None or not trained[part].all() else chance.of(part)
-                raw[part], patterns[part] = sharper_p_values(differences[:, part], resamples, seed, of_part)
+                raw[part], patterns[part] = sharper_p_values(differences.of(part), resamples, seed, of_part)
         patterns[coarse] = np.maximum(patterns[coarse], resamples + 1)  # these are done, if none more were allowed
 
 

@@ -115,10 +115,28 @@ def evaluate(
     """
     measured = measured or {}
     columns = [*quality_columns(metrics), *road_columns(metrics)]
-    tables = [_statistics(values, columns, report) for values in _values(scores, metrics, measured)]
+    tested = pd.concat([_tests(values, columns, report) for values in _values(scores, metrics, measured)])
+    kinds = [_Qualities(scores, metrics), *measured.values()]
+    tables = [_means_and_intervals(values, columns, report) for values in kinds]
     order = {method: place for place, method in enumerate(scores)}
     joined = pd.concat(tables).sort_index(level="method", key=lambda names: names.map(order), kind="stable")
-    return Evaluation(scores, metrics, report, joined, measured)
+    return Evaluation(scores, metrics, report, joined.join(tested).fillna({"mark": ""}), measured)
+
+
+class _Qualities(Mapping[str, pd.DataFrame]):
+    """Those of every method, which are made when they are asked for."""
+
+    def __init__(self, scores: Mapping[str, pd.DataFrame], metrics: MetricSettings) -> None:
+        self._scores, self._metrics = scores, metrics
+
+    def __getitem__(self, method: str) -> pd.DataFrame:
+        return qualities(self._scores[method], self._metrics)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._scores)
+
+    def __len__(self) -> int:
+        return len(self._scores)
 
 
 def _values(
@@ -127,7 +145,7 @@ def _values(
     rows = sum(len(table) for table in scores.values())
     keys = list(dict.fromkeys(str(key) for table in scores.values() for key in qualities(table.iloc[:1], metrics)))
     for turn in in_turns([rows] * len(keys), HELD):
-        yield {method: _some(qualities(table, metrics), keys[turn]) for method, table in scores.items()}
+        yield {method: _some(table, keys[turn]) for method, table in _Qualities(scores, metrics).items()}
     yield from measured.values()
 
 
@@ -135,17 +153,18 @@ def _some(table: pd.DataFrame, keys: Collection[str]) -> pd.DataFrame:
     return table[[key for key in table if key in keys]]
 
 
-def _statistics(values: Mapping[str, pd.DataFrame], columns: Sequence[Column], report: ReportSettings) -> pd.DataFrame:
-    """By method and column, see `Evaluation.statistics`."""
+def _tests(values: Mapping[str, pd.DataFrame], columns: Sequence[Column], report: ReportSettings) -> pd.DataFrame:
+    """By method and column, `difference`, `p_value` and `mark` of `Evaluation.statistics`."""
     rankings = rank_methods(values, columns)
     families = _against(report.reference, values)
     compared = compare([*families, *(ranking.family for ranking in rankings)], values, report.resamples, report.seed)
-    table = _means_and_intervals(values, columns, report)
-    table[["difference", "p_value"]] = np.nan
+    keys = [(method, str(key)) for method, table in values.items() for key in table]
+    index = pd.MultiIndex.from_tuples(keys, names=["method", "column"])
+    table = pd.DataFrame(np.nan, index=index, columns=["difference", "p_value"])
     for family, found in zip(families, compared[: len(families)], strict=True):
         table.loc[[(method, family.column) for method in family.methods], found.columns] = found.to_numpy()
     table["mark"] = pd.Series(mark_cells(rankings, compared[len(families) :]), dtype=object).reindex(table.index)
-    return table.fillna({"mark": ""})
+    return table
 
 
 def _against(reference: str, values: Mapping[str, pd.DataFrame]) -> Sequence[Family]:
@@ -160,12 +179,29 @@ def _means_and_intervals(
     values: Mapping[str, pd.DataFrame], columns: Sequence[Column], report: ReportSettings
 ) -> pd.DataFrame:
     """What chance in training adds may pass the ends of what a column can be, and is cut off there."""
-    found = {method: mean_over_seeds(table) for method, table in values.items()}
-    means = pd.concat({method: table.mean() for method, table in found.items()}, names=["method", "column"])
-    keys = [(str(method), str(key)) for method, key in means.index]
+    means: dict[tuple[str, str], float] = {}
+    keys: list[tuple[str, str]] = []
+    tables = []
+    for method in values:
+        found = mean_over_seeds(values[method])
+        means |= {(method, str(key)): mean for key, mean in found.mean().items()}
+        for numbers in _compact(found):
+            keys += [(method, str(key)) for key in numbers]
+            tables.append(numbers.to_numpy())
     chance = chance_in_training([Number(key, (method,)) for method, key in keys], values)
-    tables = [table.to_numpy() for table in found.values()]
     ends = bootstrap_intervals(tables, report.resamples, report.seed, chance)
     limits = {column.key: (column.lowest, column.scale) for column in columns}
     low, high = np.array([limits.get(key, (-np.inf, np.inf)) for _, key in keys]).T
-    return pd.DataFrame({"mean": means, "low": ends[:, 0].clip(low), "high": ends[:, 1].clip(max=high)})
+    intervals = {"low": ends[:, 0].clip(low), "high": ends[:, 1].clip(max=high)}
+    names = ["method", "column"]
+    table = pd.DataFrame(intervals, index=pd.MultiIndex.from_tuples(keys, names=names))
+    table = table.reindex(pd.MultiIndex.from_tuples(list(means), names=names))
+    table.insert(0, "mean", list(means.values()))
+    return table
+
+
+def _compact(table: pd.DataFrame) -> list[pd.DataFrame]:
+    """The columns that are exact in float32, as most are that were computed so, and the others."""
+    half = table.astype(np.float32)
+    exact = (half == table).all()
+    return [part for part in (half.loc[:, exact], table.loc[:, ~exact]) if len(part.columns)]

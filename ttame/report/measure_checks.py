@@ -12,7 +12,7 @@ from ttame.measures.column import Column
 from ttame.report.evaluation import Evaluation
 from ttame.report.ranking import is_control, kendall_tau, worth_of
 from ttame.report.seeds import mean_over_seeds
-from ttame.report.statistics import HELD, LEVEL, holm, in_turns, paired_p_values
+from ttame.report.statistics import LEVEL, Differences, holm, paired_p_values
 
 TRUTH = "ground_truth"
 FOOLS = "everything_but_one"
@@ -85,19 +85,20 @@ def resolution(values: Mapping[str, pd.DataFrame], keys: Sequence[str], resample
         seed: of the test.
     """
     means = {name: mean_over_seeds(table) for name, table in values.items() if not is_control(name)}
-    having = {key: [table[key] for table in means.values() if key in table] for key in keys}
-    having = {key: columns for key, columns in having.items() if len(columns) > 1}
-    pairs = {key: len(columns) * (len(columns) - 1) // 2 for key, columns in having.items()}
-    images = len(next(iter(means.values()))) if means else 0
-    draws = max([resamples, *(round(2 * count / LEVEL) for count in pairs.values())])
-    compared, p_values = list(having), []
-    for turn in in_turns([images * count for count in pairs.values()], HELD):
-        differences = [one - other for key in compared[turn] for one, other in itertools.combinations(having[key], 2)]
-        p_values.append(paired_p_values(np.column_stack(differences), draws, seed))
-    found = np.split(np.concatenate(p_values), np.cumsum(list(pairs.values()))[:-1]) if p_values else []
+    having = {key: [name for name, table in means.items() if key in table] for key in keys}
+    having = {key: names for key, names in having.items() if len(names) > 1}
+    if not having:
+        return {}
+    columns = [means[name][key] for key, names in having.items() for name in names]
+    starts = np.cumsum([0, *map(len, having.values())])
+    pairs = [np.array(list(itertools.combinations(range(start, end), 2))) for start, end in itertools.pairwise(starts)]
+    images = len(columns[0])
+    draws = max(resamples, round(2 * max(map(len, pairs)) / LEVEL))
+    differences = Differences(np.column_stack(columns), *np.concatenate(pairs).T)
+    found = np.split(paired_p_values(differences, draws, seed), np.cumsum([len(of_key) for of_key in pairs])[:-1])
     return {
         key: 100 * float((holm(of_key) <= LEVEL).mean()) if images > 1 else np.nan
-        for key, of_key in zip(compared, found, strict=True)
+        for key, of_key in zip(having, found, strict=True)
     }
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 LEVEL = 0.05
-CHUNK = 2**21
-"""Numbers that a block of resamples may hold, 16 MB."""
+CHUNK = 2**22
+"""Numbers that a block of resamples may hold, 32 MB."""
 HELD = 2**23
 """Numbers of all images that are drawn from together, 64 MB; more are taken in turns, with the same draws again."""
 
@@ -47,12 +47,61 @@ class Chance:
         return Chance(self.degrees, self.scales[:, columns])
 
 
-def bootstrap_intervals(values: Sequence[Floats], resamples: int, seed: int, chance: Chance | None = None) -> Floats:
+@dataclass(frozen=True)
+class Differences:
+    """K differences of C columns; the N x K of them would not fit where many methods are compared on many images.
+
+    Attributes:
+        values: (N, C), C columns of N paired numbers.
+        first, second: (K,) columns, of which the second is subtracted from the first.
+    """
+
+    values: Floats
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+
+    @classmethod
+    def to_zero(cls, values: Floats) -> Differences:
+        """(N, K) numbers themselves."""
+        count = values.shape[1]
+        with_zero = np.column_stack([values, np.zeros(len(values))])
+        return cls(with_zero, np.arange(count), np.full(count, count))
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def of(self, columns: slice | NDArray[np.bool_]) -> Differences:
+        """Some of them."""
+        return Differences(self.values, self.first[columns], self.second[columns])
+
+    def alone(self) -> Differences:
+        """The same without the columns that none of them takes."""
+        taken, places = np.unique(np.concatenate([self.first, self.second]), return_inverse=True)
+        return Differences(self.values[:, taken], *np.split(places, 2))
+
+    def whole(self) -> Floats:
+        """(N, K)."""
+        return self.values[:, self.first] - self.values[:, self.second]
+
+    def sums(self) -> Floats:
+        """(K,) over the images."""
+        parts = in_turns([len(self.values)] * len(self), CHUNK)
+        return np.concatenate([self.of(part).whole().sum(axis=0) for part in parts])
+
+    def rounding(self) -> Floats:
+        """(K,) more than the sums of two columns lose of their difference, and far less than one that counts."""
+        sizes = np.abs(self.values).sum(axis=0)
+        return 1e-12 + 1e-13 * (sizes[self.first] + sizes[self.second])
+
+
+def bootstrap_intervals(
+    values: Sequence[NDArray[np.floating]], resamples: int, seed: int, chance: Chance | None = None
+) -> Floats:
     """95 % percentile intervals of means (Efron, Tibshirani, An introduction to the bootstrap, 1993, chapter 13).
 
     Args:
-        values: (N, k) of every method, k numbers of each of N images, of a trained method the means over its seeds;
-            images are drawn with replacement, all K numbers of all methods together.
+        values: (N, k) of every method, k numbers of each of N images, of a trained method the means over its seeds, in
+            float32 where that is exact; images are drawn with replacement, all K numbers of all methods together.
         resamples: how many draws.
         seed: of the draws.
         chance: of training, drawn beside the images; by default there is none.
@@ -67,19 +116,19 @@ def bootstrap_intervals(values: Sequence[Floats], resamples: int, seed: int, cha
     means = []
     for block in _blocks(resamples, count):
         drawn_often = random.multinomial(count, np.full(count, 1 / count), size=block).astype(np.float64)
-        means.append(np.concatenate([drawn_often @ table for table in values], axis=1) / count)
+        means.append(np.concatenate([drawn_often @ table.astype(np.float64) for table in values], axis=1) / count)
     drawn = np.concatenate(means)
     if chance is not None:
         drawn = drawn + chance.draw(_training_draws(seed), resamples)
     return np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2], axis=0).T
 
 
-def paired_p_values(differences: Floats, resamples: int, seed: int, chance: Chance | None = None) -> Floats:
+def paired_p_values(differences: Differences, resamples: int, seed: int, chance: Chance | None = None) -> Floats:
     """Two-sided permutation test of a mean difference of zero: the sign of every image's difference is as likely
     reversed (Fisher; Good, Permutation tests, 2000, section 3.1).
 
     Args:
-        differences: (N, K), paired differences of K numbers on N images, of means over seeds where there are several.
+        differences: K on N images, of means over seeds where there are several.
         resamples: random sign patterns, each used for all K.
         seed: of the patterns.
         chance: of training, drawn with every pattern: a difference that another seed may undo is none.
@@ -87,19 +136,21 @@ def paired_p_values(differences: Floats, resamples: int, seed: int, chance: Chan
     Returns:
         (K,) in (0, 1]; the observed pattern counts as one, so the smallest is 1 / (resamples + 1). NaN for one image.
     """
-    count = len(differences)
+    count = len(differences.values)
     if count < 2:
-        return np.full(differences.shape[1], np.nan)
-    observed = np.abs(differences.sum(axis=0))
-    # Sums of the same differences in another order may differ in the last bit, and must count as equal.
-    reach = observed * (1 - 1e-12) - 1e-12
-    at_least = np.zeros(differences.shape[1])
+        return np.full(len(differences), np.nan)
+    # Two patterns that give the same may differ by rounding, and must count as equal.
+    reach = np.abs(differences.sums()) * (1 - 1e-12) - differences.rounding()
+    at_least = np.zeros(len(differences))
     training = _training_draws(seed)
     for signs in _sign_patterns(count, resamples, seed):
-        sums = signs @ differences
-        if chance is not None:
-            sums = sums + count * chance.draw(training, len(signs))
-        at_least += (np.abs(sums) >= reach).sum(axis=0)
+        sums = signs @ differences.values
+        moved = None if chance is None else count * chance.draw(training, len(signs))
+        for part in in_turns([len(signs)] * len(differences), CHUNK):
+            found = sums[:, differences.first[part]] - sums[:, differences.second[part]]
+            if moved is not None:
+                found += moved[:, part]
+            at_least[part] += (np.abs(found) >= reach[part]).sum(axis=0)
     return (at_least + 1) / (resamples + 1)
 
 
@@ -132,7 +183,7 @@ def near_level(corrected: Floats, p_values: Floats, patterns: Floats) -> tuple[N
 
 
 def sharper_p_values(
-    differences: Floats, resamples: int, seed: int, chance: Chance | None = None
+    differences: Differences, resamples: int, seed: int, chance: Chance | None = None
 ) -> tuple[Floats, float]:
     """`paired_p_values` of all patterns where they are few enough and training adds no chance, else of the same draws
     and as many more as allowed.
@@ -140,13 +191,14 @@ def sharper_p_values(
     Returns:
         (K,) p-values, and the number of patterns that they are drawn from; infinite where all were counted.
     """
-    count = len(differences)
+    count = len(differences.values)
     most = max(resamples, min(MOST_PATTERNS, MOST_SIGNS // count))
     if 2**count > most or chance is not None:
-        return paired_p_values(differences, most, seed, chance), most
-    observed = np.abs(differences.sum(axis=0))
+        return paired_p_values(differences.alone(), most, seed, chance), most
+    whole = differences.whole()
+    observed = np.abs(whole.sum(axis=0))
     signs = 1.0 - 2.0 * (np.arange(2**count)[:, None] >> np.arange(count) & 1)
-    return (np.abs(signs @ differences) >= observed * (1 - 1e-12) - 1e-12).mean(axis=0), np.inf
+    return (np.abs(signs @ whole) >= observed * (1 - 1e-12) - 1e-12).mean(axis=0), np.inf
 
 
 def in_turns(sizes: Sequence[int], most: int) -> Iterator[slice]:

@@ -59,7 +59,7 @@ def run(settings: Settings) -> None:
     sections = [f"# Results of `{settings.experiment}`\n", legends.LEGEND.format(shares=shares, measures=measures)]
     means, statistics, evaluations, sanity, checks, agreements = [], [], {}, {}, {}, {}
     for backbone in settings.backbones:
-        scores, missing = read_scores(settings, backbone, names)
+        scores, missing = read_scores(settings, backbone, names, curves=False)
         measured = read_measures(settings, backbone, scores)
         evaluation = evaluate(scores, settings.metrics, settings.report, measured)
         evaluations[backbone], sanity[backbone] = evaluation, read_sanity(settings, backbone)

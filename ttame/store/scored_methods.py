@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import pandas as pd
@@ -18,7 +19,9 @@ from ttame.store.seeds import join_seeds
 from ttame.store.undefined import is_defined
 
 
-def read_scores(settings: Settings, backbone: str, names: list[str]) -> tuple[dict[str, pd.DataFrame], list[str]]:
+def read_scores(
+    settings: Settings, backbone: str, names: list[str], *, curves: bool = True
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
     """The scores of every method that has some, and the methods that are missing, which are named on standard error.
 
     Methods that are not defined on the backbone are in neither. Those whose training started from CAM have a column
@@ -30,6 +33,7 @@ def read_scores(settings: Settings, backbone: str, names: list[str]) -> tuple[di
         settings: of the experiment.
         backbone: whose maps were scored.
         names: the images of the evaluation list.
+        curves: whether the points of the curves are read, two fifths of the numbers, beside the areas below them.
 
     Raises:
         TTameError: when no method has scores, or scores are not of these images.
@@ -43,7 +47,7 @@ def read_scores(settings: Settings, backbone: str, names: list[str]) -> tuple[di
         if absent:
             missing.append(method)
         elif all(is_defined(path) for path in files.values()):
-            tables = {seed: _read(settings, backbone, method, seed, names) for seed in files}
+            tables = {seed: _read(settings, backbone, method, seed, names, curves) for seed in files}
             scores[method] = join_seeds(tables)
             if _starts_from_cam(settings, backbone, method):
                 scores[method]["untrained_is_cam"] = True
@@ -68,6 +72,10 @@ def read_sanity(settings: Settings, backbone: str) -> pd.DataFrame:
         if all(path.exists() and is_defined(path) for path in files.values()):
             means[method] = pd.concat([_read_sanity(settings, backbone, method, seed) for seed in files]).mean()
     return pd.DataFrame(means).T
+
+
+def _is_point(column: str) -> bool:
+    return re.fullmatch(r"(insertion|deletion)_\d+", column) is not None
 
 
 def _read_sanity(settings: Settings, backbone: str, method: str, seed: int | None) -> pd.DataFrame:
@@ -100,10 +108,12 @@ def _starts_from_cam(settings: Settings, backbone: str, method: str) -> bool:
     return attention.on(backbone).mechanism.warm_start is not None
 
 
-def _read(settings: Settings, backbone: str, method: str, seed: int | None, names: list[str]) -> pd.DataFrame:
+def _read(
+    settings: Settings, backbone: str, method: str, seed: int | None, names: list[str], curves: bool
+) -> pd.DataFrame:
     path = scores_file(settings, backbone, method, seed)
     again = command_of("scores", backbone, method, seed)
-    scores, stored = read_rows(path, again)
+    scores, stored = read_rows(path, again, None if curves else _is_point)
     listed = scores["name"].tolist()
     now = {} if stored is None else origin_of_scores(settings, backbone, method, seed)
     refuse_other_origin(path, stored, now, again)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -24,18 +24,27 @@ def write_scores(path: Path, table: pd.DataFrame, origin: Mapping[str, str]) -> 
         pyarrow.parquet.write_table(written.replace_schema_metadata(metadata), temporary)
 
 
-def read_rows(path: Path, again: str) -> tuple[pd.DataFrame, dict[str, str] | None]:
+def read_rows(
+    path: Path, again: str, without: Callable[[str], bool] | None = None
+) -> tuple[pd.DataFrame, dict[str, str] | None]:
     """The rows of a file of `write_scores`, and what they were made of, None where the file does not say.
 
+    Args:
+        path: of the file.
+        again: the command that makes it, without `python -m`.
+        without: which columns are not read; by default all are.
+
     Raises:
-        TTameError: when it is no such file; `again` is the command that makes it, without `python -m`.
+        TTameError: when it is no such file.
     """
     try:
         import pyarrow.parquet
 
         with reading(path):
-            metadata = pyarrow.parquet.read_schema(path).metadata or {}
-            scores = pd.read_parquet(path)
+            schema = pyarrow.parquet.read_schema(path)
+            metadata = schema.metadata or {}
+            columns = None if without is None else [name for name in schema.names if not without(name)]
+            scores = pd.read_parquet(path, columns=columns)
         stored = json.loads(metadata[KEY.encode()]) if KEY.encode() in metadata else None
         scores["name"].tolist()
     except (OSError, KeyError, ValueError) as error:
