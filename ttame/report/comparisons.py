@@ -71,7 +71,9 @@ def _differences(numbers: Sequence[Number], means: Mapping[str, pd.DataFrame]) -
     asked = dict.fromkeys((method, number.column) for number in numbers for method in number.methods)
     places = {one: place for place, one in enumerate(asked)}
     pairs = np.array([[places[method, number.column] for method in number.methods] for number in numbers])
-    return Differences(np.column_stack([means[method][column] for method, column in asked]), *pairs.T)
+    # Of a series itself NumPy asks for attributes, which pandas looks up among the names of all images.
+    columns = [means[method][column].to_numpy() for method, column in asked]
+    return Differences(np.column_stack(columns), *pairs.T)
 
 
 def _decided(differences: Differences, ends: Ends, resamples: int, seed: int, chance: Chance | None) -> Floats:

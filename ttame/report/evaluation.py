@@ -150,7 +150,8 @@ def _values(
 
 
 def _some(table: pd.DataFrame, keys: Collection[str]) -> pd.DataFrame:
-    return table[[key for key in table if key in keys]]
+    """A copy, since a view would keep the whole table."""
+    return table[[key for key in table if key in keys]].copy()
 
 
 def _tests(values: Mapping[str, pd.DataFrame], columns: Sequence[Column], report: ReportSettings) -> pd.DataFrame:

@@ -89,7 +89,7 @@ def resolution(values: Mapping[str, pd.DataFrame], keys: Sequence[str], resample
     having = {key: names for key, names in having.items() if len(names) > 1}
     if not having:
         return {}
-    columns = [means[name][key] for key, names in having.items() for name in names]
+    columns = [means[name][key].to_numpy() for key, names in having.items() for name in names]
     starts = np.cumsum([0, *map(len, having.values())])
     pairs = [np.array(list(itertools.combinations(range(start, end), 2))) for start, end in itertools.pairwise(starts)]
     images = len(columns[0])

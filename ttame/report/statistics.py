@@ -85,12 +85,12 @@ class Differences:
 
     def sums(self) -> Floats:
         """(K,) over the images."""
-        parts = in_turns([len(self.values)] * len(self), CHUNK)
+        parts = in_turns([len(self.values)] * len(self), CHUNK // 8)
         return np.concatenate([self.of(part).whole().sum(axis=0) for part in parts])
 
     def rounding(self) -> Floats:
         """(K,) more than the sums of two columns lose of their difference, and far less than one that counts."""
-        sizes = np.abs(self.values).sum(axis=0)
+        sizes = np.array([np.abs(column).sum() for column in self.values.T])
         return 1e-12 + 1e-13 * (sizes[self.first] + sizes[self.second])
 
 

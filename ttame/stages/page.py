@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 import jinja2
@@ -72,11 +71,17 @@ TEMPLATES = jinja2.PackageLoader("ttame.report.page", "")
 def run(settings: Settings) -> None:
     """Write `index.html`, `measured.html`, and beside the tables those of the measured cost."""
     names = read_names(list_file(settings, "evaluation"))
-    evaluations = {backbone: _evaluation(settings, backbone, names) for backbone in settings.backbones}
     environment = jinja2.Environment(
         loader=TEMPLATES, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    galleries = {backbone: _gallery(settings, backbone, evaluation) for backbone, evaluation in evaluations.items()}
+    galleries: dict[str, Any] = {}
+    sections: list[dict[str, Any]] = []
+    charts: dict[str, str] = {}
+    for backbone in settings.backbones:  # one at a time, since the scores of many images are large
+        evaluation = _evaluation(settings, backbone, names)
+        galleries[backbone] = _gallery(settings, backbone, evaluation)
+        sections.append(_section(settings, backbone, evaluation))
+        charts |= _cost_charts(settings, backbone, evaluation)
     text = environment.get_template("page.html.jinja").render(
         settings=settings,
         images=len(names),
@@ -84,27 +89,24 @@ def run(settings: Settings) -> None:
         methods=[(method, title(method), find(method).kind) for method in settings.methods.all],
         colours=COLOURS,
         check_headings=HEADINGS,
-        backbones=[_section(settings, name, evaluation) for name, evaluation in evaluations.items()],
+        backbones=sections,
         params=yaml.safe_dump(_compared(settings), sort_keys=False, allow_unicode=True),
         version=__version__,
         data=_as_script({"galleries": galleries, "colours": _colour_table()}),
     )
     write_text(page_file(settings), text)
-    _write_measured(settings, environment, evaluations)
-
-
-def _write_measured(settings: Settings, environment: jinja2.Environment, evaluations: Mapping[str, Evaluation]) -> None:
-    headings, cells = write_cost_tables(settings)
-    charts = {}
-    for name, evaluation in evaluations.items():
-        milliseconds = {method: _milliseconds(settings, name, method) for method in evaluation.scores}
-        measured = {method: value for method, value in milliseconds.items() if value is not None}
-        if measured:
-            charts[f"Quality against cost, {name}"] = cost_chart(name, evaluation, measured)
+    headings, cells_of_cost = write_cost_tables(settings)
     text = environment.get_template("measured.html.jinja").render(
-        settings=settings, headings=headings, cells=cells, charts=charts, records=read_records(settings)
+        settings=settings, headings=headings, cells=cells_of_cost, charts=charts, records=read_records(settings)
     )
     write_text(measured_file(settings), text)
+
+
+def _cost_charts(settings: Settings, name: str, evaluation: Evaluation) -> dict[str, str]:
+    """The chart of one backbone by its heading; none where nothing was measured."""
+    milliseconds = {method: _milliseconds(settings, name, method) for method in evaluation.scores}
+    measured = {method: value for method, value in milliseconds.items() if value is not None}
+    return {f"Quality against cost, {name}": cost_chart(name, evaluation, measured)} if measured else {}
 
 
 def _compared(settings: Settings) -> dict[str, Any]:
