@@ -17,7 +17,7 @@ from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
 from ttame.data.transforms import Preprocessing
 from ttame.errors import TTameError
-from ttame.explainers.explainer import Explainer, at_most, make_explainer
+from ttame.explainers.explainer import Explainer, make_explainer
 from ttame.explainers.registry import EXPLAINERS, find, in_order, title
 from ttame.params.auxiliary import AuxiliarySettings
 
@@ -247,28 +247,3 @@ def test_learned_method_may_carry_a_label() -> None:
     assert in_order(["ttame-b", "gradcam", "ttame", "tame"]) == ["gradcam", "tame", "ttame", "ttame-b"]
     with pytest.raises(KeyError):
         find("gradcam-other")
-
-
-FINE = [
-    (name, method) for name, method in PAIRS if "largest" in getattr(EXPLAINERS[method].options, "model_fields", ())
-]
-
-
-@pytest.mark.parametrize(("name", "method"), FINE)
-def test_maps_as_large_as_the_image_are_kept_smaller_where_that_is_asked(name, method, request) -> None:
-    backbone = request.getfixturevalue(name)
-    images, targets, _ = _batch(backbone)
-    whole = make_explainer(method, backbone, OPTIONS[method])(images, targets)
-    rows, columns = whole.shape[1:]
-    half = make_explainer(method, backbone, OPTIONS[method] | {"largest": max(rows, columns) // 2})(images, targets)
-    areas = whole.unflatten(2, (columns // 2, 2)).unflatten(1, (rows // 2, 2)).mean((2, 4))
-    torch.testing.assert_close(half, areas)
-    as_it_is = make_explainer(method, backbone, OPTIONS[method] | {"largest": 400})(images, targets)
-    assert torch.equal(as_it_is, whole)
-
-
-def test_a_smaller_map_has_the_sides_ratio() -> None:
-    maps = torch.rand(2, 30, 90)
-    assert at_most(maps, 60).shape == (2, 20, 60)
-    assert at_most(maps, 60).mean().item() == pytest.approx(maps.mean().item(), rel=0.01)
-    assert {method for _, method in FINE} == {"rise", "iia", "integrated_gradients", "smoothgrad"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -21,6 +22,7 @@ from ttame.report.columns import (
 )
 from ttame.report.evaluation import Evaluation, evaluate
 from ttame.report.markdown import differences_table, intervals_table, methods_table, seeds_table
+from ttame.report.marks import Mark
 from ttame.report.measure_checks import agreement, check_measures
 from ttame.report.measure_tables import checks_table, recommendation
 from ttame.report.seeds import mean_over_seeds
@@ -43,6 +45,8 @@ from ttame.store.sensitivity_file import read_sensitivity
 from ttame.store.statistics_file import EVERYTHING, write_statistics
 from ttame.store.undefined import reason_of
 
+Marks = Mapping[tuple[str, str], Mark]
+
 
 def run(settings: Settings) -> None:
     """Write `results.md`, `results.csv`, `seeds.csv`, `statistics.csv`, `measures.csv`, `agreement.csv`, `sanity.csv`,
@@ -57,12 +61,14 @@ def run(settings: Settings) -> None:
     shares = ", ".join(str(share) for share in settings.metrics.shares)
     measures = "".join(f"\n{MEASURES[measure].legend}\n" for measure in settings.measures.taken)
     sections = [f"# Results of `{settings.experiment}`\n", legends.LEGEND.format(shares=shares, measures=measures)]
-    means, statistics, evaluations, sanity, checks, agreements = [], [], {}, {}, {}, {}
+    means, statistics, seeds, shown, sanity, checks, agreements = [], [], [], {}, {}, {}, {}
     for backbone in settings.backbones:
         scores, missing = read_scores(settings, backbone, names, curves=False)
         measured = read_measures(settings, backbone, scores)
         evaluation = evaluate(scores, settings.metrics, settings.report, measured)
-        evaluations[backbone], sanity[backbone] = evaluation, read_sanity(settings, backbone)
+        # Without the scores, which are large where there are many images.
+        shown[backbone], sanity[backbone] = (evaluation.means, evaluation.marks), read_sanity(settings, backbone)
+        seeds += _seeds(backbone, evaluation)
         sections += _section(settings, backbone, evaluation, missing)
         subsets = {EVERYTHING: evaluation}
         seen = evaluation.on_seen_classes(settings.methods.trained)
@@ -83,15 +89,15 @@ def run(settings: Settings) -> None:
             statistics.append(_rows(backbone, subset, part.statistics.reset_index()))
     folder = results_file(settings).parent
     write_text(folder / "results.csv", pd.concat(means).to_csv(index=False, float_format="%.6g"))
-    write_text(folder / "seeds.csv", _seeds(evaluations).to_csv(index=False, float_format="%.6g"))
+    write_text(folder / "seeds.csv", _joined(seeds).to_csv(index=False, float_format="%.6g"))
     write_statistics(statistics_file(settings), pd.concat(statistics))
     rows = [table.rename_axis("method").reset_index() for table in sanity.values()]
     rows = [_with_backbone(*pair) for pair in zip(sanity, rows, strict=True)]
     write_text(folder / "sanity.csv", pd.concat(rows).to_csv(index=False, float_format="%.6g"))
     write_checks(checks_file(settings), checks)
     write_agreement(agreement_file(settings), agreements)
-    _write_latex(settings, evaluations, sanity)
-    _write_metrics(settings, evaluations)
+    _write_latex(settings, shown, sanity)
+    _write_metrics(settings, {backbone: table for backbone, (table, _) in shown.items()})
     write_text(results_file(settings), "\n".join(sections))
 
 
@@ -150,9 +156,12 @@ def _left_out(settings: Settings, backbone: str, evaluation: Evaluation, missing
     return lines
 
 
-def _write_latex(settings: Settings, evaluations: dict[str, Evaluation], sanity: dict[str, pd.DataFrame]) -> None:
-    means = {backbone: evaluation.means for backbone, evaluation in evaluations.items()}
-    marks = {backbone: evaluation.marks for backbone, evaluation in evaluations.items()}
+def _write_latex(
+    settings: Settings, shown: Mapping[str, tuple[pd.DataFrame, Marks]], sanity: dict[str, pd.DataFrame]
+) -> None:
+    """`shown` has the means of every backbone and their marks."""
+    means = {backbone: table for backbone, (table, _) in shown.items()}
+    marks = {backbone: marked for backbone, (_, marked) in shown.items()}
     bold = legends.BOLD + legends.seeds_in_caption(settings.methods)
     layouts = {
         "comparison": (means, comparison_columns(settings.metrics), f"Comparison of the methods. {bold}"),
@@ -170,25 +179,28 @@ def _write_latex(settings: Settings, evaluations: dict[str, Evaluation], sanity:
         write_text(results_file(settings).with_name(f"{name}.tex"), text)
 
 
-def _write_metrics(settings: Settings, evaluations: dict[str, Evaluation]) -> None:
+def _write_metrics(settings: Settings, means: dict[str, pd.DataFrame]) -> None:
     """A JSON file for each backbone and method, since `dvc metrics` shows a row a file; an empty one without scores."""
     keys = [column.key for column in headline_columns(settings.metrics)]
     texts = {}
-    for backbone, evaluation in evaluations.items():
-        found = evaluation.means.reindex(index=settings.methods.all, columns=keys).round(2)
+    for backbone, table in means.items():
+        found = table.reindex(index=settings.methods.all, columns=keys).round(2)
         for method, row in found.iterrows():
             numbers = row.dropna().to_dict()
             texts[metrics_file(settings, backbone, str(method))] = json.dumps(numbers, indent=2) + "\n"
     write_folder(results_file(settings).with_name("metrics"), texts)
 
 
-def _seeds(evaluations: dict[str, Evaluation]) -> pd.DataFrame:
-    """A row per backbone, method and seed where there are several, and a column per number."""
-    rows = [
+def _seeds(backbone: str, evaluation: Evaluation) -> list[pd.DataFrame]:
+    """A row per seed of every method that has several, and a column per number."""
+    return [
         _with_backbone(backbone, table.rename_axis(SEED).reset_index().assign(method=method))
-        for backbone, evaluation in evaluations.items()
         for method, table in evaluation.several_seeds.items()
     ]
+
+
+def _joined(rows: list[pd.DataFrame]) -> pd.DataFrame:
+    """The rows of `_seeds`, those of all backbones; the columns alone where there are none."""
     keys = ["backbone", "method", SEED]
     found = pd.concat(rows) if rows else pd.DataFrame(columns=keys)
     return found[[*keys, *found.columns.difference(keys, sort=False)]]
