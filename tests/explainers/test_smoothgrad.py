@@ -105,7 +105,7 @@ def test_passes(tiny_cnn) -> None:
         ({"noise": -0.1}, "noise: -0.1 should be greater than or equal to 0"),
         ({"noise": 15}, "noise: 15 should be less than or equal to 1"),
         ({"seed": -1}, "seed: -1 should be greater than or equal to 0"),
-        ({"sigma": 0.1}, "sigma: no option of smoothgrad; expected one of draws, noise, seed"),
+        ({"sigma": 0.1}, "sigma: no option of smoothgrad; expected one of largest, draws, noise, seed"),
     ],
 )
 def test_bad_options_are_named(options: dict[str, Any], message, tiny_cnn) -> None:

@@ -23,7 +23,7 @@ def test_numbers_of_numpy_and_torch_and_tuples_are_taken() -> None:
         (
             RISEOptions,
             {"sigma": 1},
-            "^sigma: no option of x; expected one of precision, masks, cells, keep, scores, seed$",
+            "^sigma: no option of x; expected one of largest, precision, masks, cells, keep, scores, seed$",
         ),
         (NoOptions, {"sigma": 1}, "^sigma: no option of x; it has none$"),
         (RISEOptions, {"masks": np.float64(2.5)}, r"^masks: 2\.5 should be a valid integer"),
