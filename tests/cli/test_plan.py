@@ -48,7 +48,7 @@ def test_plan_counts_what_the_stages_then_do(experiment, capsys) -> None:
     experiment(parts=3)
     params = yaml.safe_load(Path("params.yaml").read_text())
     params["methods"]["training_free"] = ["ground_truth", "gradcam", "smoothgrad", "scorecam", "rise"]
-    params["explainers"]["smoothgrad"] = {"draws": 50, "noise": 0.15, "seed": 1}
+    params["explainers"]["smoothgrad"] = {"largest": None, "draws": 50, "noise": 0.15, "seed": 1}
     Path("params.yaml").write_text(yaml.safe_dump(params))
     run("plan")
     plan = capsys.readouterr().out

@@ -74,6 +74,7 @@ def run(settings: Settings) -> None:
     environment = jinja2.Environment(
         loader=TEMPLATES, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    headings, cells_of_cost = write_cost_tables(settings)
     galleries: dict[str, Any] = {}
     sections: list[dict[str, Any]] = []
     charts: dict[str, str] = {}
@@ -95,7 +96,6 @@ def run(settings: Settings) -> None:
         data=_as_script({"galleries": galleries, "colours": _colour_table()}),
     )
     write_text(page_file(settings), text)
-    headings, cells_of_cost = write_cost_tables(settings)
     text = environment.get_template("measured.html.jinja").render(
         settings=settings, headings=headings, cells=cells_of_cost, charts=charts, records=read_records(settings)
     )
