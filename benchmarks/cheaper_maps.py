@@ -36,7 +36,7 @@ CHEAPER = [
     ("smoothgrad", FINE),
 ]
 """Methods, and the options that make them cheaper."""
-IMAGES = {"cpu": 2, "cuda": 50}
+IMAGES = {"cpu": 10, "cuda": 50}
 SETTINGS = settings_of("photos")
 MEASURED = {"AD(100)": "probability_100", "insertion": "insertion", "deletion": "deletion", "pixels kept": "complexity"}
 Row = list[str]

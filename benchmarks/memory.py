@@ -33,8 +33,6 @@ RENDERED = 500
 """Different images; the others are links to them."""
 BACKBONES = ("shapes_cnn", "shapes_vit", "tf_efficientnet_lite0")
 """Of the tables, whose scores are made up; maps and scores are computed on the first."""
-MOST = 300
-"""MB that the long list may take more than the short one."""
 CHILD = """
 import sys
 from pathlib import Path
@@ -89,7 +87,9 @@ def _experiment(folder: Path, name: str, images: int) -> Settings:
     params["data"]["counts"] = {"train": 8, "validation": 8, "evaluation": images}
     params["methods"]["training_free"].remove("ground_truth")  # of a folder nobody knows it
     params["backbones"] = list(BACKBONES if name == "made_up" else BACKBONES[:1])
-    params["models"] = {name: params["models"]["shapes_cnn"] | {"model": name} for name in params["backbones"]}
+    params["models"] = {
+        backbone: params["models"]["shapes_cnn"] | {"model": backbone} for backbone in params["backbones"]
+    }
     params["explainers"]["rise"]["masks"] = 4
     params["measures"]["taken"] = ["single_deletion"]
     params["execution"] |= {"portable": False, "workers": 0, "batch_size": 32}

@@ -68,10 +68,10 @@ def two_nodes(folder: Path, cores: int) -> Iterator[None]:
         CONFIGURATION.format(host=socket.gethostname(), port=ports[0], folder=folder, nodes="\n".join(lines))
     )
     commands = [["slurmctld", "-D"], *(["slurmd", "-D", "-N", name] for name in NODES)]
-    processes = [
-        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for command in commands
-    ]
+    processes: list[subprocess.Popen[bytes]] = []
     try:
+        quiet = subprocess.DEVNULL
+        processes.extend(subprocess.Popen(command, stdout=quiet, stderr=quiet) for command in commands)
         _wait_for_nodes(folder)
         yield
     finally:

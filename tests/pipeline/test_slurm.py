@@ -24,7 +24,7 @@ WITHOUT_DATABASE = ["--slurm-status-command", "squeue"]
 """Slurm's accounting would need one."""
 TABLES = "results/tiny/tables/results.csv"
 LEAST_JOBS = 6
-"""Of the parts, that ran before the node went."""
+"""Of parts, on the node that is left."""
 
 pytestmark = [
     pytest.mark.long,
@@ -61,11 +61,14 @@ def test_a_node_is_taken_away_and_the_tables_are_those_of_one_job(checkouts: dic
             stdout=log,
             stderr=subprocess.STDOUT,
         ) as engine:
-            while not any(node == "two" and "part" in name for node, _, name in jobs("running")):
-                assert engine.poll() is None, Path(log.name).read_text()[-3000:]
-                time.sleep(0.2)
-            take_away("two")
-            assert engine.wait(900) == 0, Path(log.name).read_text()[-3000:]
+            try:
+                while not any(node == "two" and "part" in name for node, _, name in jobs("running")):
+                    assert engine.poll() is None, Path(log.name).read_text()[-3000:]
+                    time.sleep(0.2)
+                take_away("two")
+                assert engine.wait(900) == 0, Path(log.name).read_text()[-3000:]
+            finally:
+                engine.kill()  # of a test that failed
         ended = jobs()
     assert any(node == "two" and state == "NODE_FAIL" for node, state, _ in ended)
     assert sum(node == "one" and state == "COMPLETED" and "part" in name for node, state, name in ended) >= LEAST_JOBS
