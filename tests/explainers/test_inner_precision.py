@@ -5,25 +5,28 @@ from __future__ import annotations
 import pytest
 import torch
 
+from ttame.backbones.loading import load_backbone
+from ttame.data.shapes import render
+from ttame.data.transforms import to_unit_range
 from ttame.errors import TTameError
 from ttame.explainers.explainer import make_explainer
 from ttame.metrics.rank_correlation import rank_correlation
+from ttame.params.settings import ModelSettings
 
 OPTIONS = {"rise": {"masks": 30}, "scorecam": {}}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", OPTIONS)
-def test_bfloat16_ranks_pixels_as_float32_does(method, lite0, two_photographs) -> None:
-    targets, images = torch.tensor([281]), two_photographs[:1]  # few, since processors are slow in bfloat16
-    layer, lite0.target_layer = lite0.target_layer, lite0.layers[0]  # few channels
-    try:
-        exact, half = (
-            make_explainer(method, lite0, OPTIONS[method] | {"precision": precision})(images, targets)
-            for precision in ("float32", "bfloat16")
-        )
-    finally:
-        lite0.target_layer = layer
+def test_bfloat16_ranks_pixels_as_float32_does(method) -> None:
+    backbone = load_backbone("shapes_cnn", ModelSettings(model="shapes_cnn"))
+    pixels = torch.from_numpy(render(1, 0).pixels)  # one image, since processors are slow in bfloat16
+    images = backbone.normalise(to_unit_range(pixels.movedim(-1, 0)[None]))
+    targets = backbone(images).argmax(dim=1)
+    exact, half = (
+        make_explainer(method, backbone, OPTIONS[method] | {"precision": precision})(images, targets)
+        for precision in ("float32", "bfloat16")
+    )
     assert half.dtype == torch.float32
     assert not torch.equal(exact, half)
     assert rank_correlation(exact, half).min() > 0.95
