@@ -37,7 +37,7 @@ class WhereItIs(Fabric):
         return super().setup(module, *optimisers, move_to_device=False, **others)
 
 
-def _training(backbone: Backbone, loss: dict[str, Any], design: str = "ttame", masks: Any = "image") -> Any:
+def training_of(backbone: Backbone, loss: dict[str, Any], design: str = "ttame", masks: Any = "image") -> Any:
     device = next(backbone.parameters()).device
     auxiliary = None
     if design == "ptame":
@@ -57,7 +57,7 @@ def _state(training: AttentionTraining) -> dict[str, Tensor]:
 
 
 def _hold_against_the_cpu(pair: tuple[Backbone, Backbone], images: Tensor, asked: Any, waits: int, *how: Any) -> None:
-    here, there = (_training(backbone, *how) for backbone in pair)
+    here, there = (training_of(backbone, *how) for backbone in pair)
     for training in (here, there):
         averages = Averages()
         for _ in range(2):

@@ -205,7 +205,7 @@ def removals(chosen: Tensor, cells: int, removed: float, draws: int, random: np.
         (D, C) bool, exactly min(K / 2, `removed` C) true in every row, rounded down.
     """
     count = min(len(chosen) // 2, int(removed * cells))
-    gone = torch.zeros(draws, cells, dtype=torch.bool)
+    gone = torch.zeros(draws, cells, dtype=torch.bool, device=chosen.device)
     for draw in gone:
         draw[chosen[torch.from_numpy(random.permutation(len(chosen))[:count])]] = True
     return gone
