@@ -13,8 +13,8 @@ Floats = NDArray[np.float64]
 LEVEL = 0.05
 CHUNK = 2**22
 """Numbers that a block of resamples may hold, 32 MB."""
-HELD = 2**23
-"""Numbers of all images that are drawn from together, 64 MB; more are taken in turns, with the same draws again."""
+HELD = 2**22
+"""Numbers of all images that are drawn from together, 32 MB; more are taken in turns, with the same draws again."""
 
 MOST_PATTERNS = 10**6
 MOST_SIGNS = 2**28

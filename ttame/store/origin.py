@@ -16,7 +16,7 @@ from ttame.measures.registry import MEASURES
 from ttame.params.settings import Settings
 from ttame.params.specification import classifier_specification, specification
 from ttame.store.commands import command_of
-from ttame.store.digests import file_digest
+from ttame.store.digests import content_digest
 from ttame.store.maps_file import StoredMaps, read_maps
 from ttame.store.paths import (
     basis_file,
@@ -61,7 +61,7 @@ def origin_of_maps(settings: Settings, backbone: str, method: str, seed: int | N
         "photos": contents_file(settings, "evaluation"),
         "trained": None if seed is None else checkpoint_file(settings, backbone, method, seed),
     }
-    found |= {name: file_digest(path) for name, path in files.items() if path is not None and path.is_file()}
+    found |= {name: content_digest(path) for name, path in files.items() if path is not None and path.is_file()}
     return found | {"metrics.coherency": _digest(settings.metrics.coherency)}
 
 
@@ -69,7 +69,7 @@ def origin_of_scores(settings: Settings, backbone: str, method: str, seed: int |
     """A digest of the seed, the maps' file, the photos, the classifier and each key of `metrics`."""
     found = {key: _digest(value) for key, value in classifier_specification(settings, backbone).items()}
     files = {"maps": maps_file(settings, backbone, method, seed), "photos": contents_file(settings, "evaluation")}
-    found |= {name: file_digest(path) for name, path in files.items() if path.is_file()}
+    found |= {name: content_digest(path) for name, path in files.items() if path.is_file()}
     found |= {} if seed is None else {"seed": _digest(seed)}
     return found | {f"metrics.{key}": _digest(value) for key, value in settings.metrics.model_dump().items()}
 
@@ -80,7 +80,7 @@ def origin_of_basis(settings: Settings, backbone: str, measure: str) -> dict[str
     files = {"photos": contents_file(settings, "evaluation")}
     if MEASURES[measure].reads_training:
         files |= {"training": list_file(settings, "train"), "training_photos": contents_file(settings, "train")}
-    found |= {name: file_digest(path) for name, path in files.items() if path.is_file()}
+    found |= {name: content_digest(path) for name, path in files.items() if path.is_file()}
     return found | {f"measures.{measure}": _digest(getattr(settings.measures, measure).model_dump())}
 
 
@@ -90,7 +90,7 @@ def origin_of_measure(settings: Settings, backbone: str, method: str, seed: int 
     del found["metrics.coherency"]
     found[f"measures.{measure}"] = _digest(getattr(settings.measures, measure).model_dump())
     files = {"maps": maps_file(settings, backbone, method, seed), "basis": basis_file(settings, backbone, measure)}
-    return found | {name: file_digest(path) for name, path in files.items() if path.is_file()}
+    return found | {name: content_digest(path) for name, path in files.items() if path.is_file()}
 
 
 def origin_of_sensitivity(settings: Settings, backbone: str) -> dict[str, str]:
@@ -98,7 +98,7 @@ def origin_of_sensitivity(settings: Settings, backbone: str) -> dict[str, str]:
     runs = [(method, seed) for method in settings.methods.all for seed in settings.methods.seeds_of(method)]
     files = [scores_file(settings, backbone, *run) for run in runs]
     files += [measure_file(settings, backbone, *run, measure) for measure in settings.measures.taken for run in runs]
-    found = {str(path): file_digest(path) for path in files if path.is_file()}
+    found = {str(path): content_digest(path) for path in files if path.is_file()}
     return {"origin": _digest([settings.sensitivity.model_dump(), settings.metrics.model_dump(), found])}
 
 

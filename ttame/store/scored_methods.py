@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import pandas as pd
 
@@ -18,10 +20,44 @@ from ttame.store.scores_file import read_rows, shortened
 from ttame.store.seeds import join_seeds
 from ttame.store.undefined import is_defined
 
+HELD = 2**22
+"""Numbers of all methods that stay in memory once they are read, 32 MB; of many images the others are read again."""
+
+
+class StoredScores(Mapping[str, pd.DataFrame]):
+    """The scores of several methods. All are read once, so that what is wrong with them is said before anything is
+    computed; where there are many images, no more than a few methods' are in memory at a time.
+
+    Args:
+        read: by method, reads its scores.
+    """
+
+    def __init__(self, read: Mapping[str, Callable[[], pd.DataFrame]]) -> None:
+        self._read = read
+        self._held: dict[str, pd.DataFrame] = {}
+        free = HELD
+        for method in read:
+            table = read[method]()
+            if table.size <= free:
+                self._held[method] = table
+                free -= table.size
+
+    def __getitem__(self, method: str) -> pd.DataFrame:
+        return self._held[method] if method in self._held else self._read[method]()
+
+    def __contains__(self, method: object) -> bool:
+        return method in self._read
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read)
+
+    def __len__(self) -> int:
+        return len(self._read)
+
 
 def read_scores(
     settings: Settings, backbone: str, names: list[str], *, curves: bool = True
-) -> tuple[dict[str, pd.DataFrame], list[str]]:
+) -> tuple[StoredScores, list[str]]:
     """The scores of every method that has some, and the methods that are missing, which are named on standard error.
 
     Methods that are not defined on the backbone are in neither. Those whose training started from CAM have a column
@@ -38,7 +74,7 @@ def read_scores(
     Raises:
         TTameError: when no method has scores, or scores are not of these images.
     """
-    scores, missing = {}, []
+    defined, missing = {}, []
     for method in settings.methods.all:
         files = {seed: scores_file(settings, backbone, method, seed) for seed in settings.methods.seeds_of(method)}
         absent = [path for path in files.values() if not path.exists()]
@@ -47,21 +83,18 @@ def read_scores(
         if absent:
             missing.append(method)
         elif all(is_defined(path) for path in files.values()):
-            tables = {seed: _read(settings, backbone, method, seed, names, curves) for seed in files}
-            scores[method] = join_seeds(tables)
-            if _starts_from_cam(settings, backbone, method):
-                scores[method]["untrained_is_cam"] = True
-    if not scores and not missing:
+            defined[method] = partial(_read_seeds, settings, backbone, method, names, curves)
+    if not defined and not missing:
         raise TTameError(
             f"methods: none of them is defined on {backbone}; add one that is, or take it out of backbones"
         )
-    if not scores:
+    if not defined:
         first = settings.methods.all[0]
         raise TTameError(
             f"{scores_file(settings, backbone, first, None).parent}: no scores of any method; run "
             f"`python -m ttame scores {backbone} {first}` first"
         )
-    return scores, missing
+    return StoredScores(defined), missing
 
 
 def read_sanity(settings: Settings, backbone: str) -> pd.DataFrame:
@@ -106,6 +139,12 @@ def _starts_from_cam(settings: Settings, backbone: str, method: str) -> bool:
     if attention is None or backbone in attention.checkpoints:
         return False
     return attention.on(backbone).mechanism.warm_start is not None
+
+
+def _read_seeds(settings: Settings, backbone: str, method: str, names: list[str], curves: bool) -> pd.DataFrame:
+    seeds = settings.methods.seeds_of(method)
+    found = join_seeds({seed: _read(settings, backbone, method, seed, names, curves) for seed in seeds})
+    return found.assign(untrained_is_cam=True) if _starts_from_cam(settings, backbone, method) else found
 
 
 def _read(
