@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow test-long lint bench sync-to-dvc sync-to-snakemake clean lock
+.PHONY: help venv demo test test-slow test-long lint package bench sync-to-dvc sync-to-snakemake clean lock
 
 PYTHON ?= python3
 LONG ?= guide or tables
@@ -48,6 +48,12 @@ lint: $(READY) ## ruff, mypy, snakemake --lint
 	ruff format --check .
 	mypy
 	snakemake --lint
+
+package: $(READY) ## wheel and sdist in dist/, checked, and tried in an empty environment outside the checkout
+	rm -rf dist
+	python -m build --no-isolation
+	twine check --strict dist/*
+	TTAME_DISTRIBUTIONS=dist pytest tests/package
 
 bench: $(READY) ## the benchmarks, as a Markdown table
 	python -m benchmarks

@@ -38,9 +38,10 @@ def copy_checkout(folder: Path, params: dict[str, Any]) -> Path:
         text=True,
     )
     for name in listed.stdout.splitlines():
-        if not name.startswith(("results/", "dvc.lock")) and (REPOSITORY / name).is_file():
+        is_there = (REPOSITORY / name).is_file() or (REPOSITORY / name).is_symlink()
+        if is_there and not name.startswith(("results/", "dvc.lock")):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(REPOSITORY / name, folder / name)
+            shutil.copy(REPOSITORY / name, folder / name, follow_symlinks=False)
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     shell(folder, "git", "init", "--quiet")
     shell(folder, "git", "add", "--all")

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ttame.errors import TTameError
 from ttame.params.active import PARAMS_FILE, edited_keys, load_settings, read_origin, write_active
-from ttame.params.composition import EXPERIMENTS, compose, difference, read_experiment, whole
+from ttame.params.composition import EXPERIMENTS, compose, difference, experiment_file, read_experiment, whole
 from ttame.params.reading import merge, read_text
 from ttame.params.section import Name
 from ttame.params.settings import Settings
@@ -29,7 +29,7 @@ def use(name: str, overrides: Sequence[str] = (), force: bool = False) -> str:
             is not set.
     """
     _check_name(name)
-    settings = compose(EXPERIMENTS / f"{name}.yaml", overrides)
+    settings = compose(experiment_file(name), overrides)
     _refuse_to_overwrite_edits(force)
     write_active([name, *overrides], settings)
     return f"{name} is active in {PARAMS_FILE}; results go to {settings.results}/"
@@ -47,7 +47,7 @@ def save(name: str, force: bool = False) -> str:
     origin = read_origin(read_text(PARAMS_FILE))
     base = origin.words[0] if origin is not None and origin.file.exists() else None
     if base == name:
-        base = read_experiment(file).get("base")
+        base = read_experiment(experiment_file(base)).get("base")
     values = {key: value for key, value in whole(settings).items() if key != "experiment"}
     said = _difference_to(base, file, values)
     if _composed(file, said) != values:
@@ -63,7 +63,7 @@ def _difference_to(base: str | None, file: Path, values: dict[str, Any]) -> dict
     said: dict[str, Any] = {} if base is None else {"base": base}
     if base is None:
         return values
-    lists = difference(values, whole(compose(EXPERIMENTS / f"{base}.yaml")))
+    lists = difference(values, whole(compose(experiment_file(base))))
     said |= {key: lists[key] for key in ("backbones", "models", "methods") if key in lists}
     for _ in range(3):  # a labelled method starts from its own, so what the own changes may have to be said of it too
         said = merge(said, difference(values, _composed(file, said)))

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from ttame.errors import TTameError
-from ttame.params.composition import EXPERIMENTS, compose, difference, whole
+from ttame.params.composition import EXPERIMENTS, compose, difference, experiment_file, whole
 from ttame.params.reading import parse_settings, read_text, read_yaml
 from ttame.params.settings import Settings
 from ttame.params.written import EVERY
@@ -42,7 +42,7 @@ class Origin:
     @property
     def file(self) -> Path:
         """The experiment."""
-        return EXPERIMENTS / f"{self.words[0]}.yaml"
+        return experiment_file(self.words[0])
 
     @property
     def command(self) -> str:

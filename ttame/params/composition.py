@@ -18,12 +18,15 @@ from ttame.params.written import Layer
 
 EXPERIMENTS = Path("experiments")
 
+SHIPPED = Path(__file__).parents[1] / "experiments"
+"""Experiments that come with the package, for a folder that has none of that name; in the repository the same folder."""
+
 
 def compose(file: Path, overrides: Sequence[str] = (), said: Mapping[str, Any] | None = None) -> Settings:
     """The settings of an experiment.
 
     Args:
-        file: `experiments/NAME.yaml`; its bases lie beside it.
+        file: `experiments/NAME.yaml`; its bases lie beside it, or come with the package.
         overrides: `key=value`, keys dotted and values in YAML, which stand above the file.
         said: what the file says or is about to say; read from it by default.
 
@@ -47,6 +50,17 @@ def compose(file: Path, overrides: Sequence[str] = (), said: Mapping[str, Any] |
     return settings
 
 
+def experiment_file(name: str, folder: Path = EXPERIMENTS) -> Path:
+    """The file of an experiment: of a folder or, where that has none of the name, of those that come with the package."""
+    own, shipped = folder / f"{name}.yaml", SHIPPED / f"{name}.yaml"
+    return shipped if shipped.exists() and not own.exists() else own
+
+
+def known_experiments(folder: Path = EXPERIMENTS) -> list[str]:
+    """Names of the experiments of a folder and of those that come with the package."""
+    return sorted({path.stem for place in (folder, SHIPPED) for path in place.glob("*.yaml")})
+
+
 def read_experiment(file: Path) -> dict[str, Any]:
     """What one file says by itself.
 
@@ -54,7 +68,7 @@ def read_experiment(file: Path) -> dict[str, Any]:
         TTameError: when it is missing (with near matches), no mapping, or names itself otherwise.
     """
     if not file.exists():
-        known = sorted(path.stem for path in file.parent.glob("*.yaml"))
+        known = known_experiments(file.parent)
         hint = suggestion(file.stem, known) or f"; there are {', '.join(known) or 'none'}"
         raise TTameError(f"{file}: no such experiment{hint}")
     params = read_yaml(read_text(file), str(file)) or {}
@@ -98,8 +112,8 @@ def _layers(file: Path, said: Mapping[str, Any]) -> list[Layer]:
     seen, layers = [file], [Layer(str(file), said)]
     while (base := layers[-1].said.get("base")) is not None:
         is_name = isinstance(base, str) and base == Path(base).name
-        if not is_name or not (below := file.with_name(f"{base}.yaml")).exists():
-            known = sorted({path.stem for path in file.parent.glob("*.yaml")} - {path.stem for path in seen})
+        if not is_name or not (below := experiment_file(base, file.parent)).exists():
+            known = [name for name in known_experiments(file.parent) if name not in {path.stem for path in seen}]
             hint = suggestion(str(base), known) or f"; there are {', '.join(known) or 'none'}"
             raise TTameError(f"{seen[-1]}: base: no experiment {base!r} beside it{hint}")
         if below in seen:
