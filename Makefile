@@ -43,11 +43,12 @@ test-slow: $(READY) ## the other tests: both engines on small experiments, kills
 test-long: $(READY) ## the paper's experiment on a small tree of ILSVRC's shape, and the guide, from their text
 	pytest -m long -k "$(LONG)"
 
-lint: $(READY) ## ruff, mypy, snakemake --lint
+lint: $(READY) ## ruff, mypy, snakemake --lint, snakefmt
 	ruff check .
 	ruff format --check .
 	mypy
 	snakemake --lint
+	snakefmt --check Snakefile workflow
 
 package: $(READY) ## wheel and sdist in dist/, checked, and tried in an empty environment outside the checkout
 	rm -rf dist

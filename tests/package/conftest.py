@@ -17,15 +17,31 @@ from ..pipeline.checkout import copy_checkout
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def empty_environment(folder: Path) -> Path:
+    """The interpreter of an environment without ttame.
+
+    What ttame depends on, 6 GB of it, is not installed again but seen through a path file.
+    """
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    packages = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    return folder / "bin" / "python"
+
+
 @pytest.fixture(scope="session")
-def distributions(tmp_path_factory) -> dict[str, Path]:
-    """`whl` and `gz`: those of the folder that `make package` names, else built from a copy of the working tree."""
+def tree(tmp_path_factory) -> Path:
+    """The working tree, committed in a folder of its own."""
+    return copy_checkout(tmp_path_factory.mktemp("tree"), {})
+
+
+@pytest.fixture(scope="session")
+def distributions(tree, tmp_path_factory) -> dict[str, Path]:
+    """`whl` and `gz`: those of the folder that `make package` names, else built from the working tree."""
     pytest.importorskip("build")
     if "TTAME_DISTRIBUTIONS" in os.environ:
         folder = Path(os.environ["TTAME_DISTRIBUTIONS"]).resolve()
     else:
         folder = tmp_path_factory.mktemp("dist")
-        tree = copy_checkout(tmp_path_factory.mktemp("tree"), {})
         command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(tree)]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -36,15 +52,8 @@ def distributions(tmp_path_factory) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def python(distributions, tmp_path_factory) -> Path:
-    """The interpreter of an empty environment into which the wheel was installed.
-
-    What ttame depends on, 6 GB of it, is not installed again but seen through a path file.
-    """
-    environment = tmp_path_factory.mktemp("environment")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
-    program = environment / "bin" / "python"
-    packages = Path(sysconfig.get_path("purelib", vars={"base": str(environment)}))
-    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    """The interpreter of an empty environment into which the wheel was installed."""
+    program = empty_environment(tmp_path_factory.mktemp("environment"))
     pip = [sys.executable, "-m", "pip", "--python", str(program), "install", "--quiet", "--no-index", "--no-deps"]
     done = subprocess.run([*pip, str(distributions["whl"])], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -19,7 +19,7 @@ from ttame.params.written import Layer
 EXPERIMENTS = Path("experiments")
 
 SHIPPED = Path(__file__).parents[1] / "experiments"
-"""Experiments that come with the package, for a folder that has none of that name; in the repository the same folder."""
+"""Experiments that come with the package, for a folder that has none of a name; in the repository the same folder."""
 
 
 def compose(file: Path, overrides: Sequence[str] = (), said: Mapping[str, Any] | None = None) -> Settings:
@@ -51,7 +51,7 @@ def compose(file: Path, overrides: Sequence[str] = (), said: Mapping[str, Any] |
 
 
 def experiment_file(name: str, folder: Path = EXPERIMENTS) -> Path:
-    """The file of an experiment: of a folder or, where that has none of the name, of those that come with the package."""
+    """The file of an experiment: of a folder or, where that has none of its name, one that comes with the package."""
     own, shipped = folder / f"{name}.yaml", SHIPPED / f"{name}.yaml"
     return shipped if shipped.exists() and not own.exists() else own
 

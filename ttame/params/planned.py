@@ -28,6 +28,8 @@ from ttame.params.specification import classifier_specification, specification
 from ttame.store.artifacts import guarded
 
 DESCRIPTION = Path("dvc.yaml")
+DESCRIBED_BY = "TTAME_DESCRIPTION"
+"""Environment variable with the dvc.yaml of an engine, whose repository may lie elsewhere than the params."""
 PLANNED = "TTAME_PLANNED"
 """Environment variable with the digest that the engine planned a job with."""
 
@@ -101,7 +103,7 @@ def _read_again(path: Path) -> Settings:
 
 def _describe(stage: str, path: Path) -> Mapping[str, Any]:
     """The entry of dvc.yaml that this command stands in; where there is no DAG, every key counts but the execution."""
-    for description in _stages((path.parent / DESCRIPTION).resolve()).values():
+    for description in _stages(Path(os.environ.get(DESCRIBED_BY, path.parent / DESCRIPTION)).resolve()).values():
         if description["cmd"].split()[3] == stage:
             found: Mapping[str, Any] = description
             return found

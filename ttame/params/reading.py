@@ -73,7 +73,10 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise TTameError(f"{path}: no such file; run from the folder that holds it, or give --params FILE") from None
+        raise TTameError(
+            f"{path}: no such file; run from the folder that holds it, make it with `python -m ttame use NAME`, "
+            "or give --params FILE"
+        ) from None
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
         raise TTameError(f"{path}: not UTF-8 at line {line}; save it as UTF-8") from None

@@ -6,6 +6,7 @@ params, so the outputs of every stage are known before anything runs.
 
 import hashlib
 import itertools
+import os
 import re
 import shutil
 import sys
@@ -14,13 +15,35 @@ from pathlib import Path
 
 import yaml
 
-sys.path.insert(0, str(Path(workflow.basedir)))
+# The working folder holds params.yaml and the results; the package, dvc.yaml and the lock are of the repository in which
+# this file lies. Where files alone were fetched, as for a module from GitHub, the package is the one that is installed.
+REPOSITORY = Path(workflow.current_basedir.get_path_or_uri(secret_free=True), "..", "..").resolve()
+IS_CHECKOUT = (REPOSITORY / "ttame" / "__init__.py").exists()
+if IS_CHECKOUT:
+    sys.path.insert(0, str(REPOSITORY))
+    DESCRIPTION, LOCK = REPOSITORY / "dvc.yaml", REPOSITORY / "requirements.lock"
+else:
+    DESCRIPTION = Path(workflow.source_path("../../dvc.yaml"))
+    LOCK = workflow.source_path("../../requirements.lock")
+
+try:
+    import ttame
+except ImportError:
+    raise WorkflowError("ttame is not installed where Snakemake is; run `pip install ttame` there")
 
 from ttame.errors import TTameError
 from ttame.params.active import load_settings
 from ttame.params.composition import whole
 from ttame.params.contents import WATCHED
-from ttame.params.planned import digest, values_read
+from ttame.params.planned import DESCRIBED_BY, digest, values_read
+
+# For jobs, wherever they run, since each reads this file, and for conda, which takes PYTHONPATH itself from them.
+os.environ |= {
+    DESCRIBED_BY: str(DESCRIPTION),
+    "TTAME_CHECKOUT": str(REPOSITORY) if IS_CHECKOUT else "",
+    "TTAME_LOCK": str(LOCK),
+    "TTAME_VERSION": ttame.__version__,
+}
 
 try:
     SETTINGS = load_settings()
@@ -28,9 +51,10 @@ except TTameError as error:
     raise WorkflowError(str(error))
 
 PARAMS = whole(SETTINGS)
-STAGES = yaml.safe_load(Path(workflow.basedir, "dvc.yaml").read_text())["stages"]
+STAGES = yaml.safe_load(DESCRIPTION.read_text())["stages"]
 PAIRS = list(itertools.product(SETTINGS.backbones, SETTINGS.methods.all))
 PARTS_FOLDER = ".scratch/parts"
+CAPTIONED = ("figure", "page", "tables")
 SHOWN_IN_REPORT = (".csv", ".html", ".png")
 
 
@@ -85,11 +109,11 @@ def written(stage):
 
 def reported(stage):
     """What a stage writes: kept until it is written anew, and marked where `snakemake --report` can show it."""
-    caption = Path(workflow.basedir, "workflow", "report", f"{stage}.rst")
     found = []
     for path in written(stage):
-        shown = caption.exists() and path.endswith(SHOWN_IN_REPORT)
-        found.append(update(report(path, caption=str(caption), category=stage.capitalize()) if shown else path))
+        shown = stage in CAPTIONED and path.endswith(SHOWN_IN_REPORT)
+        caption = f"../report/{stage}.rst"
+        found.append(update(report(path, caption=caption, category=stage.capitalize()) if shown else path))
     return found
 
 
@@ -156,12 +180,13 @@ def code(stage):
 
 @cache
 def digest_of_files(paths):
-    """A folder stands for all files in it but documentation."""
+    """A folder stands for all files in it but documentation. The package lies elsewhere than lists and models."""
     found = hashlib.sha256()
-    for path in map(Path, paths):
+    for name in paths:
+        path = Path(ttame.__file__).parents[1] / name if Path(name).parts[0] == "ttame" else Path(name)
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file() and file.suffix != ".md" and "__pycache__" not in file.parts:
-                found.update(f"{file}\n".encode() + file.read_bytes())
+                found.update(f"{Path(name, file.relative_to(path))}\n".encode() + file.read_bytes())
     return found.hexdigest()[:16]
 
 

@@ -11,7 +11,13 @@ CHATTER = re.compile(
     "|Removing output|Restored previous|Cannot restore|Shutting down|Exiting because|Complete log|Elapsed time|Reasons:|This was a dry-run"
 )
 AROUND_A_REFUSAL = re.compile('^(WorkflowError in file .*|  File ".*)$', re.MULTILINE)
-UNSAID = {LogEvent.JOB_FINISHED, LogEvent.RESOURCES_INFO, LogEvent.WORKFLOW_STARTED, LogEvent.SHELLCMD, LogEvent.JOB_STARTED}
+UNSAID = {
+    LogEvent.JOB_FINISHED,
+    LogEvent.RESOURCES_INFO,
+    LogEvent.WORKFLOW_STARTED,
+    LogEvent.SHELLCMD,
+    LogEvent.JOB_STARTED,
+}
 
 
 class OneLineAJob(logging.Filter):
@@ -63,5 +69,7 @@ def reason(record):
     return f"{record.rule_name} ({', '.join(record.log)}): {found[-1].removeprefix('ttame: ')}"
 
 
-if not any(isinstance(filter, logging.Filter) for filter in logger.filters) and "--verbose" not in sys.argv:
+# As a module of another workflow this one leaves the log as it is there.
+is_main = workflow.modifier.is_main_snakefile()
+if is_main and not any(isinstance(filter, logging.Filter) for filter in logger.filters) and "--verbose" not in sys.argv:
     logger.addFilter(OneLineAJob())

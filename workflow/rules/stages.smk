@@ -1,6 +1,8 @@
 """A rule for every stage of dvc.yaml, and one for the parts of those whose images several jobs share."""
 
-for stage, is_part in [(stage, is_part) for stage in STAGES for is_part in (False, True) if is_parted(stage) or not is_part]:
+for stage, is_part in [
+    (stage, is_part) for stage in STAGES for is_part in (False, True) if is_parted(stage) or not is_part
+]:
 
     rule:
         name:
@@ -9,25 +11,25 @@ for stage, is_part in [(stage, is_part) for stage in STAGES for is_part in (Fals
             inputs(stage, is_part),
         output:
             touch(temp(marker(stage))) if is_part else reported(stage),
+        log:
+            log_file(stage, is_part),
+        wildcard_constraints:
+            **allowed_wildcards(stage),
+            **({"part": "[0-9]+", "state": "[0-9a-f]+"} if is_part else {}),
+        # The longest jobs first, so that nothing waits for them at the end.
+        priority: 10 if stage == "train" else 0
+        conda:
+            "../envs/ttame.yaml"
+        threads: ASKED[stage]["threads"]
+        resources:
+            **ASKED[stage]["resources"],
         params:
             command=command(stage, is_part),
             planned=planned(stage),
             code=code(stage),
-        wildcard_constraints:
-            **allowed_wildcards(stage),
-            **({"part": "[0-9]+", "state": "[0-9a-f]+"} if is_part else {}),
-        log:
-            log_file(stage, is_part),
-        # The longest jobs first, so that nothing waits for them at the end.
-        priority: 10 if stage == "train" else 0
-        threads: ASKED[stage]["threads"]
-        resources:
-            **ASKED[stage]["resources"],
-        conda:
-            "../envs/ttame.yaml"
         message:
             "{params.command}"
         # A text without names of this loop, since Snakemake reads it when the loop is over. A signal to the whole group
         # is not for `tee`: without a reader the job could not say how it ended.
         shell:
-            "(TTAME_PLANNED={params.planned} {params.command}) 2>&1 | (trap '' INT TERM HUP; exec tee {log})"
+            '(TTAME_PLANNED={params.planned} PYTHONPATH="$TTAME_CHECKOUT:${{PYTHONPATH-}}" {params.command}) 2>&1 | (trap "" INT TERM HUP; exec tee {log})'
