@@ -22,9 +22,9 @@ $(READY):
 	@$(PYTHON) -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))" || \
 	  { echo "ttame needs Python 3.11 to 3.13; name one: make PYTHON=python3.12" >&2; exit 1; }
 	@echo "Installing the pinned packages into $(VENV) (about 6 GB, once)"
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	touch $@
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python scripts/install_packages.py requirements.lock
+	@touch $@
 
 venv: $(READY) ## set the environment up and print its folder
 	@echo $(VENV)

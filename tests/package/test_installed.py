@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
+
 import pytest
 from PIL import Image
 
@@ -11,15 +14,14 @@ from ..conftest import REPOSITORY
 
 pytestmark = pytest.mark.slow
 
-PYTHON = """
-import ttame
+BEFORE = """
+import torch
+from torch import nn
 
-assert ttame.__file__.startswith({prefix!r}), ttame.__file__
-model = ttame.open_model("tf_efficientnet_lite0")
-result = ttame.Explainer("gradcam", model)("a cat.jpg")
-result.overlay("a cat.jpg").save("overlay.png")
-print(result.saliency.shape, ttame.__version__)
+torch.manual_seed(0)
+my_module = nn.Sequential(nn.Conv2d(3, 8, 16, 16), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
 """
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -41,10 +43,15 @@ def test_a_photo_is_explained(run, photo) -> None:
     assert Image.open(photo.with_name("a cat.maps.png")).width > 300
 
 
-def test_python_explains_a_photo(run, photo, python) -> None:
-    said = run("-c", PYTHON.format(prefix=str(python.parents[1]))).stdout
-    assert ttame.__version__ in said
-    assert Image.open(photo.with_name("overlay.png")).size == (224, 224)
+def test_the_python_of_the_readme_runs(run, photo, python) -> None:
+    code = re.search(r"^( *)model = ttame\.wrap\(.*?\.save\(.*?\)\n", README, re.MULTILINE | re.DOTALL)
+    (photo.parent / "photos").mkdir()
+    photo.rename(photo.parent / "photos" / "cat.jpg")
+    run("-c", BEFORE + "import ttame\n" + textwrap.dedent(code[0]))
+    assert Image.open(photo.with_name("cat.png")).size == (224, 224)
+    said = run("-c", "import ttame; print(ttame.__file__, ttame.__version__)").stdout
+    assert said.startswith(str(python.parents[1]))
+    assert said.endswith(f" {ttame.__version__}\n")
 
 
 def test_experiments_come_with_the_package(run, photo) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -43,7 +44,9 @@ def folder(tmp_path: Path) -> Path:
 
 def test_the_workflow_runs_in_a_folder_that_is_not_its_own(folder: Path) -> None:
     command = ("snakemake", "--cores", "2", "--snakefile", str(REPOSITORY / "Snakefile"))
-    shell(folder, *command)
+    output = shell(folder, *command)
+    assert re.search(r"^ *\d+/21 \[=+ *\] +\d+ % +\d\d:\d\d left  tables$", output, re.MULTILINE), "a line a job"
+    assert re.search(r"^21/21 \[={10}\] 100 % \d\d:\d\d in all", output, re.MULTILINE)
     assert "T-TAME" in (folder / "results/params/tables/results.md").read_text()
     assert (folder / "results/params/page/index.html").exists()
     assert "Nothing to be done" in shell(folder, *command, "--dry-run")

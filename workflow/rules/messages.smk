@@ -5,6 +5,7 @@ import re
 
 from snakemake.logging import logger
 from snakemake_interface_logger_plugins.common import LogEvent
+from tqdm import tqdm
 
 CHATTER = re.compile(
     "Assuming unrestricted|Building DAG|Using shell|Provided |Rules claiming|Select jobs|Execute |Conda environments"
@@ -21,23 +22,27 @@ UNSAID = {
 
 
 class OneLineAJob(logging.Filter):
-    """Says which job begins and how many are done; of a job that failed, the line that its command ended with.
+    """Says which job begins, how many are done, and how long the rest takes; of a failed job, how its command ended.
 
     `snakemake --verbose` leaves everything as Snakemake says it.
     """
 
-    done = "0"
+    bar = None
     begun = False
     failed = []
 
     def filter(self, record):
         event = getattr(record, "event", None)
+        if event is LogEvent.RUN_INFO:
+            # Not drawn: what it knows stands in the line of a job, which a terminal and a log show alike.
+            self.bar = tqdm(total=record.stats["total"], file=open(os.devnull, "w"), mininterval=0, miniters=0)
         if event is LogEvent.JOB_INFO:
             self.begun = True
-            return record.rule_name != "all" and self.say(record, f"{self.done:>8}  {job_of(record)}")
+            return record.rule_name != "all" and self.say(record, f"{self.so_far()}{job_of(record)}")
         if event is LogEvent.PROGRESS:
-            self.done = f"{record.done}/{record.total}"
-            return False
+            if self.bar is not None:
+                self.bar.update(record.done - self.bar.n)
+            return self.bar is not None and record.done == record.total and self.say(record, self.so_far())
         if event is LogEvent.JOB_ERROR:
             self.failed.append(reason(record))
             return False
@@ -49,6 +54,19 @@ class OneLineAJob(logging.Filter):
         if event is LogEvent.ERROR and self.failed and "At least one job" in record.getMessage():
             return self.say(record, "\n".join([f"{len(self.failed)} failed; what is finished is kept", *self.failed]))
         return event not in UNSAID and not (event is None and CHATTER.match(record.getMessage().strip()))
+
+    def so_far(self):
+        """Jobs done, their share as a bar, and the time left at the speed of the latest ones.
+
+        The longest jobs come first, so before a tenth is done that would be far too much. Where a job of a cluster runs,
+        nobody knows of the others.
+        """
+        if self.bar is None:
+            return ""
+        done, total = self.bar.n, self.bar.total
+        left = " " * 13 if 10 * done < total else "{elapsed} in all" if done == total else "{remaining:>8} left"
+        shape = f"{done:>{len(str(total))}}/{total} [{{bar:10}}] {{percentage:3.0f}} % {left}  "
+        return tqdm.format_meter(**self.bar.format_dict | {"bar_format": shape, "ascii": " ="})
 
     def say(self, record, text):
         record.event, record.msg, record.args = None, text, ()
