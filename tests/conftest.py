@@ -20,6 +20,7 @@ from ttame.backbones.loading import load_backbone
 from ttame.data.transforms import Preprocessing, center_crop, resize_shorter_side, to_bytes, to_unit_range
 from ttame.params.settings import ModelSettings
 from ttame.runtime.speaking import LAST_WORD
+from ttame.store.maps_file import Maps, read_maps
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("TTAME_SHARED", REPOSITORY.parent / "shared"))
@@ -93,6 +94,11 @@ def _threads_of_its_own() -> Iterator[None]:
     """A stage sets its threads; more threads than cores wait for each other, milliseconds an operation."""
     yield
     torch.set_num_threads(THREADS)
+
+
+def whole_maps(path: Path) -> Maps:
+    """All maps of a file, which the stages read a batch at a time."""
+    return read_maps(path).of(slice(None), torch.device("cpu"))
 
 
 @pytest.fixture

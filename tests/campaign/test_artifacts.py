@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from ttame.cli.main import main
 from ttame.data.transforms import Preprocessing
 from ttame.errors import NotDefined
-from ttame.store.maps_file import Maps, read_maps, write_maps
+from ttame.store.maps_file import Maps, write_maps
 from ttame.store.undefined import refuse_undefined, write_undefined
 
+from ..conftest import whole_maps
 from .conftest import SMALL, Refused
 
 PREPROCESSING = Preprocessing((8, 8), 8, "bilinear", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -141,7 +142,7 @@ def _maps(count: int) -> Maps:
 def test_maps_come_back(tmp_path_factory, count: int) -> None:
     path = tmp_path_factory.getbasetemp() / "maps.safetensors"
     write_maps(path, maps := _maps(count))
-    found = read_maps(path).whole()
+    found = whole_maps(path)
     assert torch.equal(found.maps, maps.maps)
     assert (found.names, found.class_names, found.preprocessing) == (maps.names, maps.class_names, PREPROCESSING)
 

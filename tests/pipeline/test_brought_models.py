@@ -13,9 +13,8 @@ import pytest
 import yaml
 
 from ttame.cli.text_head import run as make_head
-from ttame.store.maps_file import read_maps
 
-from ..conftest import REPOSITORY
+from ..conftest import REPOSITORY, whole_maps
 from ..stages.conftest import tiny_params
 from ..tiny_models import save_classifier, save_clip, save_open_clip
 from .checkout import BINARIES, copy_checkout, shell
@@ -67,7 +66,7 @@ def test_brought_models_go_through_the_whole_dag(checkout: Path) -> None:
     everywhere = itertools.product(("vit", "clip", "open_clip"), ("gradcam", "ttame"))
     assert set(everywhere) <= pairs
     assert {backbone for backbone, method in pairs if method == "rollout"} == {"vit", "clip", "open_clip"}
-    maps = read_maps(checkout / "results/tiny/maps/clip/ttame.seed1.safetensors").whole()
+    maps = whole_maps(checkout / "results/tiny/maps/clip/ttame.seed1.safetensors")
     names = set(maps.class_names.values())
     assert names <= {"cat", "dog", "bird"}
     assert maps.maps.isfinite().all()

@@ -17,8 +17,8 @@ from ttame.cli.main import main
 from ttame.explainers.registry import EXPLAINERS
 from ttame.params.attention import AttentionSettings
 from ttame.params.reading import merge
-from ttame.store.maps_file import read_maps
 
+from ..conftest import whole_maps
 from .conftest import run
 
 PAIR = ("shapes_cnn", "ptame")
@@ -66,7 +66,7 @@ def test_from_training_to_tables(prepared, capsys) -> None:
     for stage in ("train", "maps", "scores", "sanity"):
         run(stage, *PAIR)
     assert "shapes_vit: feature layers blocks.3.norm1" in capsys.readouterr().err
-    maps = read_maps(RESULTS / "maps/shapes_cnn/ptame.seed1.safetensors").whole()
+    maps = whole_maps(RESULTS / "maps/shapes_cnn/ptame.seed1.safetensors")
     assert maps.maps.shape == (10, 8, 8)
     assert (maps.forward_passes, maps.backward_passes) == (1.0, 0.0)
     sanity = pd.read_csv(RESULTS / "sanity/shapes_cnn/ptame.seed1.csv")

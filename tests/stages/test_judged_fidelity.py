@@ -13,9 +13,9 @@ from ttame.metrics.masking import saliency_map
 from ttame.params.active import load_settings
 from ttame.runtime.seeding import image_seed
 from ttame.stages.subject import Subject
-from ttame.store.maps_file import read_maps
 from ttame.store.undefined import reason_of
 
+from ..conftest import whole_maps
 from .conftest import run
 from .measured import RESULTS, change, rows_of
 
@@ -62,7 +62,7 @@ def test_a_judge_that_stays_as_it_is_gives_the_loops_fidelity(measured: Path) ->
     rows = rows_of("gradcam", "judged_fidelity")
     settings = load_settings(Path("params.yaml"))
     subject = Subject(settings, "shapes_cnn")
-    maps = read_maps(RESULTS / "maps/shapes_cnn/gradcam.safetensors").whole()
+    maps = whole_maps(RESULTS / "maps/shapes_cnn/gradcam.safetensors")
     for place in (0, 17):
         image = subject.backbone.normalise(next(subject.images.load([[place]])))
         saliency = saliency_map(maps.maps[place][None], (64, 64))[0]

@@ -16,9 +16,10 @@ from ttame.attention.checkpoint import TrainedMechanism, make_network, save_chec
 from ttame.backbones.loading import load_backbone
 from ttame.cli.main import main
 from ttame.params.active import load_settings
-from ttame.store.maps_file import read_maps, write_maps
+from ttame.store.maps_file import write_maps
 from ttame.store.scratch import Scratch
 
+from ..conftest import whole_maps
 from .conftest import run
 
 RESULTS = Path("results/tiny")
@@ -78,7 +79,7 @@ def test_scores_of_other_maps_are_refused(finished, capsys) -> None:
     run("maps", "shapes_cnn", "gradcam")
     run("tables")
     path = RESULTS / "maps/shapes_cnn/gradcam.safetensors"
-    write_maps(path, replace(read_maps(path).whole(), forward_passes=2.0))
+    write_maps(path, replace(whole_maps(path), forward_passes=2.0))
     capsys.readouterr()
     assert "made before the maps changed; run `python -m ttame scores shapes_cnn gradcam`" in _refused(capsys, "tables")
 

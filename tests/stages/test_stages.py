@@ -13,9 +13,8 @@ import pytest
 import torch
 
 from ttame.cli.main import main
-from ttame.store.maps_file import read_maps
 
-from ..conftest import REPOSITORY
+from ..conftest import REPOSITORY, whole_maps
 from .conftest import METHODS, run
 
 
@@ -59,7 +58,7 @@ def test_two_runs_are_the_same_bytes_and_batches_do_not_matter(experiment) -> No
     for method in METHODS:
         named = "ttame.seed1" if method == "ttame" else method
         path = Path("results/tiny/maps/shapes_cnn", f"{named}.safetensors")
-        ours, theirs = read_maps(first / path).whole(), read_maps(third / path).whole()
+        ours, theirs = whole_maps(first / path), whole_maps(third / path)
         torch.testing.assert_close(ours.maps, theirs.maps, atol=1e-5, rtol=1e-5)
         path = Path("results/tiny/scores/shapes_cnn", f"{named}.parquet")
         pd.testing.assert_frame_equal(pd.read_parquet(first / path), pd.read_parquet(third / path), atol=1e-5)

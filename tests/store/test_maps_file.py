@@ -12,7 +12,7 @@ from ttame.data.transforms import Preprocessing
 from ttame.errors import TTameError
 from ttame.store.maps_file import Maps, read_maps, write_maps
 
-from ..conftest import IMAGENET
+from ..conftest import IMAGENET, whole_maps
 
 PREPROCESSING = Preprocessing((32, 48), 36, "bicubic", *IMAGENET)
 
@@ -33,7 +33,7 @@ def _maps() -> Maps:
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     written = _maps()
     write_maps(tmp_path / "maps.safetensors", written)
-    read = read_maps(tmp_path / "maps.safetensors").whole()
+    read = whole_maps(tmp_path / "maps.safetensors")
     assert torch.equal(read.maps, written.maps)
     assert torch.equal(read.targets, written.targets)
     assert read.preprocessing == PREPROCESSING
@@ -59,3 +59,23 @@ def test_files_that_say_too_little_are_refused(tmp_path: Path) -> None:
         save_file(tensors, path, facts)
         with pytest.raises(TTameError, match=r"not a maps file .*; delete it and run"):
             read_maps(path)
+
+
+def test_other_numbers_of_names_and_maps_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "maps.safetensors"
+    write_maps(path, _maps())
+    with safe_open(path, framework="pt") as file:
+        facts = file.metadata()
+    tensors = load_file(path)
+    save_file({**tensors, "maps": tensors["maps"][:2]}, path, facts)
+    with pytest.raises(TTameError, match=r"names of 3 images, but 2 maps; delete it and run `python -m ttame maps`"):
+        read_maps(path)
+    save_file({"maps": torch.rand(4, 2, 2), "targets": torch.zeros(5, dtype=torch.long)}, path, facts)
+    with pytest.raises(TTameError, match="names of 3 images, but 4 maps and 5 targets"):
+        read_maps(path)
+    save_file({"maps": tensors["maps"], "targets": torch.tensor(0)}, path, facts)
+    with pytest.raises(TTameError, match="not a maps file"):
+        read_maps(path)
+    save_file({"maps": tensors["maps"]}, path, facts)
+    with pytest.raises(TTameError, match=r"not a maps file .*it holds maps; expected maps and targets"):
+        read_maps(path)

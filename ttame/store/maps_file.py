@@ -85,10 +85,6 @@ class StoredMaps(Description):
         tensors = self._read(lambda column: torch.stack([column[place] for place in places]))
         return self._maps([self.names[place] for place in places], tensors)
 
-    def whole(self) -> Maps:
-        """All of them; memory is asked for as they are used."""
-        return self._maps(self.names, self._read(lambda column: column[:]))
-
     def _read(self, pick: Callable[[Any], Tensor]) -> dict[str, Tensor]:
         # Opened anew each time: what was read of a file that is open counts as memory of this process.
         with _refusing(self.path), safe_open(self.path, framework="pt") as file:
@@ -157,13 +153,14 @@ def read_maps(path: Path) -> StoredMaps:
     """Open a maps file.
 
     Raises:
-        TTameError: when it is missing or is no maps file, now or as soon as maps are read from it.
+        TTameError: when it is missing or is no maps file, now or as soon as maps are read from it; when it has another
+            number of names than of maps, or of anything else that it holds for every image.
         NotDefined: when it says that there are no maps of this pair.
     """
     refuse_undefined(path)
     with _refusing(path), safe_open(path, framework="pt") as file:
         facts = json.loads((file.metadata() or {})[_METADATA])
-        file.get_slice("maps")
+        _refuse_other_numbers(path, len(facts["names"]), {name: _rows(file, name) for name in file.keys()})  # noqa: SIM118
         small = {name: file.get_tensor(name).clone() for name in SMALL if name in file.keys()}  # noqa: SIM118
         preprocessing: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in facts["preprocessing"].items()
@@ -181,6 +178,22 @@ def read_maps(path: Path) -> StoredMaps:
         )
 
 
+def _rows(file: Any, name: str) -> int:
+    """Of a tensor in an open file."""
+    return int(file.get_slice(name).get_shape()[0])
+
+
+def _refuse_other_numbers(path: Path, names: int, rows: Mapping[str, int]) -> None:
+    if "maps" not in rows or "targets" not in rows:
+        raise KeyError(f"it holds {', '.join(rows) or 'nothing'}; expected maps and targets")
+    wrong = [f"{count} {name}" for name, count in rows.items() if count != names]
+    if wrong:
+        raise TTameError(
+            f"{path}: names of {names} images, but {' and '.join(sorted(wrong))}; delete it and run `python -m ttame "
+            "maps` again"
+        )
+
+
 @contextmanager
 def _refusing(path: Path) -> Iterator[None]:
     """What goes wrong with a maps file, in one line."""
@@ -189,5 +202,5 @@ def _refusing(path: Path) -> Iterator[None]:
             yield
     except FileNotFoundError:
         raise TTameError(f"{path}: no such maps; run `python -m ttame maps` for this method first") from None
-    except (SafetensorError, OSError, KeyError, TypeError, AttributeError, ValueError) as error:
+    except (SafetensorError, OSError, LookupError, TypeError, AttributeError, ValueError) as error:
         raise TTameError(f"{path}: not a maps file ({error}); delete it and run `python -m ttame maps` again") from None
