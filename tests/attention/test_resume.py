@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from ttame.attention.training import AttentionTraining
 from ttame.backbones.backbone import Backbone
 from ttame.errors import TTameError
 
+from ..conftest import REPOSITORY
 from .recipe import LOSS, RECIPE
 
 
@@ -34,18 +38,61 @@ def test_a_broken_state_is_set_aside_and_said(tiny_cnn, tmp_path: Path, capsys, 
     assert (tmp_path / "state.pt.broken").read_bytes() == broken
 
 
-def test_a_lack_of_memory_breaks_no_state(tiny_cnn, tmp_path: Path, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), torch.OutOfMemoryError),
+        (
+            RuntimeError("[enforce fail at alloc_cpu.cpp:118] . DefaultCPUAllocator: can't allocate memory"),
+            RuntimeError,
+        ),
+        (RuntimeError("CUDA error: an illegal instruction was encountered"), TTameError),
+    ],
+)
+def test_no_error_of_loading_breaks_a_state(tiny_cnn, tmp_path: Path, monkeypatch, said, expected) -> None:
     path = tmp_path / "state.pt"
     _training(tiny_cnn).save(path)
     before = path.read_bytes()
 
     def fail(*_: object, **__: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        raise said
 
     monkeypatch.setattr(torch, "load", fail)
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(expected):
         _training(tiny_cnn).resume(path)
     assert path.read_bytes() == before
+
+
+def test_a_byte_that_changed_breaks_a_state(tiny_cnn, tmp_path: Path, capsys) -> None:
+    path = tmp_path / "state.pt"
+    _training(tiny_cnn).save(path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    _training(tiny_cnn).resume(path)
+    assert "is damaged); set aside as state.pt.broken" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_processes_go_on_together_or_fail_together(tmp_path: Path) -> None:
+    """None of them hangs, and none goes on from another state."""
+    command = [sys.executable, "-m", "tests.attention.resume_of_processes", str(tmp_path)]
+    done = subprocess.run(command, cwd=REPOSITORY, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    first, second = (json.loads((tmp_path / f"found.{rank}.json").read_text()) for rank in (0, 1))
+    assert (first["same"], second["same"]) == ("2", "2")
+    assert (first["unseen"], second["unseen"]) == ("2", "2"), "of what the first has read"
+    assert (first["broken"], second["broken"]) == ("0", "0")
+    assert done.stderr.count("set aside as broken.pt.broken") == 1
+    for case in ("memory", "restoring"):
+        assert second[case] == "OutOfMemoryError: out of memory"
+        assert first[case].startswith("TTameError: another process of this job failed, process 1: OutOfMemoryError")
+    assert first["memory_of_first"] == "OutOfMemoryError: out of memory"
+    assert second["memory_of_first"].startswith("TTameError: another process of this job failed, process 0: OutOfMem")
+    assert "disk.pt: cannot be read (Input/output error)" in first["disk"]
+    assert "process 0: TTameError: " in second["disk"]
+    stay = {name: value for name, value in first.items() if name.endswith("stays")}
+    assert stay == {name: str(name != "broken stays") for name in stay}
 
 
 def test_a_disk_that_fails_breaks_no_state(tiny_cnn, tmp_path: Path, monkeypatch) -> None:

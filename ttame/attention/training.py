@@ -19,11 +19,11 @@ from ttame.attention.history import Averages, StepResult
 from ttame.attention.loss import Loss, attention_loss
 from ttame.attention.masking import classes_of_masks, input_policy, mask_features, mask_images, own_masks
 from ttame.attention.optimisation import make_optimiser, make_schedule, sharpest_neighbour
-from ttame.attention.states import read_state
+from ttame.attention.states import is_lack_of_memory, read_state
 from ttame.backbones.backbone import Backbone
 from ttame.errors import TTameError
 from ttame.params.attention import LossSettings, RecipeSettings
-from ttame.runtime.processes import one_process
+from ttame.runtime.processes import one_process, together
 from ttame.store.artifacts import atomic_path
 
 
@@ -172,21 +172,24 @@ class AttentionTraining:
         self.processes.barrier()
 
     def resume(self, path: Path) -> None:
-        """Go on from a state that `save` wrote; a broken one is set aside and said, since the training starts again.
+        """Go on from a state that `save` wrote, all processes or none.
+
+        A broken one is set aside and said, since the training starts again.
 
         Raises:
-            TTameError: when the state is whole, but another training's.
+            TTameError: when the state is whole, but another training's, or another process could not go on from it.
         """
         state = read_state(path, self.processes)
         if state is None:
             return
-        try:
-            self._restore(state)
-        except torch.OutOfMemoryError:
-            raise
-        except (RuntimeError, KeyError, TypeError, AttributeError, ValueError) as error:
-            reason = " ".join(str(error).split())[:120]
-            raise TTameError(f"{path}: the state of another training ({reason}); delete it to train anew") from None
+        with together(self.processes):
+            try:
+                self._restore(state)
+            except (RuntimeError, KeyError, TypeError, AttributeError, ValueError) as error:
+                if is_lack_of_memory(error):
+                    raise
+                reason = " ".join(str(error).split())[:120]
+                raise TTameError(f"{path}: the state of another training ({reason}); delete it to train anew") from None
 
     def _restore(self, state: Mapping[str, Any]) -> None:
         self.network.load_state_dict(state["network"])

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import atexit
 import logging
-from typing import Literal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal, TypeVar
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import LightningEnvironment
+from torch import distributed
 
 from ttame.errors import TTameError
 from ttame.params.settings import ExecutionSettings
@@ -16,6 +19,8 @@ from ttame.runtime.device import device_type, set_up_arithmetic
 from ttame.runtime.gpus import claim_gpus
 from ttame.runtime.launching import environment_of_processes
 from ttame.runtime.speaking import is_first, share_last_word, take_last_word
+
+T = TypeVar("T")
 
 
 def open_processes(execution: ExecutionSettings, precision: Literal["auto", "float32"] = "float32") -> Fabric:
@@ -72,6 +77,44 @@ def one_process(device: torch.device, precision: Literal["auto", "float32"] = "f
         precision=_precision(device.type, precision),
         plugins=LightningEnvironment(),
     )
+
+
+@contextmanager
+def together(processes: Fabric) -> Iterator[None]:
+    """Let all processes leave a block in the same way: where one fails all do, and none waits for it in vain.
+
+    Within, none may wait for another.
+
+    Raises:
+        TTameError: in the others, with what the one that failed said.
+    """
+    failed: Exception | None = None
+    try:
+        yield
+    except Exception as error:
+        failed = error
+    if processes.world_size > 1:
+        said = [""] * processes.world_size
+        reason = "" if failed is None else " ".join(f"{type(failed).__name__}: {failed}".split())[:300]
+        distributed.all_gather_object(said, reason)
+        others = [f"process {rank}: {reason}" for rank, reason in enumerate(said) if reason]
+        if failed is None and others:
+            raise TTameError(f"another process of this job failed, {others[0]}; run the same command again")
+    if failed is not None:
+        raise failed
+
+
+def read_by_first(processes: Fabric, read: Callable[[], T | None]) -> T | None:
+    """What the first process reads, in all of them: files may be seen later, or not at all, by another node.
+
+    Raises:
+        Exception: what `read` raises, in the first; in the others `TTameError`.
+    """
+    found = None
+    with together(processes):
+        if processes.is_global_zero:
+            found = read()
+    return processes.broadcast(found)
 
 
 def _leave_out_advice() -> None:

@@ -24,7 +24,7 @@ from ttame.params.auxiliary import auxiliary_of
 from ttame.params.section import Split
 from ttame.params.settings import Settings
 from ttame.params.specification import specification
-from ttame.runtime.processes import open_processes
+from ttame.runtime.processes import open_processes, read_by_first
 from ttame.store.artifacts import write_text
 from ttame.store.digests import file_digest
 from ttame.store.paths import checkpoint_file, contents_file, history_file, list_file, training_speed_file
@@ -96,7 +96,7 @@ def start(settings: Settings, training: AttentionTraining, method: str, scratch:
     mechanism = settings.attention[method].on(training.backbone.name).mechanism
     if mechanism.warm_start is None:
         return
-    found = scratch.load(0) if scratch is not None else None
+    found = None if scratch is None else read_by_first(training.processes, lambda: scratch.load(0))
     if found is None:
         images = _dataset(settings, training.backbone, "train", None)
         rows = rows_of_warm_start(training, mechanism.warm_start, images, settings.execution.workers)

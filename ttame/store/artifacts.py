@@ -19,7 +19,7 @@ FULL = 64 * 1024
 """A disk with fewer free bytes is full."""
 
 _HOST = re.sub(r"[^A-Za-z0-9-]", "_", platform.node())[:40]
-"""Of a temporary name: two nodes that write in one folder can have processes of the same number."""
+"""Of a temporary name, beside the process: two nodes that write in one folder can have processes of the same number."""
 
 _UMASK = os.umask(0)
 os.umask(_UMASK)
@@ -46,7 +46,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
         OSError: whatever the file system says, a full disk included; `target` is then what it was before.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name[:100]}.{_HOST}.{secrets.token_hex(4)}.tmp")
+    temporary = target.with_name(f".{target.name[:100]}.{_HOST}-{os.getpid()}.{secrets.token_hex(4)}.tmp")
     _remove_stale(target)
     try:
         yield temporary
