@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,13 +9,17 @@ import yaml
 
 from ttame.cli.main import main
 from ttame.explainers.registry import title
-from ttame.store.maps_file import read_maps
 
+from ..conftest import whole_maps
 from .conftest import run
 
 
-def _rows(output: str) -> list[dict[str, str]]:
-    lines = [line for line in output.splitlines() if line.startswith("|")]
+def _rows(output: str, *headings: str) -> list[dict[str, str]]:
+    """Of the table that begins with these headings, by default that of the jobs."""
+    found = r"\|".join(rf" *{re.escape(heading)} *" for heading in headings or ("Stage", "Backbone"))
+    table = re.search(rf"^\|{found}\|.*\n(?:\|.*\n)*", output, re.MULTILINE)
+    assert table is not None, output
+    lines = table[0].splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return [dict(zip(cells[0], row, strict=True)) for row in cells[2:]]
 
@@ -32,15 +37,38 @@ def test_a_training_that_would_be_refused_has_no_plan(experiment, capsys) -> Non
     assert "the training list: 24 images do not fill a step of 64; lower attention.ttame" in capsys.readouterr().err
 
 
-def test_devices_of_a_plan(experiment, capsys) -> None:
-    experiment(parts=2)
+def test_devices_of_a_plan_and_the_costs_of_another(experiment, capsys) -> None:
+    folder = experiment(parts=2)
     assert main(["plan", "--devices", "0"]) == 1
     assert "--devices: 0 should be at least 1" in capsys.readouterr().err
     run("plan", "--devices", "4")
     plan = capsys.readouterr().out
-    assert "On 4 of these at once, with execution.parts: 2, " in plan
-    assert "with execution.parts: 1, " in plan, "no part of this is an hour"
-    assert "Where the time goes: " in plan
+    assert "On 4 of these at once, where the work over the devices is " in plan
+    by_parts = {row["execution.parts"]: row for row in _rows(plan, "execution.parts")}
+    assert set(by_parts) == {"2", "1", "auto"}
+    assert by_parts["1"]["Jobs"] == by_parts["auto"]["Jobs"], "no part of this is two minutes"
+    assert int(by_parts["2"]["Jobs"]) == int(by_parts["1"]["Jobs"]) + 2 * 3 * 4
+    assert "Where the time goes:" in plan
+    assert {row["Stage"] for row in _rows(plan, "Stage", "Jobs")} >= {"maps", "scores", "train", "basis"}
+
+    kept = folder / "logs/tiny/plan.json"
+    costs = json.loads(kept.read_text())
+    costs["device"] = "a GPU of another place"
+    costs["costs"]["shapes_cnn"]["map gradcam"]["seconds"] = 7200
+    del costs["jobs"]
+    (folder / "gpu.json").write_text(json.dumps(costs))
+    run("plan", "--costs", "gpu.json", "--devices", "4")
+    told = capsys.readouterr().out
+    assert "on a GPU of another place, by the costs in gpu.json, not measured here" in " ".join(told.split())
+    assert float(_row(told, "maps", "gradcam")["Hours"]) == 40
+    assert _row(told, "scores", "gradcam")["Forward"] == _row(plan, "scores", "gradcam")["Forward"]
+    jobs = {(job["stage"], job["method"]): job["hours"] for job in json.loads(kept.read_text())["jobs"]}
+    assert jobs["maps", "gradcam"] == 40, "the engine finds what was told"
+
+    del costs["costs"]["shapes_cnn"]["train ttame"]
+    (folder / "gpu.json").write_text(json.dumps(costs))
+    assert main(["plan", "--costs", "gpu.json"]) == 1
+    assert "--costs: nothing of 'train ttame' on shapes_cnn; name the plan of" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -52,7 +80,9 @@ def test_plan_counts_what_the_stages_then_do(experiment, capsys) -> None:
     Path("params.yaml").write_text(yaml.safe_dump(params))
     run("plan")
     plan = capsys.readouterr().out
-    assert "24 train, 6 validation, 10 evaluation images, 21 jobs (maps, sanity, scores in 3 parts each)" in plan
+    assert (
+        "24 train, 6 validation, 10 evaluation images, 21 jobs (maps, sanity, scores, truths in 3 parts each)" in plan
+    )
     stages = [row["Stage"] for row in _rows(plan)]
     of_a_method = ["maps", "scores", "sanity"]
     assert stages == ["basis", "sensitivity", *of_a_method * 5, "train", *of_a_method, "all"]
@@ -63,7 +93,7 @@ def test_plan_counts_what_the_stages_then_do(experiment, capsys) -> None:
     for method in ("gradcam", "smoothgrad", "scorecam", "rise", "ttame"):
         run("maps", "shapes_cnn", method)
         named = "ttame.seed1" if method == "ttame" else method
-        found = read_maps(Path(f"results/tiny/maps/shapes_cnn/{named}.safetensors")).whole()
+        found = whole_maps(Path(f"results/tiny/maps/shapes_cnn/{named}.safetensors"))
         planned = _row(plan, "maps", method)
         assert int(planned["Images"]) == 20
         assert int(planned["Forward"]) / 20 == pytest.approx(found.forward_passes, rel=0.1)

@@ -87,3 +87,19 @@ def test_two_processes_share_the_list(experiment) -> None:
     Path("params.yaml").write_text(yaml.safe_dump(params))
     run("truths", "shapes_cnn")
     assert FILE.read_bytes() == shared
+
+
+@pytest.mark.parametrize("count", [3, 8])
+def test_parts_give_the_same_bytes(count: int, experiment, monkeypatch) -> None:
+    monkeypatch.setattr(truths, "PIECE", 5)
+    for name in ("whole", "parted"):
+        experiment(name)
+        run("datalists")
+        for number in range(1, count) if name == "parted" else []:  # the last one is left to the whole
+            run("truths", "shapes_cnn", "--part", f"{number}/{count}")
+            assert not FILE.exists(), "a part writes no result"
+        pieces = list(Path(".scratch").rglob("*.safetensors"))
+        assert len(pieces) == (0 if name == "whole" else {3: 3, 8: 4}[count]), "of five"
+        run("truths", "shapes_cnn")
+        assert not list(Path(".scratch").rglob("*.safetensors"))
+    assert FILE.read_bytes() == Path("../whole", FILE).read_bytes()

@@ -29,7 +29,7 @@ STAGES = {
 }
 """Help text and arguments of each stage; the module `ttame.stages.<name>` runs it."""
 
-PARTED = frozenset({"maps", "scores", "sanity"})
+PARTED = frozenset({"truths", "maps", "scores", "sanity"})
 """Stages whose images several jobs can share; the command without `--part` does what is left and joins it."""
 
 MODELS = "a timm or torchvision model, hf:FOLDER or hf:NAME, open_clip:NAME, or package.module:function"
@@ -69,9 +69,7 @@ def make_parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--part", help="K/N: only the K-th of N shares of the images, for the run of the whole"
             )
-    add("plan", "what the active experiment will compute, and how long it takes on this device").add_argument(
-        "--devices", type=int, help="also on so many like this one, with what execution.parts would be best"
-    )
+    _add_plan(add)
     add("results", "print the tables of the active experiment and where they are")
     add("layers", "the layers of a classifier that maps can be made from").add_argument(
         "model", help="a key of models, or the name of any model"
@@ -88,6 +86,14 @@ def make_parser() -> argparse.ArgumentParser:
     _add_import_checkpoint(add)
     _add_text_head(commands)
     return parser
+
+
+def _add_plan(add: AddParser) -> None:
+    command = add("plan", "what the active experiment will compute, and how long it takes on this device")
+    command.add_argument("--devices", type=int, help="also on so many like this one, by the number of execution.parts")
+    command.add_argument(
+        "--costs", type=Path, help="the plan.json of another device, whose costs are taken (default: measure here)"
+    )
 
 
 def _add_use(commands: Any) -> None:

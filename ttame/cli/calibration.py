@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
@@ -19,10 +18,12 @@ from ttame.attention.training import AttentionTraining
 from ttame.attention.warm_start import rows_of_head
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
+from ttame.cli.costs import Cost
+from ttame.cli.live_memory import memory_bytes, peak_bytes
 from ttame.data.sample import Sample
 from ttame.explainers.explainer import make_explainer
 from ttame.explainers.families.inner_batches import rehearsed
-from ttame.explainers.registry import find
+from ttame.explainers.registry import find, refuse_undefined_pair
 from ttame.metrics.imputation import impute_linear
 from ttame.params.attention import AttentionSettings
 from ttame.params.auxiliary import auxiliary_of
@@ -34,25 +35,6 @@ LARGEST_BATCH = {"cpu": 2, "cuda": 64}
 """Images a measured call."""
 FEW_CLASSES = 4
 """Classes whose gradients are measured, for all of them."""
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Of one image: seconds, passes of the classifier, and bytes of what is kept."""
-
-    seconds: float
-    forward: float
-    backward: float
-    bytes: float = 0.0
-
-    def plus(self, other: Cost, share: float) -> Cost:
-        """With a share of another cost on top, what is kept aside."""
-        return Cost(
-            self.seconds + share * other.seconds,
-            self.forward + share * other.forward,
-            self.backward + share * other.backward,
-            self.bytes,
-        )
 
 
 class Calibration:
@@ -68,13 +50,19 @@ class Calibration:
         size = min(settings.execution.batch_size, LARGEST_BATCH.get(device.type, 4))
         shape = (size, 3, *self.backbone.preprocessing.input_size)
         self._images = torch.rand(shape, device=device).contiguous(memory_format=torch.channels_last)
+        self._at_rest = float(memory_bytes(device))
 
     @cached_property
     @torch.no_grad()
     def forward(self) -> Cost:
         """The classifier alone."""
         clean = self.backbone.normalise(self._images)
-        return self._cost(lambda: self.backbone(clean), len(clean))
+        return self._cost(lambda count: self.backbone(clean[:count]), len(clean))
+
+    @cached_property
+    def process(self) -> Cost:
+        """Libraries and the classifier: memory of the process on a CPU, of the device on CUDA."""
+        return Cost(0.0, fixed=self._at_rest)
 
     def training(self, method: str) -> Cost:
         """A step of training: both passes and the optimiser; the weights of the loss do not change what it costs."""
@@ -114,10 +102,12 @@ class Calibration:
             auxiliary,
         )
         batch = self._images[: attention.recipe.batch_size]
-        cost = self._cost(lambda: training.step(batch), len(batch))
+        training.step(batch)  # which makes the optimiser's tensors
+        cost = self._cost(lambda count: training.step(batch[:count]), len(batch))
         # All passes have a backward but the clean one, and that of an auxiliary classifier.
         frozen = 1 if auxiliary is None else 2
-        return dataclasses.replace(cost, backward=cost.forward - frozen, bytes=size)
+        # The mechanism itself, and what the optimiser keeps, at most two numbers for each of its own.
+        return dataclasses.replace(cost, backward=cost.forward - frozen, bytes=size, fixed=cost.fixed + 3 * size)
 
     def start(self, method: str) -> Cost:
         """Of an image from which a warm start is computed; no gradient where the classifier's last layer tells it."""
@@ -125,25 +115,31 @@ class Calibration:
         layer = chosen_layers(self.backbone, mechanism.feature_layers)[-1]
         if layer not in self._starts:
             self._starts[layer] = self._start(layer)
-        scaled = mechanism.warm_start is not None and mechanism.warm_start.scale == "auto"
-        return self._starts[layer].plus(self.forward, 1.0 if scaled else 0.0)
+        return self._starts[layer]
 
     def _start(self, layer: str) -> Cost:
         clean = self.backbone.normalise(self._images)
         if rows_of_head(self.backbone, layer, clean[:1]) is not None:
-            return Cost(0.0, 0.0, 0.0)
+            return Cost(0.0)
         classes = self.backbone.num_classes
 
-        def gradients(count: int) -> None:
-            deque(islice(self.backbone.gradients(clean, layer), count), maxlen=0)
+        def gradients(images: int, count: int) -> None:
+            deque(islice(self.backbone.gradients(clean[:images], layer), count), maxlen=0)
 
-        one = self._cost(lambda: gradients(1), len(clean))
-        few = self._cost(lambda: gradients(1 + FEW_CLASSES), len(clean))
+        one = self._cost(lambda images: gradients(images, 1), len(clean))
+        few = self._cost(lambda images: gradients(images, 1 + FEW_CLASSES), len(clean))
         a_class = max(0.0, few.seconds - one.seconds) / FEW_CLASSES
-        return Cost(one.seconds + (classes - 1) * a_class, 1.0, float(classes))
+        return dataclasses.replace(
+            few, seconds=one.seconds + (classes - 1) * a_class, forward=1.0, backward=float(classes)
+        )
 
     def map(self, method: str) -> Cost:
-        """One map; two slices of a method's inner work, such as RISE's masks, run, and the rest is extrapolated."""
+        """One map; two slices of a method's inner work, such as RISE's masks, run, and the rest is extrapolated.
+
+        Raises:
+            NotDefined: when the method is not defined on this classifier.
+        """
+        refuse_undefined_pair(method, self.backbone.name, self.backbone.is_transformer)
         training_of = find(method).training
         if training_of is not None:
             mechanism = self._attention(method).mechanism
@@ -163,23 +159,25 @@ class Calibration:
             shapes.append(maps.shape[1:])
 
         with rehearsed() as left_out:
-            cost = self._cost(lambda: explain(1), 1, warm=False)
+            cost = self._first_call(lambda: explain(1))
         if left_out.passes:
             seconds, forward = cost.seconds + left_out.seconds, cost.forward + left_out.passes
             # What was left out goes backwards as what was done: always (SmoothGrad) or never (RISE).
             backward = cost.backward * forward / cost.forward
-            cost = dataclasses.replace(cost, seconds=seconds, forward=forward, backward=backward)
+            # The slices are as large for one image as for many, of which little more is held.
+            image = float(clean[0].numel() * clean.element_size())
+            cost = dataclasses.replace(cost, seconds=seconds, forward=forward, backward=backward, each=image)
         else:
-            cost = self._cost(lambda: explain(len(clean)), len(clean))
+            cost = self._cost(explain, len(clean))
         return dataclasses.replace(cost, bytes=4 * shapes[0].numel())
 
     @cached_property
     @torch.no_grad()
-    def fill(self) -> float:
-        """Seconds of one fill of ROAD."""
+    def fill(self) -> Cost:
+        """One fill of ROAD."""
         rows, columns = self.backbone.preprocessing.input_size
         removed = torch.rand(len(self._images), rows, columns, device=self._images.device) < 0.5
-        return self._cost(lambda: impute_linear(self._images, removed), len(removed)).seconds
+        return self._cost(lambda count: impute_linear(self._images[:count], removed[:count]), len(removed))
 
     @torch.no_grad()
     def _learned_map(self, method: str) -> Cost:
@@ -189,9 +187,9 @@ class Calibration:
         classes = torch.zeros(len(clean), 1, dtype=torch.int64, device=clean.device)
         shapes = []
 
-        def explain() -> None:
-            features = features_read(self.backbone, auxiliary, clean, layers)
-            shapes.append(network(features, classes).shape)
+        def explain(count: int) -> None:
+            features = features_read(self.backbone, auxiliary, clean[:count], layers)
+            shapes.append(network(features, classes[:count]).shape)
 
         cost = self._cost(explain, len(clean))
         return dataclasses.replace(cost, bytes=4 * shapes[0][2] * shapes[0][3])
@@ -211,13 +209,25 @@ class Calibration:
         network = make_network(self.backbone, training_of.design, layers, auxiliary)
         return network.to(self._images.device), layers, auxiliary
 
-    def _cost(self, work: Callable[[], object], images: int, *, warm: bool = True) -> Cost:
-        """Seconds and passes an image of the second call, or of the first where that is too long to be made twice."""
-        if warm:
-            work()
+    def _cost(self, work: Callable[[int], object], images: int) -> Cost:
+        """Seconds and passes an image of the second call with so many, memory by the first and one with one image."""
+        device = self._images.device
+        one = peak_bytes(lambda: work(1), device)
+        all_of_them = peak_bytes(lambda: work(images), device)
+        each = max(0.0, (all_of_them - one) / (images - 1)) if images > 1 else float(one)
+        seconds, forward, backward = self._timed(lambda: work(images))
+        return Cost(seconds / images, forward / images, backward / images, fixed=max(0.0, one - each), each=each)
+
+    def _first_call(self, work: Callable[[], object]) -> Cost:
+        """Of one image, in a call that may be too long to be made twice."""
+        found = []
+        peak = peak_bytes(lambda: found.append(self._timed(work)), self._images.device)
+        return Cost(*found[0], fixed=float(peak))
+
+    def _timed(self, work: Callable[[], object]) -> tuple[float, int, int]:
+        """Seconds, forward and backward passes."""
         passes = self.backbone.passes
         passes.forward = passes.backward = 0
         started = read_clock(self._images.device)
         work()
-        seconds = read_clock(self._images.device) - started
-        return Cost(seconds / images, passes.forward / images, passes.backward / images)
+        return read_clock(self._images.device) - started, passes.forward, passes.backward

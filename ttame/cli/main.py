@@ -110,7 +110,7 @@ def _plan(options: argparse.Namespace) -> str:
     settings = _computing_settings(options)
     from ttame.cli.plan import run
 
-    return run(settings, options.devices)
+    return run(settings, options.devices, options.costs)
 
 
 def _layers(options: argparse.Namespace) -> str:

@@ -4,56 +4,100 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import torch
-
 from ttame.attention.epochs import steps_of_epoch
-from ttame.cli.calibration import Calibration, Cost
+from ttame.cli.calibration import Calibration
+from ttame.cli.costs import Cost, Costs, Known
+from ttame.cli.job_sizes import processes_of
+from ttame.cli.plan_file import PlannedJob
 from ttame.data.datalists import make_datalists, read_datalist
 from ttame.errors import NotDefined
-from ttame.explainers.registry import refuse_undefined_pair
+from ttame.explainers.registry import title
 from ttame.measures.measure import make_measure
 from ttame.measures.noise import STEPS
+from ttame.measures.registry import MEASURES
 from ttame.params.section import SPLITS, Split
 from ttame.params.settings import Settings
+from ttame.runtime.device import select_device
 from ttame.runtime.progress import progress
 from ttame.store.paths import list_file
 
 
 @dataclass(frozen=True)
 class Row:
-    """One job of the DAG; where it is one of a measure, `method` is its name."""
+    """One job of the DAG; where it is one of a measure, `method` is its name.
+
+    Attributes:
+        memory: bytes of a process at its peak.
+    """
 
     stage: str
     backbone: str
     method: str
     images: int
     cost: Cost
+    memory: float
     seed: int | None = None
 
     @property
     def hours(self) -> float:
         return self.images * self.cost.seconds / 3600
 
+    @property
+    def disk(self) -> float:
+        """Bytes; a trained mechanism is kept once, maps for every image."""
+        return self.cost.bytes * (1 if self.stage == "train" else self.images)
 
-def planned_rows(settings: Settings, device: torch.device) -> list[Row]:
-    """A row per job, in an order in which each comes behind those that it waits for."""
+    def kept(self) -> PlannedJob:
+        """What a file keeps of it."""
+        return PlannedJob(
+            self.stage, self.backbone, self.method, self.seed, self.images, self.hours, round(self.memory)
+        )
+
+
+def planned_rows(settings: Settings, told: Mapping[str, Known] | None = None) -> tuple[list[Row], dict[str, Known]]:
+    """A row per job, in an order in which each comes behind those that it waits for, and the costs by backbone.
+
+    Args:
+        settings: of the experiment.
+        told: costs that are not measured here; all of them are where it is None.
+
+    Raises:
+        TTameError: when a cost that is needed is not told.
+    """
     images = counts(settings)
     rows: list[Row] = []
+    known: dict[str, Known] = {}
     jobs = len(settings.backbones) * len(settings.methods.all)
     with progress(jobs, "calibrate", "methods") as bar:
         for backbone in settings.backbones:
-            calibration = Calibration(settings, backbone, device)
-            rows += _of_backbone(settings, backbone, calibration)
+            costs = _costs(settings, backbone, told)
+            rows += _of_backbone(settings, backbone, costs)
             for method in settings.methods.all:
                 with contextlib.suppress(NotDefined):
-                    found = list(_of_method(settings, backbone, method, images, calibration))
+                    found = list(_of_method(settings, backbone, method, images, costs))
                     for seed in settings.methods.seeds_of(method):
                         rows += [dataclasses.replace(row, seed=seed) for row in found]
                 bar.update()
-    return rows
+            known[backbone] = costs.known
+    return rows, known
+
+
+def _costs(settings: Settings, backbone: str, told: Mapping[str, Known] | None) -> Costs:
+    if told is not None:
+        return Costs(backbone, told.get(backbone))
+
+    def measure() -> Calibration:
+        return Calibration(settings, backbone, select_device(settings.execution))
+
+    return Costs(backbone, measure=measure)
+
+
+def label(name: str) -> str:
+    """What tables call a method, or a measure; of an empty name nothing."""
+    return MEASURES[name].title if name in MEASURES else title(name) if name else ""
 
 
 def counts(settings: Settings) -> dict[Split, int]:
@@ -70,47 +114,52 @@ def _count(settings: Settings, split: Split) -> int:
     return len(read_datalist(written) if written.exists() else make_datalists(settings.data)[split])
 
 
-def _of_backbone(settings: Settings, backbone: str, calibration: Calibration) -> Iterator[Row]:
+def _of_backbone(settings: Settings, backbone: str, costs: Costs) -> Iterator[Row]:
+    base, forward = costs.process.fixed, costs.forward
+    memory = base + forward.memory(settings.execution.batch_size)
     if backbone in settings.data.model_truths:
-        yield Row("truths", backbone, "", _count(settings, "train"), calibration.forward)
-    forward = calibration.forward.seconds
+        yield Row("truths", backbone, "", _count(settings, "train"), forward, memory)
     for measure in settings.measures.taken:
         images = _count(settings, "evaluation")
         passes = make_measure(measure, settings).passes(images)
-        yield Row("basis", backbone, measure, images, Cost(passes * forward, passes, 0.0))
+        yield Row("basis", backbone, measure, images, Cost(passes * forward.seconds, passes), memory)
     few = min(settings.sensitivity.images, _count(settings, "evaluation"))
-    yield Row(
-        "sensitivity", backbone, "", few * settings.sensitivity.methods * len(STEPS), _scoring(settings, calibration)
-    )
+    versions = few * settings.sensitivity.methods * len(STEPS)
+    scoring = _scoring(settings, costs)
+    yield Row("sensitivity", backbone, "", versions, scoring, base + scoring.memory(settings.execution.batch_size))
 
 
-def _of_method(
-    settings: Settings, backbone: str, method: str, images: dict[Split, int], calibration: Calibration
-) -> Iterator[Row]:
-    refuse_undefined_pair(method, backbone, calibration.backbone.is_transformer)
+def _of_method(settings: Settings, backbone: str, method: str, images: dict[Split, int], costs: Costs) -> Iterator[Row]:
+    a_map, base, size = costs.map(method), costs.process.fixed, settings.execution.batch_size
     if method in settings.methods.trained and backbone not in settings.attention[method].checkpoints:
         recipe = settings.attention[method].on(backbone).recipe
         seen = recipe.epochs * steps_of_epoch(images["train"], recipe) * recipe.batch_size * recipe.accumulate
-        cost, warm_start = calibration.training(method), settings.attention[method].on(backbone).mechanism.warm_start
+        cost, warm_start = costs.training(method), settings.attention[method].on(backbone).mechanism.warm_start
         if warm_start is not None:
-            cost = cost.plus(calibration.start(method), min(warm_start.images, images["train"]) / seen)
-        yield Row("train", backbone, method, seen, cost)
+            cost = cost.plus(costs.start(method), min(warm_start.images, images["train"]) / seen)
+            if warm_start.scale == "auto":
+                cost = cost.plus(costs.forward, min(warm_start.images, images["train"]) / seen)
+        memory = base + cost.memory(recipe.batch_size / processes_of(settings, "train"))
+        yield Row("train", backbone, method, seen, cost, memory)
     metrics, evaluated = settings.metrics, images["evaluation"]
-    a_map = calibration.map(method)
-    yield Row("maps", backbone, method, evaluated * (2 if metrics.coherency else 1), a_map)
-    yield Row("scores", backbone, method, evaluated, _scoring(settings, calibration))
+    memory, scoring = base + a_map.memory(size), _scoring(settings, costs)
+    yield Row("maps", backbone, method, evaluated * (2 if metrics.coherency else 1), a_map, memory)
+    yield Row("scores", backbone, method, evaluated, scoring, base + scoring.memory(size))
     measures = [make_measure(measure, settings) for measure in settings.measures.taken]
+    without_files = dataclasses.replace(a_map, bytes=0.0)
     if new_maps := sum(measure.new_maps(evaluated) for measure in measures):
-        yield Row("measure", backbone, method, new_maps, dataclasses.replace(a_map, bytes=0.0))
+        yield Row("measure", backbone, method, new_maps, without_files, memory)
     if passes := sum(measure.judge_passes() for measure in measures):
-        yield Row("measure", backbone, method, evaluated, Cost(passes * calibration.forward.seconds, passes, 0.0))
+        judged = Cost(passes * costs.forward.seconds, passes)
+        yield Row("measure", backbone, method, evaluated, judged, base + costs.forward.memory(size))
     checked = min(settings.sanity.images, evaluated) * (1 + len(settings.sanity.depths))
-    yield Row("sanity", backbone, method, checked, Cost(a_map.seconds, a_map.forward, a_map.backward))
+    yield Row("sanity", backbone, method, checked, without_files, memory)
 
 
-def _scoring(settings: Settings, calibration: Calibration) -> Cost:
-    """AD, IC, ROAD and the curves of one image."""
-    metrics = settings.metrics
+def _scoring(settings: Settings, costs: Costs) -> Cost:
+    """AD, IC, ROAD and the curves of one image, each version of it in a batch of them."""
+    metrics, forward, fill = settings.metrics, costs.forward, costs.fill
     fills = 2 * len(metrics.road.shares)
     passes = 1 + len(metrics.shares) + fills + 2 * metrics.insertion_deletion.steps
-    return Cost(passes * calibration.forward.seconds + fills * calibration.fill, passes, 0.0)
+    seconds = passes * forward.seconds + fills * fill.seconds
+    return Cost(seconds, passes, fixed=forward.fixed + fill.fixed, each=forward.each + fill.each)

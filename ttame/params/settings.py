@@ -104,12 +104,11 @@ class ExecutionSettings(Section):
     threads: int = Field(
         2, ge=1, le=1024, description="CPU threads of one process; Snakemake gives a job these and its workers"
     )
-    parts: int = Field(
+    parts: Literal["auto"] | Annotated[int, Field(ge=1, le=MOST_PARTS)] = Field(
         1,
-        ge=1,
-        le=MOST_PARTS,
-        description="jobs that share the images of one method's maps, scores or sanity check; Snakemake runs them side "
-        "by side, on a cluster or on the cores of one machine, and the results are those of one job",
+        description="jobs that share the images of one method's maps, scores or sanity check, or of the model truths; "
+        "Snakemake runs them side by side, on a cluster or on the cores of one machine, and the results are those of "
+        "one job; auto makes parts of at most an hour by what `python -m ttame plan` last found, or of 5000 images",
     )
     batch_size: Count = Field(32, description="images a forward pass of maps and scores")
     workers: int = Field(0, ge=0, le=256, description="processes that decode images; 0 decodes in the job itself")

@@ -18,7 +18,7 @@ from ttame.errors import TTameError
 from ttame.params.settings import Settings
 from ttame.params.specification import classifier_specification
 from ttame.runtime.processes import open_processes
-from ttame.stages.pieces import finish_pieces
+from ttame.stages.pieces import Part, finish_pieces
 from ttame.store.digests import file_digest
 from ttame.store.paths import contents_file, list_file, model_truths_file
 from ttame.store.scratch import Scratch
@@ -27,10 +27,11 @@ PIECE = 4096
 """Images between two states that a killed run goes on from, and the share that a process takes at a time."""
 
 
-def run(settings: Settings, backbone_name: str) -> None:
-    """Write `train.txt`, a `path class` a line.
+def run(settings: Settings, backbone_name: str, part: Part | None = None) -> None:
+    """Write `train.txt`, a `path class` a line; a part leaves its pieces for the run of the whole.
 
-    The images are the centre crops that maps and scores use. The processes take the pieces of the list in turn.
+    The images are the centre crops that maps and scores use. The processes take the pieces of the list, or of the part,
+    in turn.
     """
     processes = open_processes(settings.execution)
     backbone = load_backbone(backbone_name, settings.models[backbone_name]).to(processes.device)
@@ -43,9 +44,9 @@ def run(settings: Settings, backbone_name: str) -> None:
         "portable": settings.execution.portable,
     }
     scratch = Scratch(target, identity)
-    _classify(settings, backbone, names, scratch, processes)
+    _classify(settings, backbone, names, scratch, processes, part)
     processes.barrier()
-    if processes.is_global_zero:
+    if processes.is_global_zero and part is None:
         pieces = [scratch.load(number) for number in range(len(in_order(len(names), PIECE)))]
         lost = [number for number, piece in enumerate(pieces) if piece is None]
         if lost:
@@ -59,7 +60,9 @@ def run(settings: Settings, backbone_name: str) -> None:
 
 
 @torch.no_grad()
-def _classify(settings: Settings, backbone: Backbone, names: list[str], scratch: Scratch, processes: Fabric) -> None:
+def _classify(
+    settings: Settings, backbone: Backbone, names: list[str], scratch: Scratch, processes: Fabric, part: Part | None
+) -> None:
     """Finish the pieces of this process."""
     pieces = in_order(len(names), PIECE)
     size, workers = settings.execution.batch_size, settings.execution.workers
@@ -78,6 +81,8 @@ def _classify(settings: Settings, backbone: Backbone, names: list[str], scratch:
                 advance(len(images))
             yield {"classes": torch.cat(classes)}
 
-    mine = range(processes.global_rank, len(pieces), processes.world_size)
-    sizes, title = [len(piece) for piece in pieces], f"model truths {backbone.name}"
+    wanted = range(len(pieces)) if part is None else part.of(len(pieces))
+    mine = wanted[processes.global_rank :: processes.world_size]
+    sizes = [len(piece) for piece in pieces]
+    title = f"model truths {backbone.name}" + ("" if part is None else f" --part {part}")
     finish_pieces(scratch, sizes, classify, title, mine=mine, shown=processes.is_global_zero)

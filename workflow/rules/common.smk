@@ -192,10 +192,10 @@ def digest_of_files(paths):
 
 def command(stage, is_part=False):
     """Params function: DVC's command, of a part with its number."""
-    text = to_wildcards(STAGES[stage]["cmd"]) + (f" --part {{part}}/{PARTS}" if is_part else "")
+    text = to_wildcards(STAGES[stage]["cmd"]) + (" --part {part}/{parts}" if is_part else "")
     return lambda wildcards: text.format(**wildcards)
 
 
 def log_file(stage, is_part=False):
     """`logs/<experiment>/<command>/<backbone>.<method>.log`."""
-    return f"{Path('logs', '{experiment}', command_name(stage), axes(stage))}{'.{part}.{state}' if is_part else ''}.log"
+    return f"{Path('logs', '{experiment}', command_name(stage), axes(stage))}{'.{part}-of-{parts}.{state}' if is_part else ''}.log"

@@ -1,4 +1,11 @@
-"""What a job asks of a machine or a cluster, which DVC has no word for."""
+"""What a job asks of a machine or a cluster, which DVC has no word for.
+
+Memory and time below are for jobs of which no plan (`python -m ttame plan`) tells. By a plan, memory is more where it
+says so, and time is what the job takes, three times over; a job that ran into its time asks for more when it is tried
+again.
+"""
+
+from ttame.cli.job_sizes import asked
 
 EXECUTION = PARAMS["execution"]
 
@@ -55,3 +62,22 @@ ASKED = {
     "tables": of_one_core(4000, 30),
     "page": of_one_core(8000, 60),
 }
+
+
+def resources(stage):
+    """Cores aside, what a job asks for; of processes together the memory is that of all on a node."""
+    found = ASKED[stage]["resources"]
+    together = EXECUTION["devices"] if command_name(stage) in ("truths", "train") else 1
+
+    def by_plan(wildcards):
+        return asked(SETTINGS, PLAN, job_name(stage, wildcards), parts(stage, wildcards))
+
+    def mem_mb(wildcards):
+        told = by_plan(wildcards)
+        return found["mem_mb"] if told is None else max(found["mem_mb"], together * told.memory // 10**6)
+
+    def runtime(wildcards, attempt):
+        told = by_plan(wildcards)
+        return found["runtime"] if told is None else attempt * told.minutes
+
+    return found | {"mem_mb": mem_mb, "runtime": runtime}

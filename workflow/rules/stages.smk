@@ -15,14 +15,14 @@ for stage, is_part in [
             log_file(stage, is_part),
         wildcard_constraints:
             **allowed_wildcards(stage),
-            **({"part": "[0-9]+", "state": "[0-9a-f]+"} if is_part else {}),
+            **({"part": "[0-9]+", "parts": "[0-9]+", "state": "[0-9a-f]+"} if is_part else {}),
         # The longest jobs first, so that nothing waits for them at the end.
         priority: 10 if stage == "train" else 0
         conda:
             "../envs/ttame.yaml"
         threads: ASKED[stage]["threads"]
         resources:
-            **ASKED[stage]["resources"],
+            **resources(stage),
         params:
             command=command(stage, is_part),
             planned=planned(stage),
