@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -37,6 +39,21 @@ def test_a_photo_is_the_same_whatever_it_is_given_as(folder, module, dtype) -> N
             torch.testing.assert_close(batch.pixels, model.unnormalise(tensor), rtol=0, atol=1e-6)
     assert as_batch([path, tensor[0]], model).names == ["3.png", "1"]
     assert as_batch(tensor.repeat(2, 1, 1, 1), model).names == ["0", "1"]
+
+
+def test_files_that_are_called_alike_keep_as_many_folders_as_tell_them_apart(folder, model) -> None:
+    paths = [folder / name for name in ("a/x/cat.png", "b/x/cat.png", "b/cat.png", "b/dog.png")]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(folder / "photos/1.png", path)
+    names = ["a/x/cat.png", "b/x/cat.png", "b/cat.png", "dog.png"]
+    given = [*paths, paths[0], torch.zeros(3, SIDE, SIDE)]
+    assert as_batch(given, model).names == [*names, names[0], "5"], "the same file once more is the same image"
+    random = ttame.Explainer("random", model)
+    result = random(paths)
+    assert len({saliency.numpy().tobytes() for saliency in result.raw}) == 4
+    assert ttame.evaluate(model, paths, result, ["complexity"]).index.tolist() == names
+    assert torch.equal(random(paths[3]).raw, result.raw[3:]), "a name of its own stays as it is"
 
 
 def test_a_tensor_of_another_precision_gets_the_models(module, dtype) -> None:

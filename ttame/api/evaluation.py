@@ -91,7 +91,8 @@ def evaluate(
         batch_size: images at a time.
 
     Returns:
-        B rows, indexed by the names of the images: of the files, else their places.
+        B rows, indexed by the names of the images: of the files, `a/cat.png` where two are called alike, else their
+        places.
 
     Raises:
         TTameError: for an unknown measure or option, with near matches, and maps of other images.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,8 @@ class Batch:
     Attributes:
         pixels: (B, 3, H, W) in [0, 1]; of images that came normalised, with their normalisation undone.
         clean: (B, 3, H, W), normalised.
-        names: of the files, and places in the list for what has none; they seed what is drawn for an image.
+        names: of the files, with as many of their folders as tell them apart, and places in the list for what has
+            none; they seed what is drawn for an image.
     """
 
     pixels: Tensor
@@ -78,7 +80,7 @@ def as_batch(images: Images, model: Backbone, argument: str = "images") -> Batch
         named = [argument if is_one else f"{argument}[{place}]" for place in range(len(given))]
         parts = [_read(image, model, where) for image, where in zip(given, named, strict=True)]
         pixels, clean = (torch.stack(found) for found in zip(*parts, strict=True))
-        names = [_name(image, place) for place, image in enumerate(given)]
+        names = _names(given)
     packed = torch.channels_last  # in which a CPU is faster
     return Batch(pixels.contiguous(memory_format=packed), clean.contiguous(memory_format=packed), names)
 
@@ -141,8 +143,24 @@ def _checked(images: Tensor, model: Backbone, where: str) -> Tensor:
     return clean
 
 
-def _name(image: Any, place: int) -> str:
-    return Path(image).name if isinstance(image, str | os.PathLike) else str(place)
+def _names(images: Sequence[Any]) -> list[str]:
+    """Those of files; of two in two folders `a/cat.png` and `b/cat.png`, since one name would be one image twice."""
+    paths = {place: Path(image) for place, image in enumerate(images) if isinstance(image, str | os.PathLike)}
+    namesakes: dict[str, set[Path]] = defaultdict(set)
+    for path in paths.values():
+        namesakes[path.name].add(path)
+    return [
+        _told_apart(paths[place], namesakes[paths[place].name]) if place in paths else str(place)
+        for place in range(len(images))
+    ]
+
+
+def _told_apart(path: Path, namesakes: Set[Path]) -> str:
+    """The shortest end of a path that no other one has."""
+    length = 1
+    while any(other != path and other.parts[-length:] == path.parts[-length:] for other in namesakes):
+        length += 1
+    return Path(*path.parts[-length:]).as_posix()
 
 
 def _expected(model: Backbone) -> str:
