@@ -64,6 +64,7 @@ class _Maps(NamedTuple):
     targets: Tensor
 
 
+@torch.inference_mode(False)
 def evaluate(
     model: Backbone,
     images: Images,

@@ -30,13 +30,16 @@ BATCH_SIZE = 32
 class Explainer:
     """Where a classifier looks, by one method.
 
-    What a method sets up once, RISE's masks or a trained mechanism, is set up here and serves every call.
+    What a method sets up once, RISE's masks or a trained mechanism, is set up here and serves every call. It may be
+    made and called in a block of `torch.no_grad()` or `torch.inference_mode()`; the gradients that most methods need
+    are computed all the same.
 
     Attributes:
         method: its registered name.
         model: the classifier.
     """
 
+    @torch.inference_mode(False)
     def __init__(
         self, method: str, model: Backbone, *, checkpoint: str | Path | Mechanism | None = None, **options: Any
     ) -> None:
@@ -68,6 +71,7 @@ class Explainer:
         else:
             self._method = self._learned(entry.training, checkpoint)
 
+    @torch.inference_mode(False)
     def __call__(self, images: Images, targets: Targets = None, *, batch_size: int = BATCH_SIZE) -> Explanation:
         """Explain images.
 
@@ -83,8 +87,7 @@ class Explainer:
             TTameError: for images that cannot be read or do not fit, and targets that are no classes.
         """
         refuse_other_number(batch_size, "batch_size", 1)
-        with torch.inference_mode(False):  # most methods need gradients
-            return self.explain_batch(as_batch(images, self.model), targets, batch_size)
+        return self.explain_batch(as_batch(images, self.model), targets, batch_size)
 
     def explain_batch(self, batch: Batch, targets: Targets = None, batch_size: int = BATCH_SIZE) -> Explanation:
         """As a call, of images that were read already, for `ttame.evaluate`."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
+import torch
 from torch import Tensor
 
 from ttame.api.arguments import naming_arguments
@@ -63,6 +64,7 @@ class Mechanism:
         return f"Mechanism {self.design} for {self.model.name}: reads {layers}; {seen}"
 
 
+@torch.inference_mode(False)
 def load_mechanism(path: str | Path, model: Backbone) -> Mechanism:
     """A mechanism from a file of `Mechanism.save` or of the pipeline's train stage.
 

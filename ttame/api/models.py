@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from torch import nn
 
 from ttame.api.arguments import listed, naming_arguments
@@ -16,6 +17,7 @@ from ttame.params.settings import ModelSettings
 from ttame.params.validation import validated
 
 
+@torch.inference_mode(False)
 def open_model(
     model: str,
     weights: str | Path = "default",

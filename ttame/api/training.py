@@ -41,6 +41,7 @@ Paths = str | Path | Sequence[str | Path]
 """A folder of images, nested or not, or their files."""
 
 
+@torch.inference_mode(False)
 def train(
     model: Backbone,
     method: str,

@@ -23,6 +23,7 @@ CROPPED = 0.875
 """The input over the shorter side of the resized photo, as of the usual 224 and 256 pixels."""
 
 
+@torch.inference_mode(False)
 def wrap(
     module: nn.Module,
     *,
@@ -78,7 +79,7 @@ def wrap(
     chosen, name = None if layers is None else _named(module, layers), name or type(module).__name__
     target_layer = None if target_layer is None else _name(module, target_layer, "target_layer")
     argued = naming_arguments(name=name, classifier="module", target_layer=target_layer)
-    with argued, torch.inference_mode(False):
+    with argued:
         check_finite(name, "model", module)
         copied = _copy(module)
         if is_hugging_faces(module):
