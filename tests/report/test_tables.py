@@ -57,6 +57,11 @@ def test_equal_means_are_all_the_best() -> None:
     assert marks == {("gradcam", "ad_100"): "best", ("rise", "ad_100"): "best", ("ttame", "ad_100"): "second"}
 
 
+def test_where_all_means_are_equal_nothing_is_marked() -> None:
+    values = _values(center=0.0, gradcam=1.0, ttame=3.0)
+    assert _marks({"center": values["center"], "gradcam": values["gradcam"], "ttame": values["gradcam"]}) == {}
+
+
 @pytest.fixture
 def scored(tmp_path: Path, params: dict[str, Any], monkeypatch) -> Any:
     """A folder with params and a list; call it to write the scores of some methods."""

@@ -53,7 +53,7 @@ def rank_methods(values: Mapping[str, pd.DataFrame], columns: Sequence[Column]) 
 
 
 def mark_cells(rankings: Sequence[Ranking], compared: Sequence[pd.DataFrame]) -> dict[tuple[str, str], Mark]:
-    """Marks by method and column key.
+    """Marks by method and column key, none in a column where the means of all methods are equal.
 
     Args:
         rankings: of `rank_methods`.
@@ -62,6 +62,8 @@ def mark_cells(rankings: Sequence[Ranking], compared: Sequence[pd.DataFrame]) ->
     """
     marks: dict[tuple[str, str], Mark] = {}
     for ranking, table in zip(rankings, compared, strict=True):
+        if not ranking.second:
+            continue  # where all are equal nothing is better than anything
         key = ranking.family.column
         tied = [str(name) for name in table.index[table["p_value"] > LEVEL]]
         marks |= {(name, key): "tied" for name in tied}
