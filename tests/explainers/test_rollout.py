@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from ttame.errors import NotDefined
 from ttame.explainers.explainer import make_explainer
 
 from ..backbones.attention.families import FAMILIES, make
@@ -47,3 +48,17 @@ def test_rollout_of_every_family(family, normalise) -> None:
         product = weights[3] @ product  # the row of the query that pools
     maps = make_explainer("rollout", backbone, {"normalise_rows": normalise})(images, targets)
     torch.testing.assert_close(maps.flatten(1), _deciding_row(family, product))
+
+
+def test_windows_are_no_attention_among_all_tokens_and_another_method_is_named() -> None:
+    from timm.models.swin_transformer import SwinTransformer
+
+    model = SwinTransformer(
+        img_size=32, patch_size=2, window_size=4, embed_dim=12, depths=(1, 1), num_heads=(1, 1), num_classes=5
+    )
+    backbone = make(model)
+    for method in ("rollout", "gae", "legrad", "lrp"):
+        with pytest.raises(NotDefined, match=f"^{method} is .*windows and stages as of Swin.*; use gradcam, rise, iia"):
+            make_explainer(method, backbone)
+    maps = make_explainer("iia", backbone, {"steps": 2})(torch.randn(1, 3, 32, 32), torch.tensor([1]))
+    assert maps.isfinite().all()

@@ -214,7 +214,11 @@ def refuse_undefined_pair(method: str, backbone: str, is_transformer: bool) -> N
         NotDefined: when it is defined on the other kind alone.
     """
     if ("transformer" if is_transformer else "CNN") not in find(method).works_on:
-        raise NotDefined(f"{method} is defined on transformers alone and {backbone} is none")
+        instead = "ttame" if is_trained(method) else "gradcam, rise, iia or ttame"
+        raise NotDefined(
+            f"{method} is defined on transformers alone, whose tokens are the same from block to block, and {backbone} "
+            f"is none (a CNN, or windows and stages as of Swin); use {instead} there"
+        )
 
 
 def title(method: str) -> str:

@@ -151,7 +151,10 @@ def test_what_only_looks_alike_is_refused_in_one_line(case) -> None:
     build, message = REFUSED[case]
     model = build()
     backbone = make(model)
-    with pytest.raises(NotDefined, match=f"^gae cannot follow the attention of vit: .*{message}") as refusal:
+    said = (
+        f"^gae cannot follow the attention of vit: .*{message}.*; use a method that reads no attention, such as gradcam"
+    )
+    with pytest.raises(NotDefined, match=said) as refusal:
         attention_layers(backbone, "gae")
     assert "\n" not in str(refusal.value)
 

@@ -81,7 +81,10 @@ def attention_layers(backbone: Backbone, method: str) -> AttentionLayers:
     try:
         return _inspect(backbone)
     except NotDefined as reason:
-        raise NotDefined(f"{method} cannot follow the attention of {backbone.name}: {reason}") from None
+        raise NotDefined(
+            f"{method} cannot follow the attention of {backbone.name}: {reason}; use a method that reads no attention, "
+            "such as gradcam, rise or ttame"
+        ) from None
 
 
 @torch.no_grad()
@@ -118,7 +121,10 @@ def _check_shapes(run: OpenRun, tokens: int) -> bool:
     ends_pooling = len(run.shapes) > 1 and run.shapes[-1][-2:] == (1, tokens) != (tokens, tokens)
     for shape in run.shapes[: len(run.shapes) - ends_pooling]:
         if len(shape) != 3 or shape[1:] != (tokens, tokens):
-            raise NotDefined(f"a layer has weights of shape {shape}, not (heads, {tokens}, {tokens})")
+            raise NotDefined(
+                f"a layer has weights of shape {shape}, not (heads, {tokens}, {tokens}), so that not all of the tokens "
+                "attend to each other"
+            )
     return ends_pooling
 
 

@@ -81,7 +81,11 @@ class InnerBatches:
 
     def _halve(self) -> None:
         if self.size == 1:
-            raise TTameError("out of memory with a single perturbed image; lower execution.batch_size in params.yaml")
+            raise TTameError(
+                "out of memory with a single perturbed image beside the batch that is explained; lower "
+                "execution.batch_size in params.yaml, or use a method with one pass, such as gradcam or ttame, or a "
+                "device with more memory"
+            )
         self.size //= 2
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
