@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,7 +30,7 @@ MALICIOUS = "<script>alert(1)</script>.png"
 def page(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Call it to make results of some methods on some images in a folder of its own, and the page."""
 
-    def make(methods: list[str], images: int, gone: int | None = None) -> Path:
+    def make(methods: list[str], images: int, gone: int | None = None, leader: str | None = None) -> Path:
         folder = tmp_path_factory.mktemp("page")
         settings = tiny_params(yaml.safe_load(Path(__file__).parents[2].joinpath("params.yaml").read_text()))
         names = [MALICIOUS, *(f"{number}.png" for number in range(1, images))]
@@ -52,7 +54,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
                     Image.fromarray(pixels).save(Path("images") / Path(name).name.replace("/", "_"))
             write_contents(results / "datalists/evaluation.images.csv", contents)
             for seed, method in enumerate(methods):
-                _write_method(results, method, names, seed)
+                _write_method(results, method, names, seed, leads=method == leader)
             assert main(["tables"]) == 0
             assert main(["page"]) == 0
         return folder / "results/by_hand/page/index.html"
@@ -60,9 +62,38 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     return make
 
 
-def _write_method(results: Path, method: str, names: list[str], seed: int) -> None:
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    executable = shutil.which("chromium")
+    if executable is None:
+        pytest.skip("needs Chromium")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def tab(browser: Any, written: Path) -> Iterator[Any]:
+    """The page of the module's `written` in a browser; an error or a request fails the test."""
+    opened = browser.new_page(viewport={"width": 1280, "height": 900})
+    complaints: list[str] = []
+    opened.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on(
+        "request", lambda one: None if one.url.startswith(("data:", written.as_uri())) else complaints.append(one.url)
+    )
+    opened.goto(written.as_uri())
+    yield opened
+    opened.wait_for_timeout(200)
+    opened.close()
+    assert complaints == []
+
+
+def _write_method(results: Path, method: str, names: list[str], seed: int, *, leads: bool) -> None:
     named = "ttame.seed1" if method == "ttame" else method
-    write_scores(results / "scores/shapes_cnn" / f"{named}.parquet", names, seed)
+    write_scores(results / "scores/shapes_cnn" / f"{named}.parquet", names, seed, leads=leads)
     maps = torch.rand(len(names), 8, 8, generator=torch.Generator().manual_seed(seed))
     targets = torch.zeros(len(names), dtype=torch.long)
     preprocessing = Preprocessing((64, 64), 64, "bilinear", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -83,4 +114,5 @@ def _write_method(results: Path, method: str, names: list[str], seed: int) -> No
     if method == "ttame":
         history = results / "attention/shapes_cnn/ttame.seed1.history.csv"
         history.parent.mkdir(parents=True)
-        pd.DataFrame({"epoch": [1, 2], "validation_masked_accuracy": [0.4, 0.8]}).to_csv(history, index=False)
+        rows = {"epoch": [1, 2], "validation_masked_accuracy": [0.4, 0.8], "validation_area": [0.5, 0.25]}
+        pd.DataFrame(rows).to_csv(history, index=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,9 +9,10 @@ import pandas as pd
 
 from ttame.measures.column import Column
 from ttame.report.evaluation import Evaluation
+from ttame.report.pairs import every_pair
 from ttame.report.ranking import is_control, kendall_tau, worth_of
 from ttame.report.seeds import mean_over_seeds
-from ttame.report.statistics import LEVEL, Differences, holm, paired_p_values
+from ttame.report.statistics import LEVEL
 
 TRUTH = "ground_truth"
 FOOLS = "everything_but_one"
@@ -84,21 +84,12 @@ def resolution(values: Mapping[str, pd.DataFrame], keys: Sequence[str], resample
         resamples: of the permutation test, more where there are so many pairs that none could be significant.
         seed: of the test.
     """
-    means = {name: mean_over_seeds(table) for name, table in values.items() if not is_control(name)}
-    having = {key: [name for name, table in means.items() if key in table] for key in keys}
-    having = {key: names for key, names in having.items() if len(names) > 1}
-    if not having:
+    pairs = every_pair(values, keys, resamples, seed, training=False)
+    if not pairs:
         return {}
-    columns = [means[name][key].to_numpy() for key, names in having.items() for name in names]
-    starts = np.cumsum([0, *map(len, having.values())])
-    pairs = [np.array(list(itertools.combinations(range(start, end), 2))) for start, end in itertools.pairwise(starts)]
-    images = len(columns[0])
-    draws = max(resamples, round(2 * max(map(len, pairs)) / LEVEL))
-    differences = Differences(np.column_stack(columns), *np.concatenate(pairs).T)
-    found = np.split(paired_p_values(differences, draws, seed), np.cumsum([len(of_key) for of_key in pairs])[:-1])
+    images = len(mean_over_seeds(next(iter(values.values()))))
     return {
-        key: 100 * float((holm(of_key) <= LEVEL).mean()) if images > 1 else np.nan
-        for key, of_key in zip(having, found, strict=True)
+        key: 100 * float((found["p_value"] <= LEVEL).mean()) if images > 1 else np.nan for key, found in pairs.items()
     }
 
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib.metadata import version
 from typing import Any
 
 import jinja2
+import pandas as pd
 import torch
 import yaml
 from matplotlib import colormaps
@@ -27,22 +29,16 @@ from ttame.params.composition import whole
 from ttame.params.settings import Settings
 from ttame.report import legends
 from ttame.report.aggregate import qualities
-from ttame.report.columns import comparison_columns, quality_columns, sanity_columns
+from ttame.report.columns import quality_columns
 from ttame.report.cost_table import write_cost_tables
 from ttame.report.evaluation import Evaluation
-from ttame.report.markdown import number, shown
-from ttame.report.measure_tables import HEADINGS, cells, recommendation
-from ttame.report.page.charts import COLOURS
-from ttame.report.page.gallery import CANDIDATES, agreement, gallery_of, small_maps, spread
-from ttame.report.page.sections import (
-    agreement_chart,
-    cost_chart,
-    curve_charts,
-    seeds_row,
-    table_row,
-    training_chart,
-)
-from ttame.report.page.verdict import verdict
+from ttame.report.measure_tables import HEADINGS
+from ttame.report.page.charts import COLOURS, KINDS
+from ttame.report.page.chosen import Candidates
+from ttame.report.page.drawings import cost_chart
+from ttame.report.page.gallery import CANDIDATES, gallery_of
+from ttame.report.page.likeness import likeness, small_maps
+from ttame.report.page.sections import dotted, section
 from ttame.report.pictures import COLOUR_MAP, class_name
 from ttame.store.artifacts import reading, write_text
 from ttame.store.checks_file import read_checks
@@ -60,12 +56,17 @@ from ttame.store.paths import (
     statistics_file,
 )
 from ttame.store.provenance import read_records
-from ttame.store.scored_methods import read_sanity, read_scores
+from ttame.store.scored_methods import read_sanity_rows, read_scores
 from ttame.store.statistics_file import read_statistics, refuse_other_means
 
 SHRUNK = 64
 """Maps that are read together."""
 TEMPLATES = jinja2.PackageLoader("ttame.report.page", "")
+STYLES = ["base.css", "tables.css", "charts.css", "gallery.css", "print.css"]
+SCRIPTS = ["view.js", "tables.js", "charts.js", "maps.js", "gallery.js", "viewer.js"]
+"""In this order, since each uses what those before it define."""
+COMPUTED_BY = ("torch", "numpy", "pandas", "matplotlib")
+"""Packages whose versions the results page names: those that its numbers and drawings come from."""
 
 
 def run(settings: Settings) -> None:
@@ -80,24 +81,39 @@ def run(settings: Settings) -> None:
     charts: dict[str, str] = {}
     for backbone in settings.backbones:  # one at a time, since the scores of many images are large
         evaluation = _evaluation(settings, backbone, names)
-        galleries[backbone] = _gallery(settings, backbone, evaluation)
-        sections.append(_section(settings, backbone, evaluation))
+        measures = [column.key for column in quality_columns(settings.metrics) if column.key in evaluation.means]
+        checks = read_checks(checks_file(settings), backbone, measures)
+        galleries[backbone], candidates = _pictures(settings, backbone, evaluation, checks)
+        sections.append(_section(settings, backbone, evaluation, checks, candidates))
         charts |= _cost_charts(settings, backbone, evaluation)
     text = environment.get_template("page.html.jinja").render(
         settings=settings,
         images=len(names),
         drawn=legends.drawn(settings.methods),
         methods=[(method, title(method), find(method).kind) for method in settings.methods.all],
+        kinds={kind: KINDS[kind] for kind in KINDS if kind in {find(method).kind for method in settings.methods.all}},
+        brought_out={settings.report.reference, *(method for of in sections for method in of["leaders"])},
+        dotted=dotted(sections),
         colours=COLOURS,
         check_headings=HEADINGS,
         backbones=sections,
+        styles=STYLES,
+        scripts=SCRIPTS,
+        versions=_versions(),
         params=yaml.safe_dump(_compared(settings), sort_keys=False, allow_unicode=True),
         version=__version__,
         data=_as_script({"galleries": galleries, "colours": _colour_table()}),
     )
     write_text(page_file(settings), text)
+    records = read_records(settings)
     text = environment.get_template("measured.html.jinja").render(
-        settings=settings, headings=headings, cells=cells_of_cost, charts=charts, records=read_records(settings)
+        settings=settings,
+        headings=headings,
+        cells=cells_of_cost,
+        charts=charts,
+        records=records,
+        ran_with=_ran_with(records),
+        styles=STYLES,
     )
     write_text(measured_file(settings), text)
 
@@ -128,33 +144,31 @@ def _evaluation(settings: Settings, backbone: str, names: list[str]) -> Evaluati
     return evaluation
 
 
-def _section(settings: Settings, name: str, evaluation: Evaluation) -> dict[str, Any]:
+def _section(
+    settings: Settings, name: str, evaluation: Evaluation, checks: pd.DataFrame, candidates: Candidates
+) -> dict[str, Any]:
     trained = [method for method in settings.methods.trained if method in evaluation.scores]
     histories = {method: read_history(settings, name, method) for method in trained}
     # An imported mechanism has no epochs to show, nor has one whose history was not copied here.
     histories = {method: history for method, history in histories.items() if len(history)}
-    columns = shown(evaluation.means, comparison_columns(settings.metrics))
-    sanity, depths = read_sanity(settings, name), sanity_columns(settings.sanity)
-    measures = [column for column in quality_columns(settings.metrics) if column.key in evaluation.means]
-    checks = read_checks(checks_file(settings), name, [column.key for column in measures])
-    return {
-        "name": name,
-        "verdict": verdict(name, evaluation, checks),
-        "recommendation": recommendation(name, checks, measures),
-        "measures": [{"heading": column.heading, "cells": cells(checks, column)} for column in measures],
-        "agreement": agreement_chart(name, evaluation),
-        "seeds": [seeds_row(evaluation, method, measures) for method in evaluation.several_seeds],
-        "measured": measures,
-        "columns": columns,
-        "rows": [table_row(evaluation, method, columns) for method in evaluation.scores],
-        "depths": depths,
-        "sanity": [
-            {"title": title(str(method)), "cells": [number(row[depth.key], depth) for depth in depths]}
-            for method, row in sanity.iterrows()
-        ],
-        "charts": curve_charts(name, evaluation),
-        "training": training_chart(name, histories) if histories else None,
+    sanity = read_sanity_rows(settings, name)
+    return section(settings, name, evaluation, checks, sanity, histories, likeness(candidates.maps))
+
+
+def _versions() -> dict[str, str]:
+    """Without the build, which says on what machine they run."""
+    return {package: version(package).split("+")[0] for package in COMPUTED_BY}
+
+
+def _ran_with(records: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """The different commits, devices and versions of all stages."""
+    found = {
+        "Commit": [str(record["commit"] or "not in git") for record in records],
+        "Device": [record["device"] for record in records],
     }
+    for package in dict.fromkeys(package for record in records for package in record["versions"]):
+        found[package] = [record["versions"][package] for record in records if package in record["versions"]]
+    return {name: sorted(set(values)) for name, values in found.items()}
 
 
 def _milliseconds(settings: Settings, backbone: str, method: str) -> float | None:
@@ -166,18 +180,22 @@ def _milliseconds(settings: Settings, backbone: str, method: str) -> float | Non
         return 1000 * float(json.loads(path.read_text(encoding="utf-8"))["seconds_per_image"])
 
 
-def _gallery(settings: Settings, name: str, evaluation: Evaluation) -> dict[str, Any]:
+def _pictures(
+    settings: Settings, name: str, evaluation: Evaluation, checks: pd.DataFrame
+) -> tuple[dict[str, Any], Candidates]:
+    """What the gallery shows, and all images that it was chosen from."""
     runs = {method: settings.methods.first_seed_of(method) for method in evaluation.scores}
     found = {method: read_maps(maps_file(settings, name, method, seed)) for method, seed in runs.items()}
     first = next(iter(found.values()))
     count = min(CANDIDATES, len(first.names))
     places = [number * len(first.names) // count for number in range(count)]
     maps = {method: _small(of, places) for method, of in found.items()}
+    candidates = Candidates.of(evaluation, checks, places, maps)
+    shown_here = candidates.chosen(settings.report.reference, settings.report.gallery)
     source = open_checked(settings.data, "evaluation", contents_file(settings, "evaluation"))
-    shown_here = spread(agreement(maps), settings.report.gallery)
     photos = {number: _photo(source, first.preprocessing, first.names[places[number]]) for number in shown_here}
     classes = {number: class_name(first.class_names, int(first.targets[places[number]])) for number in shown_here}
-    return gallery_of(evaluation, places, maps, photos, classes)
+    return gallery_of(evaluation, checks, candidates, photos, classes), candidates
 
 
 def _small(maps: StoredMaps, places: list[int]) -> Tensor:

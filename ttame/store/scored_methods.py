@@ -99,12 +99,17 @@ def read_scores(
 
 def read_sanity(settings: Settings, backbone: str) -> pd.DataFrame:
     """Mean rank correlation after randomising the classifier: a row per method that has some, a column per depth."""
-    means = {}
+    return pd.DataFrame({method: table.mean() for method, table in read_sanity_rows(settings, backbone).items()}).T
+
+
+def read_sanity_rows(settings: Settings, backbone: str) -> dict[str, pd.DataFrame]:
+    """Of every method that has a sanity check, a row per image, those of several seeds one after the other."""
+    tables = {}
     for method in settings.methods.all:
         files = {seed: sanity_file(settings, backbone, method, seed) for seed in settings.methods.seeds_of(method)}
         if all(path.exists() and is_defined(path) for path in files.values()):
-            means[method] = pd.concat([_read_sanity(settings, backbone, method, seed) for seed in files]).mean()
-    return pd.DataFrame(means).T
+            tables[method] = pd.concat([_read_sanity(settings, backbone, method, seed) for seed in files])
+    return tables
 
 
 def _is_point(column: str) -> bool:

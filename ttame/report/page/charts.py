@@ -1,4 +1,4 @@
-"""The curves and the scatter of the results page as SVG that takes the page's colours and fonts."""
+"""The curves of the results page as SVG that takes the page's colours and fonts."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from html import escape
 from typing import Any
 
 import matplotlib as mpl
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from ttame.explainers.registry import Kind, find, title
+from ttame.explainers.registry import Kind, find
 
 COLOURS: dict[Kind, str] = {
     "learned": "#d55e00",
@@ -26,6 +26,17 @@ COLOURS: dict[Kind, str] = {
 }
 """Okabe and Ito's colours (2008), told apart with any colour vision; line styles tell methods of a kind apart."""
 
+KINDS: dict[Kind, str] = {
+    "learned": "Learned",
+    "ablation": "Ablations",
+    "gradient": "Gradient",
+    "perturbation": "Perturbation",
+    "integrated": "Integrated",
+    "attention": "Attention",
+    "control": "Controls",
+}
+"""What the page calls them."""
+
 LINES = ("-", "--", ":", "-.", (0, (6, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)))
 MARKERS = "osD^v<>"
 INK = "#010203"
@@ -35,7 +46,7 @@ Style = tuple[str, Any, str]
 
 
 def styles(methods: Sequence[str]) -> dict[str, Style]:
-    """Colour, line and marker of every method."""
+    """Colour, line and marker of every method of an experiment, so that all its charts have the same."""
     seen: dict[str, int] = {}
     found: dict[str, Style] = {}
     for method in methods:
@@ -47,65 +58,74 @@ def styles(methods: Sequence[str]) -> dict[str, Style]:
 
 
 def curves(
-    lines: Mapping[str, pd.Series[Any]],
+    lines: Mapping[str, pd.DataFrame],
     *,
+    looks: Mapping[str, Style],
     across: str,
     up: str,
     description: str,
     chart_id: str,
     limits: tuple[float, float] | None = None,
 ) -> str:
-    """A line per method over the index of its series.
+    """A line per method over the index of its table, and a band around it that the page shows of a chosen method.
 
     Args:
-        lines: of every method, values by position.
+        lines: of every method, by position: mean and, where they are known, low and high.
+        looks: of `styles`.
         across, up: names of the axes.
         description: what a person who does not see the chart is told.
-        chart_id: begins the ids of the lines, `<chart_id>:<method>`.
+        chart_id: begins the ids of the lines, `<chart_id>:<method>`; bands have `:band` behind.
         limits: of the values, or None to fit them.
     """
     figure, axes = _new()
-    for method, (colour, line, _) in styles(list(lines)).items():
-        series = lines[method]
-        axes.plot(series.index, series, color=colour, linestyle=line, linewidth=1.6, gid=f"{chart_id}:{method}")
+    for method, table in lines.items():
+        colour, line, _ = looks[method]
+        gid = f"{chart_id}:{method}"
+        if "low" in table:
+            axes.fill_between(
+                table.index, table["low"], table["high"], color=colour, alpha=0.2, lw=0, gid=f"{gid}:band"
+            )
+        axes.plot(table.index, table["mean"], color=colour, linestyle=line, linewidth=1.6, gid=gid)
     axes.set(xlabel=across, ylabel=up)
     if limits:
         axes.set_ylim(*limits)
     return _svg(figure, description, chart_id)
 
 
-def scatter(points: pd.DataFrame, *, across: str, up: str, description: str, chart_id: str) -> str:
-    """A point per method: columns x (logarithmic axis) and y; lower y is drawn higher, since 1 is the best rank."""
-    figure, axes = _new()
-    height = points["y"].rank(method="first")
-    for method, (colour, _, marker) in styles([str(name) for name in points.index]).items():
-        x, y = points.loc[method].to_numpy(float)
-        above = 3 if height[method] % 2 else -9  # so that the labels of neighbours part
-        axes.plot([x], [y], marker, color=colour, gid=f"{chart_id}:{method}")
-        axes.annotate(title(method), (x, y), xytext=(5, above), textcoords="offset points", fontsize=7, color=INK)
-    axes.set(xlabel=across, ylabel=up, xscale="log")
-    axes.margins(x=0.15)
-    axes.invert_yaxis()
-    return _svg(figure, description, chart_id)
+def by_epoch(
+    runs: Mapping[tuple[str, int], pd.Series[Any]],
+    *,
+    looks: Mapping[str, Style],
+    up: str,
+    description: str,
+    chart_id: str,
+    highest: float | None,
+) -> str:
+    """A line with a mark at every epoch for each method and seed, over an axis from zero.
 
-
-def heat_map(values: pd.DataFrame, titles: Mapping[str, str], *, description: str, chart_id: str) -> str:
-    """A square table of numbers in [-1, 1] as colours, with the numbers in it; rows and columns have the same keys."""
-    names = [titles[str(key)] for key in values.index]
-    side = 0.36 * len(names) + 1.6
-    figure, axes = _new((side, side))
-    axes.grid(visible=False)
-    axes.spines[["left", "bottom"]].set_visible(False)
-    cells = values.to_numpy(float)
-    axes.pcolormesh(cells, cmap="RdBu", vmin=-1, vmax=1)
-    axes.invert_yaxis()
-    for (row, column), value in np.ndenumerate(cells):
-        if not np.isnan(value):
-            text, colour = f"{value:.1f}".replace("-0.0", "0.0"), "white" if abs(value) > 0.6 else "black"
-            axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=6, color=colour)
-    centres = np.arange(len(names)) + 0.5
-    axes.set_xticks(centres, names, rotation=90, fontsize=7)
-    axes.set_yticks(centres, names, fontsize=7)
+    Args:
+        runs: values by epoch.
+        looks: of `styles`.
+        up: what they are.
+        description, chart_id: as of `curves`; the ids of the lines have `:<seed>` behind.
+        highest: end of the axis, or None to fit it.
+    """
+    figure, axes = _new((3.6, 2.7))
+    for (method, seed), series in runs.items():
+        colour, line, marker = looks[method]
+        axes.plot(
+            series.index,
+            series,
+            color=colour,
+            linestyle=line,
+            marker=marker,
+            markersize=3.5,
+            linewidth=1.3,
+            gid=f"{chart_id}:{method}:{seed}",
+        )
+    axes.set(xlabel="epoch", ylabel=up)
+    axes.set_ylim(0, highest)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return _svg(figure, description, chart_id)
 
 

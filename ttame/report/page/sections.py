@@ -1,129 +1,113 @@
-"""What the page shows of one backbone: the cells of its table, and its charts."""
+"""What the page shows of one backbone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from ttame.explainers.registry import title
 from ttame.measures.column import Column
-from ttame.metrics.road import ORDERS
-from ttame.report.columns import quality_columns
+from ttame.params.settings import Settings
+from ttame.report.columns import comparison_columns, quality_columns, sanity_columns
 from ttame.report.evaluation import Evaluation
-from ttame.report.markdown import cell_text, number, shown
-from ttame.report.measure_checks import agreement
-from ttame.report.page.charts import curves, heat_map, scatter
+from ttame.report.markdown import shown
+from ttame.report.measure_tables import cells, recommendation
+from ttame.report.page.cells import comparison_row, goodness, sanity_rows, seeds_row
+from ttame.report.page.charts import styles
+from ttame.report.page.dots import dot_plot
+from ttame.report.page.drawings import curve_charts, passes_chart, training_charts
+from ttame.report.page.headline import headline, stays_high
+from ttame.report.page.heat import duels_heat, likeness_heat, measures_heat
+from ttame.report.page.standing import cheaper_leader, ordered, ranking_columns, standings
+from ttame.report.page.verdict import verdict
 
-SHORT = {"morf": "MoRF", "lerf": "LeRF"}
 
+def section(
+    settings: Settings,
+    name: str,
+    evaluation: Evaluation,
+    checks: pd.DataFrame,
+    sanity: Mapping[str, pd.DataFrame],
+    histories: Mapping[str, pd.DataFrame],
+    likeness: pd.DataFrame,
+) -> dict[str, Any]:
+    """The facts, tables and drawings that the template lays out.
 
-def table_row(evaluation: Evaluation, method: str, columns: Sequence[Column]) -> dict[str, Any]:
-    """A method's title and cells: value to sort by, text, interval and mark."""
-    intervals = evaluation.intervals[method]
-    cells = []
-    for column in columns:
-        value = float(evaluation.means[column.key][method])
-        ends = tuple(map(float, intervals.loc[column.key])) if column.key in intervals.index else None
-        cells.append(
+    Args:
+        settings: of the experiment.
+        name: of the backbone.
+        evaluation: of its methods.
+        checks: what the measures can tell.
+        sanity: of every method that was checked, a row per image.
+        histories: of every trained method, a row per seed and epoch.
+        likeness: mean correlation of the maps of every two methods.
+    """
+    ranking = ranking_columns(evaluation, checks)
+    fit = {column.key for column in ranking}
+    table = standings(evaluation, ranking)
+    order = ordered(evaluation, table)
+    columns = sorted(
+        shown(evaluation.means, comparison_columns(settings.metrics)), key=lambda of: _worth_reading(of, fit)
+    )
+    measures = [column for column in quality_columns(settings.metrics) if column.key in evaluation.means]
+    colours = goodness(evaluation, columns)
+    rows = [comparison_row(evaluation, method, columns, colours) for method in order]
+    for row in rows:
+        row["leads"] = int(table["leads"][row["method"]]) if row["method"] in table.index else None
+    looks = styles(settings.methods.all)
+    correlations = pd.DataFrame({method: of.mean() for method, of in sanity.items()}).T
+    return {
+        "name": name,
+        "headline": headline(name, evaluation, checks, correlations),
+        "verdict": verdict(name, evaluation, checks),
+        "ranking": len(ranking),
+        "leaders": [str(table.index[0]), cheaper_leader(table)] if len(table) else [],
+        "recommendation": recommendation(name, checks, measures),
+        "measures": [{"heading": column.heading, "cells": cells(checks, column)} for column in measures],
+        "agreement": measures_heat(evaluation, measures),
+        "likeness": likeness_heat(likeness, order, settings.report.reference),
+        "duels": duels_heat(evaluation, ranking, [str(method) for method in table.index]),
+        "seeds": [seeds_row(evaluation, method, measures) for method in evaluation.several_seeds],
+        "measured": measures,
+        "columns": [
             {
-                "value": "" if pd.isna(value) else f"{value:.6g}",
-                "text": cell_text(evaluation.means, method, column),
-                "interval": "" if ends is None else _interval(ends, column),
-                "mark": evaluation.marks.get((method, column.key), ""),
+                "heading": column.heading,
+                "better": column.better,
+                "objection": checks["objection"][column.key] if column.key in checks.index else "",
+                "unfit": column.better is not None and column.key not in fit,
             }
-        )
-    return {"title": title(method), "cells": cells}
+            for column in columns
+        ],
+        "rows": rows,
+        "dots": [dot_plot(evaluation, column) for column in measures],
+        "sharpness": {key: float(checks["resolution"][key]) for key in fit},
+        "depths": sanity_columns(settings.sanity),
+        "sanity": sanity_rows(
+            sanity,
+            sanity_columns(settings.sanity),
+            settings.report.reference,
+            settings.report.resamples,
+            settings.report.seed,
+        ),
+        "stays_high": [(title(method), f"{value:.2f}") for method, value in stays_high(correlations).items()],
+        "charts": curve_charts(name, evaluation, looks),
+        "passes": passes_chart(name, evaluation, table, len(ranking)) if len(ranking) and len(table) else None,
+        "training": training_charts(name, histories, looks),
+    }
 
 
-def seeds_row(evaluation: Evaluation, method: str, columns: Sequence[Column]) -> dict[str, Any]:
-    """A method's title, its number of seeds, and in every column the mean of its lowest and its highest seed."""
-    means = evaluation.several_seeds[method]
-    present = [means.get(column.key) for column in columns]
-    cells = [
-        {"text": "" if of is None else _interval((of.min(), of.max()), column), "value": _width(of)}
-        for of, column in zip(present, columns, strict=True)
-    ]
-    return {"title": title(method), "seeds": len(means), "cells": cells}
+def _worth_reading(column: Column, fit: Collection[str]) -> int:
+    """Those that may rank come first, then what a map costs, then the others."""
+    return 0 if column.key in fit else 2 if column.better else 1
 
 
-def _width(means: pd.Series[Any] | None) -> str:
-    return "" if means is None else f"{means.max() - means.min():.6g}"
-
-
-def _interval(ends: tuple[float, ...], column: Column) -> str:
-    return "n/a" if pd.isna(ends[0]) else "–".join(number(end, column) for end in ends)
-
-
-def curve_charts(backbone: str, evaluation: Evaluation) -> dict[str, str]:
-    """ROAD by share and the insertion and deletion curves, by caption."""
-    metrics = evaluation.metrics
-    better = {column.key: column.better for column in quality_columns(metrics)}
-    drawings = {}
-    for order in ORDERS:
-        lines = {
-            str(method): pd.Series({share: row[f"road_{order}_{share}"] for share in sorted(metrics.road.shares)})
-            for method, row in evaluation.means.iterrows()
-        }
-        what = f"ROAD {SHORT[order]}, {better[f'road_{order}']} is better"
-        drawings[what] = curves(
-            lines,
-            across="% of the pixels removed",
-            up="% still classified the same",
-            description=f"{what}, on {backbone}",
-            chart_id=f"{backbone}-{order}",
-            limits=(-3, 103),
-        )
-    steps = metrics.insertion_deletion.steps
-    for curve, done in (("deletion", "deleted"), ("insertion", "inserted")):
-        lines = {
-            method: pd.Series({100 * step / steps: table[f"{curve}_{step}"].mean() for step in range(steps + 1)})
-            for method, table in evaluation.scores.items()
-        }
-        what = f"{curve.capitalize()}, {better[curve]} is better"
-        drawings[what] = curves(
-            lines,
-            across=f"% of the pixels {done}",
-            up="probability",
-            description=f"{what}, on {backbone}",
-            chart_id=f"{backbone}-{curve}",
-        )
-    return drawings
-
-
-def agreement_chart(backbone: str, evaluation: Evaluation) -> str:
-    """How far every two measures agree on the order of the methods."""
-    columns = quality_columns(evaluation.metrics)
-    return heat_map(
-        agreement(evaluation.means, columns),
-        {column.key: column.title for column in columns},
-        description=f"Kendall's rank correlation between the rankings by every two measures, on {backbone}",
-        chart_id=f"{backbone}-agreement",
-    )
-
-
-def cost_chart(backbone: str, evaluation: Evaluation, milliseconds: Mapping[str, float]) -> str:
-    """Mean rank of a method over all measures, among all methods, against the measured time of a map."""
-    means = evaluation.means.loc[list(milliseconds)]
-    columns = shown(means, quality_columns(evaluation.metrics))
-    ranks = [means[column.key].rank(ascending=column.better == "lower") for column in columns]
-    points = pd.DataFrame({"x": pd.Series(milliseconds), "y": pd.concat(ranks, axis=1).mean(axis=1)})
-    return scatter(
-        points,
-        across="milliseconds per map",
-        up="mean rank over the measures, 1 is best",
-        description=f"Mean rank over the measures against milliseconds per map, on {backbone}",
-        chart_id=f"{backbone}-cost",
-    )
-
-
-def training_chart(backbone: str, histories: Mapping[str, pd.DataFrame]) -> str:
-    """How many masked validation images keep their class, by epoch."""
-    return curves(
-        {method: 100 * table.set_index("epoch")["validation_masked_accuracy"] for method, table in histories.items()},
-        across="epoch",
-        up="% of masked images that keep their class",
-        description=f"Masked validation images that keep their class by epoch, on {backbone}",
-        chart_id=f"{backbone}-training",
-    )
+def dotted(sections: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Headings of the measures that have an interval plot by key, first those that may rank on most backbones and
+    separate most methods there.
+    """
+    headings = {plot["key"]: plot["heading"] for of in sections for plot in of["dots"]}
+    sharpness = {key: [of["sharpness"][key] for of in sections if key in of["sharpness"]] for key in headings}
+    order = sorted(headings, key=lambda key: (-len(sharpness[key]), -sum(sharpness[key])))
+    return {key: headings[key] for key in order}

@@ -8,8 +8,8 @@ import pandas as pd
 
 from ttame.explainers.registry import title
 from ttame.measures.column import Column
-from ttame.report.columns import quality_columns
 from ttame.report.evaluation import Evaluation
+from ttame.report.page.standing import ranking_columns
 from ttame.report.ranking import is_control
 from ttame.report.statistics import LEVEL
 
@@ -22,11 +22,7 @@ def verdict(backbone: str, evaluation: Evaluation, checks: pd.DataFrame) -> str:
         evaluation: of its methods.
         checks: what the measures can tell, see `check_measures`; those with an objection have no say.
     """
-    columns = [
-        column
-        for column in quality_columns(evaluation.metrics)
-        if column.key in checks.index and not checks["objection"][column.key]
-    ]
+    columns = ranking_columns(evaluation, checks)
     if not columns and len(checks):
         return f"On {backbone}, {_count(evaluation)}: no measure may rank the methods, so there is no ranking."
     wins = dict.fromkeys(evaluation.scores, 0)

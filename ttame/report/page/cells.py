@@ -1,0 +1,121 @@
+"""The tables of the page, cell by cell: what stands in a cell, what it is sorted by and how it is coloured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ttame.explainers.registry import find, title
+from ttame.measures.column import Column
+from ttame.report.evaluation import Evaluation
+from ttame.report.markdown import cell_text, number
+from ttame.report.page.headline import STAYS
+from ttame.report.ranking import is_control, worth_of
+from ttame.report.statistics import bootstrap_intervals
+
+Row = dict[str, Any]
+
+
+def identity(method: str, reference: str) -> Row:
+    """What every row of a method says of it."""
+    return {"method": method, "title": title(method), "kind": find(method).kind, "reference": method == reference}
+
+
+def comparison_row(
+    evaluation: Evaluation, method: str, columns: Sequence[Column], colours: Mapping[str, pd.Series[Any]]
+) -> Row:
+    """A method with its cells: value to sort by, text, interval, mark, and how good it is from 0 to 1.
+
+    Args:
+        evaluation: of its backbone.
+        method: the row.
+        columns: the cells.
+        colours: of `goodness`, by column key.
+    """
+    intervals = evaluation.intervals[method]
+    cells = []
+    for column in columns:
+        value = float(evaluation.means[column.key][method])
+        ends = tuple(map(float, intervals.loc[column.key])) if column.key in intervals.index else None
+        good = colours.get(column.key)
+        cells.append(
+            {
+                "value": "" if pd.isna(value) else f"{value:.6g}",
+                "text": cell_text(evaluation.means, method, column).replace("-", "−"),
+                "interval": "" if ends is None else interval(ends, column),
+                "mark": evaluation.marks.get((method, column.key), ""),
+                "share": None if good is None or pd.isna(good.get(method)) else round(float(good[method]), 2),
+            }
+        )
+    return identity(method, evaluation.report.reference) | {"cells": cells}
+
+
+def goodness(evaluation: Evaluation, columns: Sequence[Column]) -> dict[str, pd.Series[Any]]:
+    """By column, every method from 0, the worst of them, to 1, the best, controls aside."""
+    found = {}
+    for column in columns:
+        if column.better is None:
+            continue
+        worth = worth_of(evaluation.means, column)
+        methods = worth.loc[[name for name in worth.index if not is_control(name)]]
+        span = methods.max() - methods.min()
+        if span > 0:
+            found[column.key] = (methods - methods.min()) / span
+    return found
+
+
+def seeds_row(evaluation: Evaluation, method: str, columns: Sequence[Column]) -> Row:
+    """A method with its number of seeds, and in every column the mean of its lowest and its highest seed."""
+    means = evaluation.several_seeds[method]
+    present = [means.get(column.key) for column in columns]
+    cells = [
+        {"text": "" if of is None else interval((of.min(), of.max()), column), "value": _width(of)}
+        for of, column in zip(present, columns, strict=True)
+    ]
+    return identity(method, evaluation.report.reference) | {"seeds": len(means), "cells": cells}
+
+
+def sanity_rows(
+    tables: Mapping[str, pd.DataFrame], columns: Sequence[Column], reference: str, resamples: int, seed: int
+) -> list[Row]:
+    """Methods, controls at the end, with their mean rank correlation at every depth and its 95 % interval over images.
+
+    Args:
+        tables: of every method, a row per image, those of several seeds one after the other.
+        columns: the depths.
+        reference: the method to bring out.
+        resamples, seed: of the bootstrap.
+    """
+    rows = []
+    for method in sorted(tables, key=is_control):
+        table = tables[method][[column.key for column in columns]]
+        control = is_control(method)
+        by_image = table.groupby(level=0, sort=False).mean()  # images are numbered anew in the table of every seed
+        ends = bootstrap_intervals([by_image.to_numpy(float)], resamples, seed)
+        means = by_image.mean()
+        cells = [
+            {
+                "value": "" if pd.isna(means[column.key]) else f"{means[column.key]:.6g}",
+                "text": number(float(means[column.key]), column).replace("-", "−"),
+                "interval": interval(tuple(map(float, of)), column),
+                "share": None if control or pd.isna(means[column.key]) else round(abs(float(means[column.key])), 2),
+                "high": column is columns[-1] and means[column.key] >= STAYS and not control,
+            }
+            for column, of in zip(columns, ends, strict=True)
+        ]
+        rows.append(identity(method, reference) | {"cells": cells})
+    return rows
+
+
+def interval(ends: Sequence[float], column: Column) -> str:
+    """The ends of an interval as a column shows them; n/a where there is none."""
+    if pd.isna(ends[0]):
+        return "n/a"
+    between = "–" if min(ends) >= 0 else " to "
+    return between.join(number(end, column) for end in ends).replace("-", "−")
+
+
+def _width(means: pd.Series[Any] | None) -> str:
+    return "" if means is None else f"{means.max() - means.min():.6g}"
