@@ -93,14 +93,14 @@ def test_what_is_shown_of_a_table_is_copied(opened: Any) -> None:
     opened.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
     opened.locator("[data-toggle-kind=control]").click()
     tools = opened.locator("#comparison .tools").first
-    tools.get_by_text("Copy as CSV").click()
+    tools.get_by_text("Copy CSV").click()
     lines = opened.evaluate("window.copied").splitlines()
     assert lines[0].startswith("Method,Leads ↑,Insertion ↑,")
     assert sorted(line.split(",")[0] for line in lines[1:]) == ["Grad-CAM", "RISE", "T-TAME"]
     assert {len(line.split(",")) for line in lines} == {len(lines[0].split(","))}
     assert all(0 <= float(line.split(",")[2].replace("≈", "")) <= 100 for line in lines[1:])
     assert tools.locator("output").inner_text() == "Copied what is shown"
-    tools.get_by_text("Copy as LaTeX").click()
+    tools.get_by_text("Copy LaTeX").click()
     text = opened.evaluate("window.copied")
     assert r"\begin{tabular}{lr" in text
     assert r"\textbf{" in text

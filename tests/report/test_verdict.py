@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from ttame.explainers.registry import title
 from ttame.params.evaluation import CurveSettings, MetricSettings, ReportSettings, RoadSettings
 from ttame.report.columns import quality_columns
 from ttame.report.evaluation import Evaluation
 from ttame.report.evaluation import evaluate as compute
+from ttame.report.page.headline import headline, stays_high
+from ttame.report.page.standing import cheaper_leader, in_the_picture, ranking_columns, standings
 from ttame.report.page.verdict import verdict
 
 from .results_by_hand import write_scores
@@ -102,3 +106,59 @@ def test_a_measure_with_an_objection_has_no_say(evaluate) -> None:
     assert "1 comparisons, it is significantly better in 1, worse in 0" in sentence
     checks["objection"] = "separates no two methods"
     assert "so there is no ranking" in verdict("vit", evaluation, checks)
+
+
+def _said(evaluation: Evaluation, checks: pd.DataFrame, sanity: pd.DataFrame | None = None) -> str:
+    parts = headline("vit", evaluation, checks, pd.DataFrame() if sanity is None else sanity)
+    return "".join(text for text, _ in parts)
+
+
+def test_the_headline_names_leader_cost_and_caveat(evaluate) -> None:
+    evaluation = evaluate(["center", "gradcam", "rise", "ttame"], 40)
+    checks = unobjectionable(evaluation)
+    columns = ranking_columns(evaluation, checks)
+    table = standings(evaluation, columns)
+    for method in ("gradcam", "rise", "ttame"):
+        marks = [evaluation.marks.get((method, column.key)) for column in columns]
+        assert table["leads"][method] == len([mark for mark in marks if mark not in (None, "second")])
+        assert table["best"][method] == marks.count("best")
+    assert "center" not in table.index
+    leader = str(table.index[0])
+    assert table["leads"].max() == table["leads"][leader]
+    said = _said(evaluation, checks)
+    assert said.startswith(f"{title(leader)} leads on vit: the best or no worse than the best in ")
+    assert f"in {table['leads'][leader]} of {len(columns)} measures that may rank, for 1 pass a map" in said
+    assert "T-TAME was trained once" in said
+    assert said.endswith("(40 images).")
+    high = pd.DataFrame({"depth_1": [1.0, 1.0], "depth_100": [0.8, 1.0]}, index=[leader, "center"])
+    assert "hardly change when the classifier is randomised (correlation 0.80)" in _said(evaluation, checks, high)
+    assert stays_high(high) == {leader: 0.8}, "controls do not look at the classifier"
+
+
+def test_the_headline_names_the_best_of_the_cheapest_and_the_reference(evaluate) -> None:
+    evaluation = evaluate(["gradcam", "rise", "ttame"], 40)
+    checks = unobjectionable(evaluation)
+    checks.loc[checks.index != "insertion", "objection"] = "separates no two methods"
+    evaluation.scores["ttame"]["forward_passes"] = 100.0
+    evaluation = replace(evaluation)  # its means are kept from before
+    table = standings(evaluation, ranking_columns(evaluation, checks))
+    assert table.index[0] == "ttame"
+    assert cheaper_leader(table) is None, "neither of the cheap ones leads in anything"
+    assert "T-TAME leads on vit" in _said(evaluation, checks)
+    assert "for 100 passes a map after training" in _said(evaluation, checks)
+    evaluation = replace(evaluation, report=evaluation.report.model_copy(update={"reference": "rise"}))
+    assert "RISE, the reference, in 0." in _said(evaluation, checks)
+    checks["objection"] = ""
+    table = standings(evaluation, ranking_columns(evaluation, checks))
+    cheaper = next(str(method) for method in table.index if method != "ttame")
+    if table.index[0] == "ttame":
+        assert cheaper_leader(table) == cheaper
+    assert set(in_the_picture(table, "rise")) == {"gradcam", "rise", "ttame"}
+
+
+def test_nobody_leads_where_nothing_may_rank_or_can_be_told(evaluate) -> None:
+    evaluation = evaluate(["gradcam", "ttame"], 1)
+    checks = unobjectionable(evaluation)
+    assert "Nobody leads on vit" not in _said(evaluate(["gradcam", "ttame"], 40), checks)
+    checks["objection"] = "separates no two methods"
+    assert _said(evaluation, checks) == "Nobody leads on vit: no measure may rank the methods here."

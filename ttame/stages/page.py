@@ -33,7 +33,7 @@ from ttame.report.columns import quality_columns
 from ttame.report.cost_table import write_cost_tables
 from ttame.report.evaluation import Evaluation
 from ttame.report.measure_tables import HEADINGS
-from ttame.report.page.charts import COLOURS, KINDS
+from ttame.report.page.charts import COLOURS, KINDS, sample, styles
 from ttame.report.page.chosen import Candidates
 from ttame.report.page.drawings import cost_chart
 from ttame.report.page.gallery import CANDIDATES, gallery_of
@@ -95,6 +95,7 @@ def run(settings: Settings) -> None:
         brought_out={settings.report.reference, *(method for of in sections for method in of["leaders"])},
         dotted=dotted(sections),
         colours=COLOURS,
+        samples={method: sample(look) for method, look in styles(settings.methods.all).items()},
         check_headings=HEADINGS,
         backbones=sections,
         styles=STYLES,

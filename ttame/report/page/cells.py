@@ -43,7 +43,7 @@ def comparison_row(
         cells.append(
             {
                 "value": "" if pd.isna(value) else f"{value:.6g}",
-                "text": cell_text(evaluation.means, method, column).replace("-", "−"),
+                "text": signed(cell_text(evaluation.means, method, column)),
                 "interval": "" if ends is None else interval(ends, column),
                 "mark": evaluation.marks.get((method, column.key), ""),
                 "share": None if good is None or pd.isna(good.get(method)) else round(float(good[method]), 2),
@@ -98,7 +98,7 @@ def sanity_rows(
         cells = [
             {
                 "value": "" if pd.isna(means[column.key]) else f"{means[column.key]:.6g}",
-                "text": number(float(means[column.key]), column).replace("-", "−"),
+                "text": signed(number(float(means[column.key]), column)),
                 "interval": interval(tuple(map(float, of)), column),
                 "share": None if control or pd.isna(means[column.key]) else round(abs(float(means[column.key])), 2),
                 "high": column is columns[-1] and means[column.key] >= STAYS and not control,
@@ -114,7 +114,12 @@ def interval(ends: Sequence[float], column: Column) -> str:
     if pd.isna(ends[0]):
         return "n/a"
     between = "–" if min(ends) >= 0 else " to "
-    return between.join(number(end, column) for end in ends).replace("-", "−")
+    return between.join(signed(number(end, column)) for end in ends)
+
+
+def signed(text: str) -> str:
+    """A number as text with a real minus sign, and none on a zero."""
+    return text.removeprefix("-") if not text.strip("-0.") else text.replace("-", "−")
 
 
 def _width(means: pd.Series[Any] | None) -> str:

@@ -39,6 +39,17 @@ KINDS: dict[Kind, str] = {
 
 LINES = ("-", "--", ":", "-.", (0, (6, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)))
 MARKERS = "osD^v<>"
+DASHES = {"-": "", "--": "6 3", ":": "2 2", "-.": "7 2 2 2"}
+MARK_PATHS = {
+    "o": "M11 5a4 4 0 1 0 8 0a4 4 0 1 0 -8 0",
+    "s": "M11.5 1.5h7v7h-7z",
+    "D": "M15 0.5l4.5 4.5l-4.5 4.5l-4.5 -4.5z",
+    "^": "M15 1l4 8h-8z",
+    "v": "M15 9l4 -8h-8z",
+    "<": "M11 5l8 -4v8z",
+    ">": "M19 5l-8 -4v8z",
+}
+"""The marks as in Matplotlib."""
 INK = "#010203"
 """Stands for the text colour of the page until the SVG is written."""
 
@@ -55,6 +66,18 @@ def styles(methods: Sequence[str]) -> dict[str, Style]:
         seen[colour] = place + 1
         found[method] = colour, LINES[place % len(LINES)], MARKERS[place % len(MARKERS)]
     return found
+
+
+def sample(look: Style) -> str:
+    """A short piece of a method's line with its mark, for a key."""
+    colour, line, marker = look
+    dashes = DASHES[line] if isinstance(line, str) else " ".join(str(3 * length / 2) for length in line[1])
+    dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
+    shape = MARK_PATHS[marker]
+    return (
+        '<svg class="sample" viewBox="0 0 30 10" aria-hidden="true">'
+        f'<path d="M0 5H30" stroke="{colour}" stroke-width="2"{dashed}/><path d="{shape}" fill="{colour}"/></svg>'
+    )
 
 
 def curves(

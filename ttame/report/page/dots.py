@@ -11,7 +11,7 @@ import pandas as pd
 from ttame.measures.column import Column
 from ttame.report.evaluation import Evaluation
 from ttame.report.markdown import number
-from ttame.report.page.cells import identity, interval
+from ttame.report.page.cells import identity, interval, signed
 from ttame.report.ranking import worth_of
 
 
@@ -43,7 +43,7 @@ def dot_plot(evaluation: Evaluation, column: Column) -> dict[str, Any]:
             "at": place(means[method]),
             "low": place(ends["low"][method]),
             "high": place(ends["high"][method]),
-            "text": number(means[method], column).replace("-", "−"),
+            "text": signed(number(means[method], column)),
             "interval": interval(tuple(map(float, evaluation.intervals[method].loc[column.key])), column),
         }
         for method in methods
@@ -51,7 +51,7 @@ def dot_plot(evaluation: Evaluation, column: Column) -> dict[str, Any]:
     return {
         "key": column.key,
         "heading": column.heading,
-        "ticks": [{"at": place(tick), "text": f"{tick:g}".replace("-", "−")} for tick in ticks],
+        "ticks": [{"at": place(tick), "text": signed(f"{tick:g}")} for tick in ticks],
         "reference": next((row for row in rows if row["reference"]), None),
         "rows": rows,
     }

@@ -49,7 +49,7 @@ def curve_charts(backbone: str, evaluation: Evaluation, looks: Mapping[str, Styl
     for curve, done in (("deletion", "deleted"), ("insertion", "inserted")):
         what = f"{curve.capitalize()}, {better[curve]} is better"
         drawings[what] = curves(
-            _probability_lines(evaluation, curve),
+            probability_lines(evaluation, curve),
             looks=looks,
             across=f"% of the pixels {done}",
             up="probability",
@@ -70,7 +70,7 @@ def _road_lines(evaluation: Evaluation, order: str) -> dict[str, pd.DataFrame]:
     return lines
 
 
-def _probability_lines(evaluation: Evaluation, curve: str) -> dict[str, pd.DataFrame]:
+def probability_lines(evaluation: Evaluation, curve: str) -> dict[str, pd.DataFrame]:
     """By percent of the pixels, means and 1.96 standard errors on each side of them, over images and seeds."""
     steps = evaluation.metrics.insertion_deletion.steps
     keys = [f"{curve}_{step}" for step in range(steps + 1)]

@@ -1,5 +1,5 @@
 // The gallery: which images, in which order; rows are drawn when they come near the window, those that print at once.
-const PRINTED = 10;
+const PRINTED = 8;
 const galleryTable = document.getElementById("gallery-table");
 const filters = Object.fromEntries(["backbone", "score", "order", "class", "agreement", "confidence"]
   .map((name) => [name, document.getElementById(`filter-${name}`)]));

@@ -12,6 +12,7 @@ from ttame.explainers.registry import find, title
 from ttame.measures.column import Column
 from ttame.report.evaluation import Evaluation
 from ttame.report.measure_checks import agreement
+from ttame.report.page.cells import signed
 from ttame.report.pairs import every_pair
 from ttame.report.statistics import LEVEL
 
@@ -73,15 +74,14 @@ def _duel(row: str, column: str, won: int, lost: int, measures: int) -> dict[str
     if row == column:
         return {"text": "", "share": None, "side": "", "said": ""}
     said = f"{title(row)} against {title(column)}: better in {won}, worse in {lost} of {measures}"
-    text = f"{won - lost:+d}".replace("-", "−") if won != lost else "0"
+    text = signed(f"{won - lost:+d}") if won != lost else "0"
     return {"text": text, "share": round(abs(won - lost) / measures, 2), "side": _side(won - lost), "said": said}
 
 
 def _correlation(value: float) -> dict[str, Any]:
     if pd.isna(value):
         return {"text": "", "share": None, "side": "", "said": ""}
-    text = f"{value:.1f}".replace("-0.0", "0.0").replace("-", "−")
-    return {"text": text, "share": round(min(abs(value), 1.0), 2), "side": _side(value), "said": ""}
+    return {"text": signed(f"{value:.1f}"), "share": round(min(abs(value), 1.0), 2), "side": _side(value), "said": ""}
 
 
 def _side(value: float) -> str:

@@ -94,6 +94,7 @@ def section(
         "stays_high": [(title(method), f"{value:.2f}") for method, value in stays_high(correlations).items()],
         "charts": curve_charts(name, evaluation, looks),
         "passes": passes_chart(name, evaluation, table, len(ranking)) if len(ranking) and len(table) else None,
+        "trained": list(histories),
         "training": training_charts(name, histories, looks),
     }
 

@@ -1,0 +1,120 @@
+"""The tables and charts of the page that are computed for it alone, against what they are made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ttame.params.evaluation import CurveSettings, MetricSettings, ReportSettings, RoadSettings, SanitySettings
+from ttame.report.columns import quality_columns, sanity_columns
+from ttame.report.evaluation import Evaluation, evaluate
+from ttame.report.page.cells import goodness, sanity_rows
+from ttame.report.page.dots import dot_plot
+from ttame.report.page.drawings import probability_lines
+from ttame.report.page.heat import duels_heat, wins
+from ttame.report.pairs import every_pair
+
+from .results_by_hand import write_scores
+
+METRICS = MetricSettings(
+    shares=[100, 50, 15],
+    road=RoadSettings(shares=[10, 70]),
+    insertion_deletion=CurveSettings(steps=4, blur=0.02),
+    coherency=True,
+)
+METHODS = ["random", "gradcam", "rise", "ttame"]
+
+
+@pytest.fixture(scope="module")
+def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+    """RISE has the best insertion and the worst deletion of 30 images, beyond doubt."""
+    path: Path = tmp_path_factory.mktemp("scores") / "scores.parquet"
+    scores = {}
+    for seed, method in enumerate(METHODS):
+        write_scores(path, [str(number) for number in range(30)], seed, leads=method == "rise")
+        scores[method] = pd.read_parquet(path)
+    scores["rise"]["deletion"] = 0.995
+    return evaluate(scores, METRICS, ReportSettings(reference="ttame", gallery=1, resamples=500))
+
+
+def test_every_pair_is_tested_controls_aside(evaluation) -> None:
+    values = next(evaluation.values)
+    table = every_pair(values, ["insertion"], 500, 1, training=True)["insertion"]
+    assert [*zip(table["first"], table["second"], strict=True)] == [
+        ("gradcam", "rise"),
+        ("gradcam", "ttame"),
+        ("rise", "ttame"),
+    ]
+    means = evaluation.means["insertion"].astype(float)
+    assert table["difference"].tolist() == pytest.approx(
+        [means[one] - means[other] for one, other in zip(table["first"], table["second"], strict=True)]
+    )
+    assert (table["p_value"] <= 0.05).tolist() == [True, False, True]
+
+
+def test_duels_count_measures_won_and_lost(evaluation) -> None:
+    columns = [column for column in quality_columns(METRICS) if column.key in ("insertion", "deletion")]
+    counted = wins(evaluation, columns)
+    assert counted["rise", "gradcam"] == counted["gradcam", "rise"] == 1, "insertion won, deletion lost"
+    order = ["rise", "gradcam", "ttame"]
+    table = duels_heat(evaluation, columns[1:], order)
+    assert table is not None
+    texts = [[cell["text"] for cell in row["cells"]] for row in table["rows"]]
+    assert [column.key for column in columns[1:]] == ["insertion"]
+    assert texts == [["", "+1", "+1"], ["−1", "", "0"], ["−1", "0", ""]]
+    assert table["rows"][0]["cells"][1]["said"] == "RISE against Grad-CAM: better in 1, worse in 0 of 1"
+    assert duels_heat(evaluation, [], order) is None
+
+
+def test_dots_stand_where_the_numbers_are_best_first(evaluation) -> None:
+    column = next(column for column in quality_columns(METRICS) if column.key == "deletion")
+    plot = dot_plot(evaluation, column)
+    means = evaluation.means["deletion"].astype(float)
+    assert [row["method"] for row in plot["rows"]] == means.sort_values().index.tolist(), "the lower the better"
+    ticks = [float(tick["text"]) for tick in plot["ticks"]]
+    assert [tick["at"] for tick in plot["ticks"]][:: len(ticks) - 1] == [0, 100]
+    assert 3 <= len(ticks) <= 7
+    for row in plot["rows"]:
+        low, high = evaluation.intervals[row["method"]].loc["deletion"]
+        for place, value in (("at", means[row["method"]]), ("low", low), ("high", high)):
+            assert row[place] == pytest.approx(100 * (value - ticks[0]) / (ticks[-1] - ticks[0]), abs=0.06)
+            assert 0 <= row[place] <= 100
+    assert plot["reference"]["method"] == "ttame"
+
+
+def test_cells_are_coloured_from_the_worst_to_the_best_method(evaluation) -> None:
+    columns = [column for column in quality_columns(METRICS) if column.key in ("deletion", "insertion")]
+    found = goodness(evaluation, columns)
+    assert found["insertion"]["rise"] == 1
+    assert found["deletion"]["rise"] == 0, "the lower the better"
+    assert found["deletion"].max() == 1
+    assert "random" not in found["insertion"].index
+
+
+def test_the_band_of_a_curve_is_two_standard_errors(evaluation) -> None:
+    line = probability_lines(evaluation, "deletion")["gradcam"]
+    values = evaluation.scores["gradcam"]["deletion_2"]
+    error = values.std() / np.sqrt(len(values))
+    assert line.index.tolist() == [0, 25, 50, 75, 100]
+    assert line.loc[50].tolist() == pytest.approx(
+        [values.mean(), values.mean() - 1.96 * error, values.mean() + 1.96 * error]
+    )
+
+
+def test_sanity_rows_have_intervals_over_images_and_name_what_stays_high() -> None:
+    columns = sanity_columns(SanitySettings(images=4, depths=[1, 100], seed=1))
+    table = pd.DataFrame({"depth_1": [1.0, 1, 1, 1], "depth_100": [0.7, 0.8, 0.9, 0.8]})
+    # Two seeds that are the same say no more of the images than one.
+    tables = {"random": table, "rise": table, "ttame": pd.concat([table - 0.9, table - 0.9])}
+    rows = {row["method"]: row["cells"] for row in sanity_rows(tables, columns, "ttame", 500, 1)}
+    assert list(rows) == ["rise", "ttame", "random"], "controls at the end"
+    assert [cell["high"] for cell in rows["rise"]] == [False, True]
+    assert not any(cell["high"] for method in ("ttame", "random") for cell in rows[method])
+    assert rows["rise"][0]["interval"] == "1.00–1.00"
+    low, high = map(float, rows["rise"][1]["interval"].split("–"))
+    assert 0.7 <= low < 0.8 < high <= 0.9
+    shifted = [float(end.replace("−", "-")) for end in rows["ttame"][1]["interval"].split(" to ")]
+    assert shifted == pytest.approx([low - 0.9, high - 0.9], abs=0.011)
