@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow test-long lint package bench sync-to-dvc sync-to-snakemake clean lock
+.PHONY: help venv demo test test-slow test-long lint package docs bench sync-to-dvc sync-to-snakemake clean lock
 
 PYTHON ?= python3
 LONG ?= guide or tables
@@ -55,6 +55,9 @@ package: $(READY) ## wheel and sdist in dist/, checked, and tried in an empty en
 	python -m build --no-isolation
 	twine check --strict dist/*
 	TTAME_DISTRIBUTIONS=dist pytest tests/package
+
+docs: $(READY) ## the documentation site in site/, strictly: a link that leads nowhere ends it
+	NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict --quiet
 
 bench: $(READY) ## the benchmarks, as a Markdown table
 	python -m benchmarks

@@ -67,7 +67,9 @@ def train(
         method: a method that is trained, of `python -m ttame methods`.
         images: a folder, or a list of files; those that fill no batch are left out of an epoch.
         validation: likewise, for the validation columns of the history; None for none.
-        epochs, learning_rate, batch_size: as options; None for the method's defaults.
+        epochs: as an option; None for the method's default.
+        learning_rate: likewise.
+        batch_size: likewise.
         seed: of the initial weights, and of the order and crops of the images; the same seed gives the same mechanism.
         device: where to train, "cuda" say; the model is moved there, and stays. None is where it is.
         workers: processes that decode images; 0 decodes in this one.

@@ -47,7 +47,8 @@ def wrap(
     Args:
         module: from (B, 3, H, W) normalised images to (B, K) logits, K at least 2, with a gradient; or a model for
             image classification of transformers, whose layers are then called `model.` and their name.
-        mean, std: three numbers each, on pixels in [0, 1]. None takes what a model of timm states in `pretrained_cfg`.
+        mean: three numbers, on pixels in [0, 1]. None takes what a model of timm states in `pretrained_cfg`.
+        std: likewise.
         input_size: of its images in pixels, (rows, columns) or one number for both; None as for `mean`.
         layers: feature layers of attention mechanisms, their names or themselves, or None for the rule.
         target_layer: the layer that CAM methods and IIA read, its name or itself, or None for the rule.

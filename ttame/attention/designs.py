@@ -45,6 +45,33 @@ DESIGNS: dict[str, Design] = {
     "tattention_v3": BlockAttention,
 }
 
+DESCRIPTIONS: dict[str, str] = {
+    "ttame": "One branch a feature set: 1x1 convolution, batch norm, the input added, ReLU; the branches are enlarged "
+    "to one size, joined, and fused by a 1x1 convolution to one map a class. On a transformer every patch token is "
+    "multiplied by the class token first.",
+    "tame": "The mechanism of T-TAME without the class token, which is dropped.",
+    "ptame": "The mechanism of TAME on the layers of an auxiliary classifier, its branches enlarged by repeated "
+    "doubling. Of the explained classifier training reads inputs and logits, and a map does not run it at all.",
+    "lcam": "One 1x1 convolution from the last feature set to one map a class.",
+    "passing": "T-TAME whose branches can pass their features on as they are, so that training starts with the class "
+    "activation map of every class. In half of the images a drawn top part of the mask has to keep the class "
+    "(`ranked_masks`), and what the mask takes away has to lose it (`complement`). A class that training never meets "
+    "keeps its class activation map.",
+    "no_skip": "T-TAME whose branches do not add their input; they map to as many channels as there are classes.",
+    "no_skip_no_norm": "T-TAME whose branches are a 1x1 convolution and ReLU, with neither batch norm nor their input.",
+    "sigmoid_branches": "T-TAME whose branches end in a sigmoid instead of ReLU.",
+    "tattention_v1": "Branches of self-attention over all tokens, LayerNorm, their input added, ReLU, and one more "
+    "self-attention over the joined branches.",
+    "tattention_v1_1": "TAttention V1 with GELU instead of ReLU.",
+    "tattention_v1_2": "TAttention V1.1 with LayerNorm before the self-attention.",
+    "tattention_v2": "TAttention V1 without the self-attention over the joined branches.",
+    "tattention_v2_1": "TAttention V2 with GELU instead of ReLU.",
+    "tattention_v2_2": "TAttention V2.1 with LayerNorm before the self-attention.",
+    "tattention_v3": "Branches of one transformer block each, with LayerNorm before its halves, one for both as "
+    "published. Feature maps of a CNN become sequences of positions.",
+}
+"""What each of them is, in a sentence or two for its page in the documentation."""
+
 
 def start_at(network: nn.Module, bias: float) -> None:
     """Set the bias of every raw map: before any training the maps lie around this value."""

@@ -26,6 +26,15 @@ class AblationCAM(Explainer):
 
     Target layer: the backbone's `target_layer`. One forward pass, and for every channel what depends on the target
     layer (`Backbone.rerun`); a channel that is zero everywhere changes nothing, so its weight is 0 without a pass.
+
+    Formula:
+        L = relu(Σ_k w_k A_k),   w_k = (y - y_k) / y,   y_k: the logit without channel k
+
+    Limits:
+        Divides by the logit of the class, so a logit near 0 makes weights large, and a negative one turns them round.
+        Channels that carry the same evidence are each dispensable, and all get little. On transformers channels of the
+        last block's patch tokens are no parts of an object: on the embedded one the order of the pixels is worse than
+        random.
     """
 
     def __init__(self, backbone: Backbone, options: AblationCAMOptions) -> None:

@@ -16,7 +16,15 @@ CELLS = 56
 
 
 class Center(Explainer):
-    """exp(-r^2 / 2 sigma^2), r the distance from the centre and sigma a share of the side; the same for all images."""
+    """exp(-r^2 / 2 sigma^2), r the distance from the centre and sigma a share of the side; the same for all images.
+
+    Formula:
+        L(i, j) = exp(-r² / 2σ²),   r: distance from the middle, σ: a share of the side
+
+    Limits:
+        Wherever the object is not in the middle. On photographs that people took it often is, so this is the control
+        that is hard to beat.
+    """
 
     def __init__(self, backbone: Backbone, options: CenterOptions) -> None:
         super().__init__(backbone, options)

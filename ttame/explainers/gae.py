@@ -22,6 +22,13 @@ class GAE(Explainer):
     The row is the class token's, or what `AttentionLayers` says of a classifier by a mean over tokens or by attention
     pooling, whose query has no relevance of its own to start with. Target layers: every attention layer. One forward
     and one backward pass.
+
+    Formula:
+        R ← R + mean over heads of relu(A_b · ∇A_b) R, from R = I, first block to last; L = the deciding row of R
+
+    Limits:
+        The gradient of an attention weight says how the logit would change with it, not what came through it. Its
+        positive part alone counts, so evidence against the class is not told from none.
     """
 
     def __init__(self, backbone: Backbone, options: NoOptions) -> None:

@@ -14,7 +14,15 @@ from ttame.explainers.explainer import Explainer
 
 
 class GroundTruth(Explainer):
-    """1 on the object, 0 elsewhere. Not an explanation of the classifier: what a perfect one would come close to."""
+    """1 on the object, 0 elsewhere. Not an explanation of the classifier: what a perfect one would come close to.
+
+    Formula:
+        L(i, j) = 1 on the object, else 0
+
+    Limits:
+        It is not an explanation: what the classifier looks at may lie outside the object, or be one corner of it. Known
+        where images are rendered, so of the embedded data alone.
+    """
 
     def explain(self, images: Tensor, targets: Tensor, samples: Sequence[Sample]) -> Tensor:
         """(B, H, W) zeros and ones.

@@ -24,6 +24,16 @@ class IIA(Explainer):
 
     Target layer: the backbone's `target_layer` on a CNN, every attention layer on a transformer. S + 1 forward and
     backward passes on a CNN, (S + 1) (S + 2) and (S + 1)^2 on a transformer, for S steps.
+
+    Formula:
+        On a CNN L = Σ_k Σ_s g_k(s) relu(A_k(s)),   A(s), g(s): at the image times s / S, s = 0..S
+        On a transformer the roll-out of mean_st relu(attention · gradient), at the image times s / S and the
+        last layer's attention times t / S
+
+    Limits:
+        Starts at the black image, which is a picture that the classifier was not trained on. On a transformer it takes
+        (S + 1)² runs with all attention matrices in memory: the most expensive of the methods that need no training but
+        RISE. The published code for CNNs is not the paper's double integral.
     """
 
     def __init__(self, backbone: Backbone, options: IIAOptions) -> None:

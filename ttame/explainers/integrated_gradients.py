@@ -28,6 +28,14 @@ class IntegratedGradients(Explainer):
     points. The paper asks for 5 %; more `steps` bring it.
 
     S forward and S backward passes; the target layer is the image.
+
+    Formula:
+        L = |Σ_c (x_c - x'_c) ∫₀¹ ∂y(x' + t (x - x')) / ∂x_c dt|,   x': the black image, c: the colour channels
+
+    Limits:
+        Black parts of the image get nothing, since they do not differ from where the integral starts. Single pixels
+        carry the map: it is grainy, and measures that look at order by pixels (ROAD, deletion) judge grain as much as
+        place. Far from converged where the logit is steep near the start.
     """
 
     def __init__(self, backbone: Backbone, options: IntegratedGradientsOptions) -> None:

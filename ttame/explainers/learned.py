@@ -27,6 +27,17 @@ class Learned(Explainer):
 
     Target layers: the feature layers that the mechanism was trained on; P-TAME's are those of its auxiliary classifier,
     and the classifier that it explains is not run at all.
+
+    Formula:
+        L_k = the raw map c_k of the class, min-max normalised;   c = mechanism(feature layers)
+        In training a = sigmoid(c), and
+        loss = λ₁ CE(f(a · x), class) + λ₂ mean (a + 0.0005)^0.3 + λ₃ variation(a)
+
+    Limits:
+        A class that no training image was given has an untrained map: the column *Untrained %* says for how many images
+        that is so. Another seed gives another mechanism, and a training can end with the map of a single class
+        inverted. The loss asks the masked image to keep its class, which is what AD and IC ask too: they flatter what
+        was trained with it.
     """
 
     def __init__(

@@ -27,6 +27,15 @@ class LeGrad(Explainer):
 
     Target layers: every block. One forward pass, at whose end the head sees the tokens of all layers as one batch, and
     one backward pass, which ends in each block.
+
+    Formula:
+        L = Σ_b mean over heads and asking tokens of relu(∂s_b / ∂A_b)
+        s_b: the class's score of the mean of block b's output tokens, by the closing norm and the head
+
+    Limits:
+        Early blocks are read by a head that was trained on the last one. Mean over all asking tokens: what one token
+        alone attends to is thinned out by the others. Attention itself is not part of the map, only how sensitive the
+        score is.
     """
 
     def __init__(self, backbone: Backbone, options: NoOptions) -> None:

@@ -42,6 +42,15 @@ class TransformerLRP(Explainer):
 
     The rules of layer-wise relevance propagation are the subject of a patent; by the README of a later published work
     they are free for personal and scientific use.
+
+    Formula:
+        L = the class token's row of Π_b (I + mean over heads of relu(∇A_b · R_b))
+        R_b: relevance of the attention of block b, from the logit by R_i = Σ_j a_i w_ij / (Σ_i' a_i' w_i'j) R_j
+
+    Limits:
+        Divides by sums that can be near 0: rounding alone takes the rank correlation of single maps down to 0.8, and
+        the batch size changes them. Rules are written for one layout of blocks, so other transformers are refused.
+        Patented.
     """
 
     def __init__(self, backbone: Backbone, options: LRPOptions) -> None:

@@ -16,7 +16,14 @@ from ttame.runtime.seeding import image_seed
 
 
 class Random(Explainer):
-    """Independent uniform values in [0, 1) on a coarse grid, seeded by the image's name."""
+    """Independent uniform values in [0, 1) on a coarse grid, seeded by the image's name.
+
+    Formula:
+        L(i, j) ~ uniform [0, 1) on a grid of cells², enlarged to the image
+
+    Limits:
+        Always: it looks at nothing. A method that does not beat it explains nothing.
+    """
 
     def __init__(self, backbone: Backbone, options: RandomOptions) -> None:
         super().__init__(backbone, options)

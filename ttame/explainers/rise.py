@@ -22,6 +22,14 @@ class RISE(Explainer):
     `scores: softmax`, the default, weighs with the probability as the paper does; `logits` is the T-TAME code. The
     masks come from the seed and are the same for all images. They are enlarged a batch at a time from their grids of
     a few cells, so memory does not grow with their number. N forward passes; the target layer is the image.
+
+    Formula:
+        L = 1 / (N p) Σ_n p(class | x · M_n) M_n,   M_n: random masks
+        A mask is a grid of cells², each kept with probability p, enlarged bilinearly and shifted
+
+    Limits:
+        Thousands of passes for one image. A mean over random masks: with few of them the map is noise, and more so for
+        large images and small objects, of which a mask keeps a part or nothing. No finer than a cell of the grid.
     """
 
     def __init__(self, backbone: Backbone, options: RISEOptions) -> None:

@@ -22,6 +22,15 @@ class Rollout(Explainer):
     Mean over heads, plus the identity for the skip path, rows divided by their sum (section 3); some codes leave the
     division out, which `normalise_rows: false` does. The row is the class token's, or what `AttentionLayers` says of a
     classifier by a mean over tokens or by attention pooling. Target layers: every attention layer. One forward pass.
+
+    Formula:
+        L = the deciding row of (Ā_last + I) ... (Ā_first + I), rows divided by their sum
+        Ā: mean over heads of the attention
+
+    Limits:
+        The class is never asked, and values and MLPs are left out: attention says what is mixed, not what is done with
+        it. With many layers all rows become alike, and tokens that others use as storage are shown as if they were
+        seen.
     """
 
     def __init__(self, backbone: Backbone, options: RolloutOptions) -> None:

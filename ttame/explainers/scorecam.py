@@ -29,6 +29,16 @@ class ScoreCAM(Explainer):
 
     Target layer: the backbone's `target_layer`, a transformer's without its prefix tokens. One forward pass, and one
     for every channel; channels that are zero everywhere mask the image to the same black one, which runs once.
+
+    Formula:
+        L = relu(Σ_k w_k A_k),   w_k = softmax over channels of y(x · H_k)
+        H_k: A_k enlarged to the image and min-max normalised
+
+    Limits:
+        One pass a channel: the slowest of the CAMs. The softmax of logits is nearly one channel where logits are large,
+        and nearly the mean of all channels where they are small. A channel that is shown alone blackens most of the
+        image, and the classifier was not trained on such pictures. On a transformer channels of patch tokens are no
+        parts of an object.
     """
 
     def __init__(self, backbone: Backbone, options: ScoreCAMOptions) -> None:

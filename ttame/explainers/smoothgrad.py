@@ -26,6 +26,14 @@ class SmoothGrad(Explainer):
     is drawn a slice at a time, so memory does not grow with N. One draw without noise is the plain gradient.
 
     N forward and N backward passes; the target layer is the image.
+
+    Formula:
+        L = Σ_c |1/N Σ_n ∂y(x + ε_n) / ∂x_c|,   ε_n ~ N(0, (noise · range of x)²)
+
+    Limits:
+        Says where the logit is sensitive, not what it is made of: sums to nothing, and an edge is shown whether it
+        speaks for the class or against it. The noise is a picture that the classifier was not trained on; with too much
+        of it the map explains the noise.
     """
 
     def __init__(self, backbone: Backbone, options: SmoothGradOptions) -> None:

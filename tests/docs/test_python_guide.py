@@ -11,11 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
-from .api.conftest import files, small_cnn
-from .conftest import REPOSITORY
+from ..api.conftest import files, small_cnn
+from ..conftest import REPOSITORY
 
 GUIDE = (REPOSITORY / "docs/python.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```python\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCKS = BLOCK.findall(GUIDE)
 QUICK = {"input_size=224": "input_size=32", "masks=2000": "masks=20", "epochs=4": "epochs=1"}
 
 
@@ -45,7 +46,7 @@ def test_what_is_made_quicker_is_there() -> None:
 def test_the_readme_has_the_guides_example() -> None:
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     section = readme.partition("## From Python\n")[2].partition("\n## ")[0]
-    lines = [line.strip() for line in section.splitlines() if line.startswith("    ")]
+    lines = [line for block in BLOCK.findall(section) for line in block.splitlines() if line]
     assert "docs/python.md" in section
     assert lines
     for line in lines:

@@ -1,4 +1,4 @@
-"""The tests that the README's promises name are there."""
+"""The tests that docs/promises.md names are there."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import re
 
 import pytest
 
-from .conftest import REPOSITORY
+from ..conftest import REPOSITORY
 
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-PROMISES = README.partition("## What it promises")[2].partition("\n## ")[0]
-ROWS = [row for row in PROMISES.splitlines() if row.startswith("|")][2:]
+PAGE = (REPOSITORY / "docs" / "promises.md").read_text(encoding="utf-8")
+ROWS = [row for row in PAGE.splitlines() if row.startswith("|")][2:]
 NAMED = [named for row in ROWS for named in row.rstrip(" |").rsplit("| ", 1)[1].split(", ")]
 
 
