@@ -30,7 +30,9 @@ MALICIOUS = "<script>alert(1)</script>.png"
 def page(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Call it to make results of some methods on some images in a folder of its own, and the page."""
 
-    def make(methods: list[str], images: int, gone: int | None = None, leader: str | None = None) -> Path:
+    def make(
+        methods: list[str], images: int, gone: int | None = None, leader: str | None = None, seeds: int = 1
+    ) -> Path:
         folder = tmp_path_factory.mktemp("page")
         settings = tiny_params(yaml.safe_load(Path(__file__).parents[2].joinpath("params.yaml").read_text()))
         names = [MALICIOUS, *(f"{number}.png" for number in range(1, images))]
@@ -38,6 +40,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         settings["data"] |= {"source": "folder", "roots": dict.fromkeys(settings["data"]["roots"], "images")}
         trained = [method for method in methods if method == "ttame"]
         settings["methods"] |= {"training_free": [m for m in methods if m not in trained], "trained": trained}
+        settings["methods"]["seeds"] = list(range(1, seeds + 1))
         settings["report"]["resamples"] = 200
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
@@ -54,7 +57,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
                     Image.fromarray(pixels).save(Path("images") / Path(name).name.replace("/", "_"))
             write_contents(results / "datalists/evaluation.images.csv", contents)
             for seed, method in enumerate(methods):
-                _write_method(results, method, names, seed, leads=method == leader)
+                for run in range(1, 1 + (seeds if method == "ttame" else 1)):
+                    _write_method(results, method, names, seed + 100 * (run - 1), run, leads=method == leader)
             assert main(["tables"]) == 0
             assert main(["page"]) == 0
         return folder / "results/by_hand/page/index.html"
@@ -91,8 +95,9 @@ def tab(browser: Any, written: Path) -> Iterator[Any]:
     assert complaints == []
 
 
-def _write_method(results: Path, method: str, names: list[str], seed: int, *, leads: bool) -> None:
-    named = "ttame.seed1" if method == "ttame" else method
+def _write_method(results: Path, method: str, names: list[str], seed: int, run: int, *, leads: bool) -> None:
+    """The files of one method, of a trained one those of the seed `run`."""
+    named = f"ttame.seed{run}" if method == "ttame" else method
     write_scores(results / "scores/shapes_cnn" / f"{named}.parquet", names, seed, leads=leads)
     maps = torch.rand(len(names), 8, 8, generator=torch.Generator().manual_seed(seed))
     targets = torch.zeros(len(names), dtype=torch.long)
@@ -112,7 +117,7 @@ def _write_method(results: Path, method: str, names: list[str], seed: int, *, le
     measured = {"seconds_per_image": 0.001 * (seed + 1), "peak_memory_bytes": 1, "batch_size": 1, "device": "CPU"}
     cost.write_text(json.dumps({"backbone": "shapes_cnn", "method": method} | measured))
     if method == "ttame":
-        history = results / "attention/shapes_cnn/ttame.seed1.history.csv"
-        history.parent.mkdir(parents=True)
+        history = results / f"attention/shapes_cnn/{named}.history.csv"
+        history.parent.mkdir(parents=True, exist_ok=True)
         rows = {"epoch": [1, 2], "validation_masked_accuracy": [0.4, 0.8], "validation_area": [0.5, 0.25]}
         pd.DataFrame(rows).to_csv(history, index=False)

@@ -48,6 +48,15 @@ def _gallery(page: Path) -> dict[str, Any]:
     return {image["name"]: image for image in found["galleries"]["shapes_cnn"]["images"]}
 
 
+def test_every_seed_has_its_line(page) -> None:
+    text = page(["gradcam", "ttame"], 4, seeds=2).read_text()
+    for term in ("masked_accuracy", "area"):
+        for seed in (1, 2):
+            assert f'id="shapes_cnn-{term}:ttame:{seed}"' in text
+    assert "shapes_cnn-variation" not in text, "a term that no training wrote"
+    assert 'id="seeds"' in text
+
+
 def test_a_broken_history_is_named(page, monkeypatch, capsys) -> None:
     monkeypatch.chdir(page(["gradcam", "ttame"], 4).parents[3])
     for text in ("", "epoch\n1\n", "epoch,validation_masked_accuracy\n1,much\n"):

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 METHODS = ["random", "gradcam", "rise", "ttame"]
-PAINTED = """selector => [...document.querySelectorAll(selector)].map(canvas =>
-  new Set(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data).size)"""
+PAINTED = """selector => [...document.querySelectorAll(selector)].every(canvas =>
+  new Set(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data).size > 20)"""
+"""Whether every map is drawn."""
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +54,8 @@ def test_the_first_screen_says_who_leads_and_shows_it(opened: Any) -> None:
     assert picture.locator("thead th").first.inner_text() == "Image"
     assert sorted(picture.locator("thead th").all_inner_texts()[1:])[0].startswith("Grad-CAM")
     assert picture.bounding_box()["y"] + picture.bounding_box()["height"] < 900, "without scrolling"
-    opened.wait_for_timeout(200)
-    assert min(opened.evaluate(PAINTED, ".picture canvas")) > 20, "every map is drawn"
+    assert picture.locator("canvas").count() == 3 * (1 + 3)
+    opened.wait_for_function(PAINTED, arg=".picture canvas")
 
 
 def test_a_heading_sorts_its_column_and_a_link_brings_the_order_back(opened: Any) -> None:
@@ -125,8 +126,7 @@ def test_headings_and_names_stay_and_a_cue_says_what_is_beyond(opened: Any) -> N
     assert after["top"] == pytest.approx(edge["y"], abs=1)
     assert before["width"] < 190, "most of a phone is left for numbers"
     box.evaluate("of => of.scrollTo({ left: 1e5, behavior: 'instant' })")
-    opened.wait_for_timeout(100)
-    assert cue.is_hidden()
+    cue.wait_for(state="hidden")
     assert not opened.locator("#gallery-filters form").is_visible() or opened.locator("#gallery-filters[open]").count()
     opened.set_viewport_size({"width": 1280, "height": 900})
 
@@ -174,8 +174,7 @@ def test_an_image_is_opened_and_two_methods_are_compared(opened: Any) -> None:
     assert viewer.is_visible()
     assert viewer.locator("figure").count() == 1 + len(METHODS)
     assert viewer.locator("tbody tr").count() == len(METHODS)
-    opened.wait_for_timeout(300)
-    assert min(opened.evaluate(PAINTED, "#viewer canvas")) > 20, "every map is drawn"
+    opened.wait_for_function(PAINTED, arg="#viewer canvas")
     assert opened.locator("#stage-first").input_value() == "ttame", "the map that was opened"
     assert opened.locator("#stage-second").input_value() == "rise", "the leader"
     clip = "() => getComputedStyle(document.getElementById('stage-right')).clipPath"
@@ -186,8 +185,7 @@ def test_an_image_is_opened_and_two_methods_are_compared(opened: Any) -> None:
     pixels = "() => document.querySelector('#stage-left canvas').toDataURL()"
     shown = opened.evaluate(pixels)
     opened.locator("#stage-opacity").fill("100")
-    opened.wait_for_timeout(200)
-    assert opened.evaluate(pixels) != shown
+    opened.wait_for_function(f"shown => ({pixels})() !== shown", arg=shown)
     title = opened.locator("#viewer-title").inner_text()
     opened.locator("#viewer-after").click()
     assert opened.locator("#viewer-title").inner_text() != title
@@ -196,7 +194,7 @@ def test_an_image_is_opened_and_two_methods_are_compared(opened: Any) -> None:
     assert opened.locator("#viewer-title").inner_text() == title
     opened.keyboard.press("Escape")
     assert not viewer.is_visible()
-    assert "image" not in opened.url.partition("#")[2]
+    opened.wait_for_function("() => !location.hash.includes('image')")
 
 
 def test_losing_the_class_under_morf_is_good_for_the_method(opened: Any) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-from importlib.metadata import version
 from typing import Any
 
 import jinja2
@@ -55,7 +54,7 @@ from ttame.store.paths import (
     page_file,
     statistics_file,
 )
-from ttame.store.provenance import read_records
+from ttame.store.provenance import read_records, versions
 from ttame.store.scored_methods import read_sanity_rows, read_scores
 from ttame.store.statistics_file import read_statistics, refuse_other_means
 
@@ -158,7 +157,7 @@ def _section(
 
 def _versions() -> dict[str, str]:
     """Without the build, which says on what machine they run."""
-    return {package: version(package).split("+")[0] for package in COMPUTED_BY}
+    return {package: version.split("+")[0] for package, version in versions(COMPUTED_BY).items()}
 
 
 def _ran_with(records: list[dict[str, Any]]) -> dict[str, list[str]]:

@@ -47,7 +47,7 @@ def recorded(settings: Settings, stage: str, wildcards: Sequence[str], part: str
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": _device(settings) if stage in ON_DEVICE else "CPU",
         "commit": _commit(),
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {"python": platform.python_version(), **versions()},
     }
     name = job if part is None else f"{job}.part-{part.replace('/', '-of-')}"
     write_text(_folder(settings) / f"{name}.json", json.dumps(facts, indent=2) + "\n")
@@ -98,9 +98,10 @@ def _commit() -> str | None:
     return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
 
 
-def _versions() -> dict[str, str]:
+def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
+    """Of those that are installed."""
     found = {}
-    for package in PACKAGES:
+    for package in packages:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -61,7 +61,8 @@ def gallery_of(
             "qualities": {method: _row(row, candidates.columns) for method, row in rows.items()},
         }
         images.append(image)
-    table = standings(evaluation, ranking_columns(evaluation, checks))
+    ranking = ranking_columns(evaluation, checks)
+    table = standings(evaluation, ranking)
     reference = evaluation.report.reference
     order = sorted(ordered(evaluation, table), key=lambda method: method != reference)
     return {
@@ -78,6 +79,7 @@ def gallery_of(
         "picture": {
             "images": in_the_picture(images),
             "methods": methods_in_the_picture(table, reference),
+            "measures": len(ranking),
             "leads": {str(method): int(leads) for method, leads in table["leads"].items()},
         },
     }

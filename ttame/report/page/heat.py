@@ -81,7 +81,8 @@ def _duel(row: str, column: str, won: int, lost: int, measures: int) -> dict[str
 def _correlation(value: float) -> dict[str, Any]:
     if pd.isna(value):
         return {"text": "", "share": None, "side": "", "said": ""}
-    return {"text": signed(f"{value:.1f}"), "share": round(min(abs(value), 1.0), 2), "side": _side(value), "said": ""}
+    text = signed(f"{value:.1f}").removesuffix(".0").replace("0.", ".")
+    return {"text": text, "share": round(min(abs(value), 1.0), 2), "side": _side(value), "said": ""}
 
 
 def _side(value: float) -> str:

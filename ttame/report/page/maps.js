@@ -49,13 +49,13 @@ function shownMethods(gallery) {
 // The picture on top: some images by some methods.
 for (const picturesOf of document.querySelectorAll("table.picture")) {
   const gallery = data.galleries[picturesOf.dataset.backbone];
-  const { images, methods, leads } = gallery.picture;
+  const { images, methods, measures, leads } = gallery.picture;
   const head = element("tr");
   head.append(element("th", "Image", { scope: "col" }));
   methods.forEach((method, place) => {
     const cell = head.appendChild(element("th", gallery.titles[method], { scope: "col" }));
     if (place === 0) cell.classList.add("leader");
-    cell.append(element("small", `${leads[method]}${method === gallery.reference ? " · reference" : ""}`));
+    cell.append(element("small", `${leads[method]} of ${measures}${method === gallery.reference ? ", reference" : ""}`));
   });
   picturesOf.tHead.append(head);
   for (const number of images) {

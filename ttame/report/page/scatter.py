@@ -13,11 +13,12 @@ import pandas as pd
 from ttame.explainers.registry import title
 from ttame.report.page.charts import styles
 
+Point = tuple[float, float]
+
 WIDTH, HEIGHT = 640.0, 400.0
 LEFT, RIGHT, TOP, BOTTOM = 44.0, 120.0, 14.0, 40.0
 LETTER, LINE = 6.0, 13.0
 """Width of a letter and height of a line of a label."""
-Point = tuple[float, float]
 STEPS = 30
 """How far a label may move, in half lines."""
 
