@@ -1,4 +1,4 @@
-"""Both containers are of one base, and hold the same files."""
+"""Both containers are of one base and hold the same files; actions are pinned."""
 
 from __future__ import annotations
 

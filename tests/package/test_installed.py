@@ -45,6 +45,7 @@ def test_a_photo_is_explained(run, photo) -> None:
 
 def test_the_python_of_the_readme_runs(run, photo, python) -> None:
     code = re.search(r"^( *)model = ttame\.wrap\(.*?\.save\(.*?\)\n", README, re.MULTILINE | re.DOTALL)
+    assert code is not None
     (photo.parent / "photos").mkdir()
     photo.rename(photo.parent / "photos" / "cat.jpg")
     run("-c", BEFORE + "import ttame\n" + textwrap.dedent(code[0]))
