@@ -40,7 +40,7 @@ def test_what_a_backward_pass_waits_for_counts() -> None:
     images.requires_grad_()
     assert peak_bytes(forward, CPU) == 4000
     with LiveMemory() as live:
-        forward().sum().backward()  # type: ignore[no-untyped-call]
+        forward().sum().backward()
     assert 5000 <= live.peak < 5100, "the first product comes on top, and what it is made of goes"
 
 

@@ -69,7 +69,9 @@ def _asked(plan: PlanFile | None, parts: int, stage: str, wildcards: dict[str, s
     }
     exec((REPOSITORY / "workflow/rules/resources.smk").read_text(), rules)
     found = rules["resources"](stage)
-    return found["mem_mb"](wildcards), [found["runtime"](wildcards, attempt) for attempt in (1, 2)]
+    memory = found["mem_mb"](wildcards)
+    assert isinstance(memory, int), "Snakemake takes no other number"
+    return memory, [found["runtime"](wildcards, attempt) for attempt in (1, 2)]
 
 
 def test_memory_and_time_come_from_the_plan() -> None:
@@ -116,6 +118,6 @@ def _planned(folder: Path, *arguments: str) -> dict[str, str]:
 
 def _write_plan(hours: float) -> None:
     """Of Grad-CAM's maps, in the folder that the test is in."""
-    job = PlannedJob("maps", "shapes_cnn", "gradcam", None, 20, hours, 1e9)
+    job = PlannedJob("maps", "shapes_cnn", "gradcam", None, 20, hours, 9e9)
     rest = PlannedJob("train", "shapes_cnn", "ttame", 1, 20, 200.0, 1e9)
     write_plan(load_settings(), PlanFile("CPU", True, {}, [job, rest]))

@@ -113,10 +113,10 @@ def _where_the_time_goes(rows: Sequence[Row]) -> Iterator[str]:
             [
                 stage,
                 f"{len(of_stage)}",
-                f"{sum(row.images * row.cost.forward for row in of_stage) / 1e6:.3g}",
-                f"{sum(row.images * row.cost.backward for row in of_stage) / 1e6:.3g}",
+                _short(sum(row.images * row.cost.forward for row in of_stage) / 1e6),
+                _short(sum(row.images * row.cost.backward for row in of_stage) / 1e6),
                 f"{max(row.memory for row in of_stage) / 1e9:.1f}",
-                f"{sum(row.disk for row in of_stage) / 1e9:.3g}",
+                _short(sum(row.disk for row in of_stage) / 1e9),
                 _hours(hours),
                 f"{100 * hours / total:.0f}",
             ]
@@ -141,7 +141,7 @@ def _cells(row: Row, took: dict[str, float]) -> list[str]:
         f"{row.images * cost.forward:.0f}",
         f"{row.images * cost.backward:.0f}",
         f"{row.memory / 1e9:.1f}",
-        f"{size:.3g}" if size else "",
+        _short(size) if size else "",
         _hours(row.hours),
         _hours(took[name]) if name in took else MISSING,
     ]
@@ -154,7 +154,11 @@ def _total(rows: list[Row], took: dict[str, float]) -> list[str]:
     hours = sum(row.hours for row in rows)
     measured = _hours(sum(took.values())) if took else MISSING
     passes = [f"{forward:.0f}", f"{backward:.0f}"]
-    return ["all", "", "", "", "", *passes, f"{memory:.1f}", f"{size:.3g}", _hours(hours), measured]
+    return ["all", "", "", "", "", *passes, f"{memory:.1f}", _short(size), _hours(hours), measured]
+
+
+def _short(number: float) -> str:
+    return f"{number:.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def _hours(hours: float) -> str:

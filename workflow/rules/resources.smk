@@ -74,7 +74,7 @@ def resources(stage):
 
     def mem_mb(wildcards):
         told = by_plan(wildcards)
-        return found["mem_mb"] if told is None else max(found["mem_mb"], together * told.memory // 10**6)
+        return found["mem_mb"] if told is None else max(found["mem_mb"], int(together * told.memory / 1e6))
 
     def runtime(wildcards, attempt):
         told = by_plan(wildcards)
