@@ -95,6 +95,16 @@ def test_a_plan_is_that_of_its_params(tmp_path: Path, monkeypatch) -> None:
     assert plan_of(_settings(batch_size=8)) is None
 
 
+def test_the_costs_of_the_documented_gpu_can_be_read() -> None:
+    plan = read_plan(REPOSITORY / "benchmarks/h200.json")
+    assert not plan.is_cpu
+    for name in ("vgg16", "resnet50", "vit_b_16"):
+        rise = plan.costs[name]["map rise"]
+        assert rise is not None
+        assert rise.forward == 8000
+    assert plan.costs["vgg16"]["map rollout"] is None
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"device": "x", "is_cpu": true, "costs": {"a": 3}}'])
 def test_no_plan_is_one_line(text: str, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -103,7 +103,7 @@ def test_plan_counts_what_the_stages_then_do(experiment, capsys) -> None:
     assert int(training["Images"]) == 2 * 24
     assert int(training["Forward"]) == 2 * int(training["Images"]) == 2 * int(training["Backward"])
     hours = [float(row["Hours"]) for row in _rows(plan)]
-    assert hours[-1] == pytest.approx(sum(hours[:-1]), abs=0.002)
+    assert hours[-1] == pytest.approx(sum(hours[:-1]), abs=0.007), "to two decimals on a slow machine"
     capsys.readouterr()
     run("plan")
     again = capsys.readouterr().out
