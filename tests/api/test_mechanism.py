@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 import ttame
 from ttame.attention.checkpoint import load_checkpoint
@@ -81,3 +84,19 @@ def test_a_file_that_cannot_be_read_or_written_is_named(mechanism, model, odd_fi
     refused(lambda: mechanism.save("photos"), r"path: photos; expected the name of a file that ends in \.safetensors")
     below = Path("text.png/mine.safetensors")
     refused(lambda: mechanism.save(below), r"path: text\.png/mine\.safetensors: cannot be written")
+
+
+def test_a_file_of_other_weights_is_refused_and_one_that_states_none_is_read(mechanism, model) -> None:
+    mechanism.save("mine.safetensors")
+    other = small_cnn()
+    torch.nn.init.zeros_(other.classifier.bias)
+    said = r"mine\.safetensors: trained for other weights of SmallCNN than there are now; train again, or bring them"
+    refused(lambda: ttame.load_mechanism("mine.safetensors", wrapped(other)), f"path: {said}")
+    refused(lambda: ttame.Explainer("ttame", wrapped(other), checkpoint="mine.safetensors"), f"checkpoint: {said}")
+    for kind in (torch.float64, torch.bfloat16):
+        ttame.load_mechanism("mine.safetensors", wrapped(small_cnn().to(kind)))
+    with safe_open("mine.safetensors", framework="pt") as file:
+        stated = json.loads(file.metadata()["ttame"])
+    assert len(stated.pop("weights")) == 16
+    save_file(load_file("mine.safetensors"), "old.safetensors", {"ttame": json.dumps(stated)})
+    ttame.load_mechanism("old.safetensors", wrapped(other))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -15,6 +14,7 @@ from torch.nn import functional
 from ttame.attention.doubling import doublings
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
+from ttame.backbones.weights import digest_of_weights
 from ttame.errors import TTameError
 from ttame.params.auxiliary import AuxiliarySettings
 from ttame.params.model_source import is_function
@@ -87,10 +87,7 @@ class Auxiliary:
     @cached_property
     def digest(self) -> str:
         """Of all of its weights, 16 hexadecimal digits."""
-        found = hashlib.sha256()
-        for name, tensor in self.classifier.model.state_dict().items():
-            found.update(name.encode() + tensor.detach().cpu().float().contiguous().numpy().tobytes())
-        return found.hexdigest()[:16]
+        return digest_of_weights(self.classifier.model)
 
     def stated(self) -> dict[str, Any]:
         """What a checkpoint says of it."""

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ttame.attention.auxiliary import Auxiliary, stated_auxiliary
 from ttame.attention.designs import DESIGNS
 from ttame.backbones.backbone import Backbone
+from ttame.backbones.weights import digest_of_weights
 from ttame.errors import TTameError
 from ttame.params.auxiliary import AuxiliarySettings
 from ttame.store.artifacts import atomic_path, reading
@@ -118,6 +119,9 @@ def save_checkpoint(path: Path, trained: TrainedMechanism, backbone: Backbone, d
     # One metadata key alone: safetensors writes several in an order that changes from run to run.
     auxiliary = trained.auxiliary
     stated = fits(backbone, design, trained.layers, auxiliary)
+    digest = _digest(backbone)
+    if digest is not None:
+        stated["weights"] = digest
     if auxiliary is not None:
         stated["auxiliary"] = auxiliary.stated()
     metadata = {_METADATA: json.dumps(stated, sort_keys=True)}
@@ -137,8 +141,8 @@ def load_checkpoint(
         expected: the auxiliary classifier of the params, or None to take the checkpoint's word.
 
     Raises:
-        TTameError: when the file is missing or broken, or was trained for another backbone, another auxiliary
-            classifier, other layers or classes.
+        TTameError: when the file is missing or broken, or was trained for another backbone, other weights of it,
+            another auxiliary classifier, other layers or classes.
     """
     metadata, tensors = _read(path, backbone)
     layers, counts = list(metadata["layers"]), tensors.pop(_COUNTS)
@@ -154,6 +158,7 @@ def load_checkpoint(
         raise TTameError(f"{path}: trained for layers {layers}, but params.yaml says {list(read)}; train again")
     known = layers if set(layers) <= set(read) else read
     _refuse_mismatch(path, metadata, fits(backbone, design, known, auxiliary))
+    _refuse_other_weights(path, metadata, backbone)
     network = make_network(backbone, design, layers, auxiliary)
     try:
         network.load_state_dict(tensors, assign=True)  # in the precision in which it was trained
@@ -197,3 +202,19 @@ def _refuse_mismatch(path: Path, stored: Mapping[str, Any], expected: Mapping[st
     for key, value in expected.items():
         if stored.get(key) != value:
             raise TTameError(f"{path}: trained for {key} {stored.get(key)}, but params.yaml says {value}; train again")
+
+
+def _digest(backbone: Backbone) -> str | None:
+    """Of the classifier's weights; None in half precision, where rounding has changed them."""
+    precise = next(backbone.parameters()).dtype in (torch.float32, torch.float64)
+    return digest_of_weights(backbone.model) if precise else None
+
+
+def _refuse_other_weights(path: Path, stored: Mapping[str, Any], backbone: Backbone) -> None:
+    """Of a checkpoint from before they were stated nothing is known."""
+    stated = stored.get("weights")
+    digest = None if stated is None else _digest(backbone)
+    if digest is not None and stated != digest:
+        raise TTameError(
+            f"{path}: trained for other weights of {backbone.name} than there are now; train again, or bring them back"
+        )
