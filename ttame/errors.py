@@ -27,3 +27,19 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     """`"; did you mean 'x'?"` when a known name is near, else `""`."""
     near = difflib.get_close_matches(name, sorted(set(known)), n=3, cutoff=0.6)
     return f"; did you mean {' or '.join(repr(match) for match in near)}?" if near else ""
+
+
+def reason_of(error: BaseException, most: int = 240) -> str:
+    """What an error of another library says, on one line: whole, or as many sentences or words as there is room for.
+
+    Args:
+        error: whatever a library raised.
+        most: characters.
+    """
+    words = " ".join(str(error).split()) or type(error).__name__
+    if len(words) > most:
+        words = words.partition("Caused by ")[2] or words  # what urllib3 ends with is what happened
+    if len(words) > most:
+        sentences, _, _ = words[:most].rpartition(". ")
+        words = sentences or f"{words[:most].rpartition(' ')[0] or words[:most]} ..."
+    return words.removesuffix(".")

@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
 import ttame
 from ttame import explain, load_images, open_model
@@ -153,3 +154,30 @@ def test_a_pair_of_towers_wants_a_head(tmp_path: Path) -> None:
     save_clip(tmp_path)
     with pytest.raises(TTameError, match=r"^head: .*has no classes of its own; .*text-head hf:"):
         open_model(f"hf:{tmp_path}", name="mine")
+
+
+class _LogitsOf(nn.Module):
+    """As users wrap a model of transformers: its logits alone, of an output or of a tuple, or of smaller images."""
+
+    def __init__(self, classifier: nn.Module, way: str) -> None:
+        super().__init__()
+        self.classifier, self.way = classifier, way
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.way == "tuple":
+            return self.classifier(images, return_dict=False)[0]
+        return self.classifier(pixel_values=images[..., ::2, ::2] if self.way == "smaller" else images).logits
+
+
+@pytest.mark.parametrize("way", ["output", "tuple", "smaller"])
+def test_a_model_inside_another_module_has_the_layers_of_the_model(way: str, saved: tuple[Path, Any]) -> None:
+    model = saved[1]
+    known: dict[str, Any] = {"mean": (0.5,) * 3, "std": (0.5,) * 3}
+    alone = ttame.wrap(model, **known, input_size=SIZE)
+    inside = ttame.wrap(_LogitsOf(model, way), **known, input_size=2 * SIZE if way == "smaller" else SIZE)
+    assert [layer.replace("classifier.", "model.", 1) for layer in inside.layers] == list(alone.layers)
+    assert inside.tokens == alone.tokens
+    if way != "smaller":
+        for method in ("gradcam", "rollout"):
+            found, expected = (ttame.Explainer(method, one)(IMAGES, targets=1).raw for one in (inside, alone))
+            torch.testing.assert_close(found, expected)

@@ -40,6 +40,14 @@ def test_resolutions_of_a_small_network(tiny_cnn: Backbone) -> None:
     assert [feature.shape[-1] for feature in features.values()] == [16, 8, 4]
 
 
+def test_layers_that_are_named_stand_in_execution_order(tiny_cnn: Backbone) -> None:
+    """In whatever order a user names them: T-TAME's map has the resolution of the first."""
+    named = Backbone("named", tiny_cnn.model, tiny_cnn.preprocessing, ["stage2", "stem", "relu"], "relu")
+    assert (named.layers, named.target_layer) == (("stem", "relu", "stage2"), "relu")
+    with pytest.raises(TTameError, match=r"no layer called 'xyz'; layers that can be read are stem\.0.*, stage2\.1, "):
+        Backbone("named", tiny_cnn.model, tiny_cnn.preprocessing, ["xyz"], "relu")
+
+
 def test_prefix_tokens_and_grid_are_read_from_the_model(tiny_vit: Backbone) -> None:
     assert tiny_vit.tokens == TokenLayout(prefix_tokens=3, grid=(4, 6))
     assert _load("deit_tiny_distilled_patch16_224").tokens == TokenLayout(2, (14, 14))

@@ -35,6 +35,47 @@ def test_layers_of_the_paper_are_among_the_candidates(experiment, capsys, model,
     assert len(rows) > len(shapes)
 
 
+OWN = """
+import torch
+from torch import nn
+
+class Ensemble(nn.Module):
+    pretrained_cfg = {"input_size": (3, 32, 32)}
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = member(), member()
+
+    def forward(self, images):
+        return self.first(images) + self.second(images)
+
+def member():
+    return nn.Sequential(nn.Conv2d(3, 4, 4, 4), nn.Conv2d(4, 8, 3, 2, 1), nn.Flatten(), nn.Linear(128, 3))
+
+def flat():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 4))
+    model.pretrained_cfg = Ensemble.pretrained_cfg
+    return model
+"""
+
+
+@pytest.mark.parametrize(
+    ("function", "row", "last"),
+    [
+        ("Ensemble", ["second.1", "Conv2d", "8 x 4 x 4", "(C, 4, 4)", "", ""], "'first' and 'second' see the image"),
+        ("flat", ["1", "Linear", "4", "gives (B, 4)"], "found no feature maps by rule. To explain it, let what has"),
+    ],
+)
+def test_where_nothing_is_chosen_there_is_what_to_choose_from(experiment, capsys, function, row, last) -> None:
+    (experiment() / "own_layers.py").write_text(OWN)
+    run("layers", f"own_layers:{function}")
+    said = capsys.readouterr().out
+    table, _, line = said.rstrip().rpartition("\n")
+    assert [row[0], *_rows(table)[row[0]]] == row
+    assert line.startswith(f"Nothing is chosen for own_layers:{function}: {last}")
+    assert "as layers, and the last of them as target_layer: under its key of models in params.yaml" in line
+
+
 def test_unknown_model(experiment, capsys) -> None:
     experiment()
     assert main(["layers", "resnet55"]) == 1

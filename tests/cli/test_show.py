@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,30 @@ def test_a_trained_mechanism_is_found_or_named(photo, capsys) -> None:
 def test_bad_input_is_one_line(photo, capsys, arguments, message) -> None:
     assert main(["show", *arguments]) == 1
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "shapes_cn"], r"--model: unknown model 'shapes_cn'; did you mean 'shapes_cnn'"),
+        (["--model", "a.b:c"], r"--model: cannot import 'a\.b:c'"),
+        (["--model", ""], "--model: ''; "),
+        (["--model", "shapes_cnn", "--weights", "x.safetensors"], r"--weights: x\.safetensors: no such"),
+        (["--model", "shapes_cnn", "--head", "x.safetensors"], "--head: 'shapes_cnn' has a head .*; leave --head out"),
+        (["--model", "flat_model:build"], r"--model: found no .*; name some in layers and target_layer of an exp"),
+        (["--model", "shapes_cnn", "--method", "ttame"], "--checkpoint: is missing; ttame reads a trained mechanism"),
+        (["--weights", "none"], "--weights: is of --model, which is not there; name one"),
+        (["--head", "x.safetensors"], "--head: is of --model, which is not there; name one"),
+    ],
+)
+def test_options_of_a_model_are_named_and_no_keys(photo, capsys, arguments, message) -> None:
+    Path("flat_model.py").write_text(
+        "from torch import nn\ndef build(): return nn.Sequential(nn.Flatten(), nn.Linear(3 * 224 * 224, 4))"
+    )
+    assert main(["show", str(photo), *arguments]) == 1
+    said = capsys.readouterr().err
+    assert re.search(f"^ttame: {message}", said), said
+    assert "models." not in said
 
 
 def test_outputs_that_are_not_finite_are_a_line(photo, capsys, monkeypatch) -> None:

@@ -14,7 +14,7 @@ from ttame.api.arguments import listed, naming_arguments, refuse_other_number
 from ttame.api.models import with_names
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.checking import check_finite, check_outputs, is_the_users, user_error
-from ttame.backbones.hugging_face import is_hugging_faces, wrap_hugging_face
+from ttame.backbones.hugging_face import is_hugging_faces, state_tokens_inside, wrap_hugging_face
 from ttame.backbones.loading import timm_preprocessing
 from ttame.data.transforms import Preprocessing
 from ttame.errors import TTameError
@@ -88,6 +88,8 @@ def wrap(
             known = dict(copied.named_modules())
             chosen = None if chosen is None else [_inside(layer, known) for layer in chosen]
             target_layer = None if target_layer is None else _inside(target_layer, known)
+        else:
+            state_tokens_inside(copied, preprocessing.input_size)
         try:
             backbone = Backbone(name, copied, preprocessing, chosen, target_layer, None, outputs).to(like.device)
             check_outputs(backbone, "model", like)

@@ -88,7 +88,7 @@ class Backbone(nn.Module):
         if layers is None or target_layer is None:
             chosen = choose_layers(self.trunk, name)
             layers, target_layer = layers or chosen, target_layer or chosen[-1]
-        self.layers = tuple(layers)
+        self.layers = tuple(self.trunk.in_order(layers))
         self.target_layer = target_layer
         self._layouts: dict[str, Layout] = {}
         self.tokens = self._common_tokens()
@@ -106,7 +106,7 @@ class Backbone(nn.Module):
             TTameError: when there is no such layer, or it cannot be read as maps of the image.
         """
         if layer not in self._layouts:
-            find_layer(self.model, layer, self.name)
+            find_layer(self.model, layer, self.name, self.trunk)
             setting = "layers" if layer in self.layers or layer != self.target_layer else "target_layer"
             self._layouts[layer] = self.trunk.layout(layer, f"models.{self.name}.{setting}")
         return self._layouts[layer]

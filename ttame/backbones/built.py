@@ -24,15 +24,26 @@ class Built:
 
 
 class Wrapper(nn.Module):
-    """A module around a network of another library, which states its tokens as timm's transformers do."""
+    """A module around a network of another library."""
 
     def state(self, layout: TokenLayout | None, global_pool: str = "token") -> None:
-        """Say what `read_token_layout` reads, and what becomes of the tokens; of a CNN nothing is said."""
-        if layout is not None:
-            # `nn.Module` declares its attributes as tensors and modules.
-            self.__dict__["num_prefix_tokens"] = layout.prefix_tokens
-            self.__dict__["patch_embed"] = SimpleNamespace(grid_size=layout.grid)
-            self.__dict__["global_pool"] = global_pool
+        """Say what `state_tokens` says."""
+        state_tokens(self, layout, global_pool)
+
+
+def state_tokens(module: nn.Module, layout: TokenLayout | None, global_pool: str = "token") -> None:
+    """Say of a network what timm's transformers say of themselves and `read_token_layout` reads.
+
+    Args:
+        module: the network.
+        layout: of its tokens; of a CNN, None, nothing is said.
+        global_pool: what becomes of the tokens.
+    """
+    if layout is not None:
+        # `nn.Module` declares its attributes as tensors and modules.
+        module.__dict__["num_prefix_tokens"] = layout.prefix_tokens
+        module.__dict__["patch_embed"] = SimpleNamespace(grid_size=layout.grid)
+        module.__dict__["global_pool"] = global_pool
 
 
 def import_library(module: str, extra: str, key: str) -> Any:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ttame.backbones.built import Built, Wrapper
+from ttame.backbones.built import Built, Wrapper, state_tokens
 from ttame.backbones.image_processor import read_preprocessing
 from ttame.backbones.repository import Repository, transformers_for
 from ttame.backbones.tokens import TokenLayout
@@ -65,7 +66,7 @@ def from_hugging_face(name: str, settings: ModelSettings) -> Built:
                 raise TTameError(f"models.{name}.head: {missing_head(settings.model)}")
             head = read_text_head(Path(settings.head), f"models.{name}.head")
             tower = HuggingFaceTower(_with_weights(repository, library.AutoModel, config, settings.weights))
-            tower.state(_layout(tower.model, preprocessing, config, _origin(repository)))
+            tower.state(_layout(tower.model, preprocessing.input_size, config, _origin(repository)))
             return ZeroShotClassifier.build(tower, head, preprocessing, name)
         if settings.head is not None:
             raise TTameError(f"models.{name}.head: {settings.model} has a head of its own; expected null")
@@ -73,7 +74,7 @@ def from_hugging_face(name: str, settings: ModelSettings) -> Built:
         names = [str(label) for label in labels if label is not None]
         inner = _with_weights(repository, library.AutoModelForImageClassification, config, settings.weights)
         model = HuggingFaceClassifier(inner)
-        model.state(_layout(inner, preprocessing, config, _origin(repository)))
+        model.state(_layout(inner, preprocessing.input_size, config, _origin(repository)))
         return Built(model, preprocessing, names if len(names) == inner.num_labels else None)
 
 
@@ -157,17 +158,48 @@ def wrap_hugging_face(module: nn.Module, preprocessing: Preprocessing) -> nn.Mod
     if not isinstance(logits, Tensor):
         return module
     model = HuggingFaceClassifier(module)
-    model.state(_layout(module, preprocessing, module.config, "module"))
+    model.state(_layout(module, preprocessing.input_size, module.config, "module"))
     return model
 
 
 @torch.no_grad()
-def _layout(model: nn.Module, preprocessing: Preprocessing, config: Any, origin: str) -> TokenLayout | None:
+def state_tokens_inside(module: nn.Module, input_size: tuple[int, int]) -> None:
+    """Models of transformers inside a user's module state their tokens too, so that its layers are chosen as theirs.
+
+    Args:
+        module: from (B, 3, H, W) to logits, whatever it makes of a model's outputs and of the images before.
+        input_size: (H, W).
+    """
+    inside = [part for part in module.modules() if part is not module and is_hugging_faces(part)]
+    if not inside:
+        return
+    seen: dict[nn.Module, tuple[int, int]] = {}
+
+    def note(part: nn.Module, given: tuple[Any, ...], options: dict[str, Any]) -> None:
+        images = next((one for one in (*given, *options.values()) if isinstance(one, Tensor) and one.ndim == 4), None)
+        if images is not None and images.shape[1] == 3:
+            seen[part] = (images.shape[2], images.shape[3])
+
+    hooks = [part.register_forward_pre_hook(note, with_kwargs=True) for part in inside]
+    try:
+        module.eval()(next(module.parameters()).new_zeros(1, 3, *input_size))
+    except Exception:  # whatever a user's forward raises; a check that all classifiers go through says it
+        return
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for part, size in seen.items():
+        with suppress(TTameError):  # without hidden states it is read as any other network
+            state_tokens(part, _layout(part, size, part.config, type(part).__name__))
+
+
+@torch.no_grad()
+def _layout(model: nn.Module, input_size: tuple[int, int], config: Any, origin: str) -> TokenLayout | None:
     """That of a plain transformer, where every block gives the same tokens; None for any other network.
 
     The grid follows from the size of the images and of a patch, and what is left are the prefix tokens.
     """
-    rows, columns = preprocessing.input_size
+    rows, columns = input_size
     try:
         images = next(model.parameters()).new_zeros(1, 3, rows, columns)
         states: tuple[Tensor, ...] = model.eval()(pixel_values=images, output_hidden_states=True).hidden_states or ()

@@ -30,6 +30,19 @@ PAPER_TARGET_LAYERS = {
 FEATURE_LAYERS = 3
 
 
+class NoLayers(TTameError):  # noqa: N818, it is what was found
+    """The rule chooses no layers of a classifier.
+
+    Attributes:
+        trunk: of the classifier, whose layers a person may choose from.
+        reason: why, without the way out.
+    """
+
+    def __init__(self, message: str, trunk: Trunk, reason: str) -> None:
+        super().__init__(message)
+        self.trunk, self.reason = trunk, reason
+
+
 def choose_layers(trunk: Trunk, name: str) -> list[str]:
     """Feature layers by rule, in execution order; the gradient methods read the last of them.
 
@@ -45,21 +58,28 @@ def choose_layers(trunk: Trunk, name: str) -> list[str]:
         One to three names.
 
     Raises:
-        TTameError: when the rule finds nothing, or would stop before maps that it cannot read.
+        NoLayers: when the rule finds nothing, would stop before maps that it cannot read, or would have to choose
+            among the members of an ensemble.
     """
-    chosen = _by_rule(trunk)
+    chosen = [] if trunk.members else _by_rule(trunk)
     unreadable = trunk.unreadable_after(chosen[-1]) if chosen else None
     if chosen and unreadable is None:
         return chosen
     found = "found no feature maps by rule"
-    if chosen:
+    if trunk.members:
+        several = " and ".join(map(repr, trunk.members[:4]))
+        found = f"{several} see the image side by side, and the rule does not know whose maps to read"
+    elif chosen:
         found = f"the rule finds maps up to {chosen[-1]!r}, but {unreadable!r} after it does not lay the image out"
     able = [candidate.name for candidate in candidates(trunk)]
-    known = f"; layers that can be read are {', '.join(able[-6:])}" if able else ""
-    raise TTameError(
+    last = [[layer for layer in able if layer.startswith(f"{member}.")][-3:] for member in trunk.members[:4]]
+    shown = [layer for layers in last for layer in layers] or able[-6:]
+    known = f"; layers that can be read are {', '.join(shown)}" if shown else ""
+    message = (
         f"models.{name}: {found}; name some in models.{name}.layers and target_layer "
         f"(outputs of shape (B, C, h, w), (B, h, w, C) or (B, tokens, C)){known}"
     )
+    raise NoLayers(message, trunk, found)
 
 
 def _by_rule(trunk: Trunk) -> list[str]:
@@ -148,17 +168,18 @@ def candidates(trunk: Trunk) -> list[Candidate]:
     ]
 
 
-def find_layer(model: nn.Module, layer: str, name: str) -> nn.Module:
+def find_layer(model: nn.Module, layer: str, name: str, trunk: Trunk | None = None) -> nn.Module:
     """The module called `layer`.
 
     Raises:
-        TTameError: with near matches, when the model has none of that name.
+        TTameError: with near matches, else with the layers that can be read where the trunk tells them, when the model
+            has none of that name.
     """
     modules = dict(model.named_modules())
     if layer not in modules or not layer:
-        hint = (
-            suggestion(layer, modules)
-            or f"; its top-level layers are {', '.join(n for n, _ in model.named_children())}"
-        )
+        able = [] if trunk is None else [candidate.name for candidate in candidates(trunk)]
+        known = f"layers that can be read are {', '.join(able[-6:])}" if able else ""
+        top_level = f"its top-level layers are {', '.join(child for child, _ in model.named_children())}"
+        hint = suggestion(layer, modules) or f"; {known or top_level}"
         raise TTameError(f"models.{name}: no layer called {layer!r}{hint}")
     return modules[layer]

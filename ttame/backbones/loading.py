@@ -17,10 +17,11 @@ from ttame.backbones.backbone import Backbone
 from ttame.backbones.built import Built
 from ttame.backbones.checking import check_finite, check_outputs, is_the_users, user_error
 from ttame.backbones.downloading import reachable_hub, stalling_for_seconds
+from ttame.backbones.hugging_face import from_hugging_face, state_tokens_inside
 from ttame.backbones.layers import PAPER_LAYERS, PAPER_TARGET_LAYERS
 from ttame.backbones.weights import count_classes, fit_weights, load_weights, read_weights
 from ttame.data.transforms import Preprocessing
-from ttame.errors import TTameError, suggestion
+from ttame.errors import TTameError, reason_of, suggestion
 from ttame.params.model_source import HUGGING_FACE, OPEN_CLIP, is_function, mistake_of_head, split_library
 from ttame.params.settings import ModelSettings
 
@@ -82,8 +83,6 @@ def _build(name: str, settings: ModelSettings) -> Built:
         return _embedded(name, settings)
     library, _ = split_library(model)
     if library == HUGGING_FACE:
-        from ttame.backbones.hugging_face import from_hugging_face
-
         return from_hugging_face(name, settings)
     if library == OPEN_CLIP:
         from ttame.backbones.open_clip_towers import from_open_clip
@@ -144,6 +143,7 @@ def _from_function(name: str, settings: ModelSettings) -> Built:
             f"models.{name}.model: {settings.model}: its pretrained_cfg does not fit ({reason}); expected timm's: "
             "input_size (3, rows, columns), mean and std of three numbers, std above 0"
         )
+    state_tokens_inside(model, preprocessing.input_size)
     return Built(model, preprocessing)
 
 
@@ -232,8 +232,7 @@ def timm_preprocessing(model: nn.Module) -> Preprocessing:
 
 
 def _no_download(name: str, file: Path, error: Exception) -> TTameError:
-    reason = " ".join(str(error).split())[:120]
     return TTameError(
-        f"models.{name}.weights: the published weights could not be downloaded ({reason}); put them at {file} and set "
-        f"models.{name}.weights to that path, or use weights: none"
+        f"models.{name}.weights: the published weights could not be downloaded ({reason_of(error)}); put them at "
+        f"{file} and set models.{name}.weights to that path, or use weights: none"
     )

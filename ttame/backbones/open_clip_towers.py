@@ -16,7 +16,7 @@ from ttame.backbones.tokens import TokenLayout, read_token_layout
 from ttame.backbones.weights import fit_weights, read_weights
 from ttame.backbones.zero_shot import ZeroShotClassifier, read_text_head
 from ttame.data.transforms import Preprocessing
-from ttame.errors import TTameError, suggestion
+from ttame.errors import TTameError, reason_of, suggestion
 from ttame.params.model_source import folder_of, missing_head, split_library
 from ttame.params.settings import ModelSettings
 
@@ -95,9 +95,8 @@ def tokenizer_of(model: str, key: str) -> Any:
         with _quiet(), _hub(library, architecture):
             return library.get_tokenizer(architecture)
     except Exception as error:
-        reason = " ".join(str(error).split())[:160]
         raise TTameError(
-            f"{key}: {model}: its tokenizer cannot be had ({reason}); expected its files in the folder"
+            f"{key}: {model}: its tokenizer cannot be had ({reason_of(error)}); expected its files in the folder"
         ) from None
 
 
@@ -147,7 +146,7 @@ def _checkpoint(folder: Path, key: str) -> Path:
 
 
 def _not_made(model: str, key: str, published: str | None, error: Exception) -> TTameError:
-    reason = " ".join(str(error).split())[:160]
+    reason = reason_of(error)
     if published is not None:
         return TTameError(
             f"{key}: {model}: the published weights could not be downloaded ({reason}); put them into a file, and give "

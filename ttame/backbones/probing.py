@@ -35,6 +35,7 @@ class Step:
         module: itself.
         shape: of its output for one image.
         memory: equal for modules that, one after the other, gave the same tensor: a container and its last part.
+        constant: whether all images gave exactly the same.
         agreements: for every layout that the shape allows, whether the halves of an image joined of two others are
             those of the map: a correlation in [-1, 1], the smaller of side by side and one above the other. None where
             all images or all positions give the same (small grids, random weights), so that it cannot be asked.
@@ -45,6 +46,7 @@ class Step:
     shape: tuple[int, ...]
     memory: int
     agreements: Mapping[Layout, float | None]
+    constant: bool = False
 
     @property
     def layout(self) -> Layout | None:
@@ -86,6 +88,7 @@ def probe(
         of_images = output.ndim > 1 and len(output) == len(images)
         for layout in possible_layouts(tuple(output.shape), input_size, stated) if of_images else []:
             given[calls].nearer.setdefault(layout, []).append(_nearer_to_second(layout.to_maps(output)))
+        given[calls].constant &= of_images and torch.equal(output[:1].expand_as(output), output)
         calls += 1
 
     with _hooked({name: module for name, module in model.named_modules() if name}, note):
@@ -105,10 +108,11 @@ class _Given:
     shape: tuple[int, ...]
     memory: int
     nearer: dict[Layout, list[tuple[Tensor, Tensor] | None]] = field(default_factory=dict)
+    constant: bool = True
 
     def step(self) -> Step:
         agreements = {layout: _agreement(found) for layout, found in self.nearer.items()}
-        return Step(self.name, self.module, self.shape, self.memory, agreements)
+        return Step(self.name, self.module, self.shape, self.memory, agreements, self.constant)
 
 
 def probing_images(input_size: tuple[int, int], like: nn.Module, seed: int = 0) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 
 from ttame.backbones.built import import_library
 from ttame.backbones.downloading import reachable_hub
-from ttame.errors import TTameError
+from ttame.errors import TTameError, reason_of
 from ttame.params.model_source import folder_of, split_library
 
 PICKLES = (".bin", ".pt", ".pth", ".h5", ".msgpack")
@@ -54,7 +54,7 @@ class Repository:
 
     def refusal(self, error: Exception, downloading: bool = False) -> TTameError:
         """One line for what transformers raised."""
-        reason = " ".join(str(error).split())[:160]
+        reason = reason_of(error)
         if downloading:
             named = split_library(self.model)[1]
             if named.startswith((".", "/", "~")):
@@ -63,7 +63,7 @@ class Repository:
                 f"{self.key}: {self.model}: no such folder, and nothing of that name could be downloaded ({reason}); "
                 "put its config.json, preprocessor_config.json and model.safetensors into a folder and name that"
             )
-        if "custom code" in reason:
+        if "custom code" in str(error):
             reason = "it is made of code of its own, which is not run"
         return TTameError(
             f"{self.key}: {self.model}: cannot be read ({reason}); expected the folder that save_pretrained of a model "

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from ttame.backbones.feature_hooks import outputs_of
 from ttame.backbones.layout import Layout
+from ttame.backbones.lookalikes import pooling_tokens, without_the_image
+from ttame.backbones.members import members
 from ttame.backbones.probing import Step, probe, probing_images
 from ttame.backbones.tokens import TokenLayout
 from ttame.errors import TTameError
@@ -30,6 +32,7 @@ class Trunk:
 
     Attributes:
         stated: what the model says of its tokens, or None.
+        members: names of the classifiers of an ensemble, which all see the image; none where it is one.
     """
 
     def __init__(self, model: nn.Module, input_size: tuple[int, int], stated: TokenLayout | None) -> None:
@@ -38,10 +41,14 @@ class Trunk:
         self._model, self._input_size = model, input_size
         self._modules = dict(model.named_modules())
         self._deciding: dict[str, bool] = {}
+        self.members: list[str] = []
         self._look(pairs=1)
         if any(step.agreements and step.layout is None and self.holds(step) for step in self._steps):
             # Where much of a map is the same for all positions (attention with random weights), one pair says little.
             self._look(MORE_PAIRS)
+        self._constant = without_the_image(model, input_size, self._steps)
+        self._pooling = pooling_tokens(model, input_size, self._steps, self.holds)
+        self.members = members(model, input_size, self._gives_map)
 
     def _look(self, pairs: int) -> None:
         self._steps, self._others = probe(self._model, self._input_size, self.stated, pairs)
@@ -50,7 +57,16 @@ class Trunk:
 
     def usable(self) -> list[Step]:
         """The steps that can be feature layers: their halves are the image's, and they are behind the embedding."""
-        return [step for place, step in enumerate(self._steps) if step.layout and not self._outside(place)]
+        return [step for place, step in enumerate(self._steps) if step.layout and not self._is_none(place)]
+
+    def _is_none(self, place: int) -> bool:
+        """Whether what has the shape of a map is none."""
+        return self._outside(place) or self._steps[place].name in self._constant | self._pooling
+
+    def in_order(self, layers: Iterable[str]) -> list[str]:
+        """Names of modules in the order in which they finish; those that are not called stand at the end."""
+        places = {step.name: place for place, step in enumerate(self._steps)}
+        return sorted(layers, key=lambda layer: places.get(layer, len(places)))
 
     def holds(self, step: Step) -> bool:
         """Whether a step is one of the trunk: not inside a block, and not a pooled map."""
@@ -90,7 +106,7 @@ class Trunk:
         place = self._steps.index(self._given[layer])
         for later, step in enumerate(self._steps[place + 1 :], place + 1):
             scrambled = bool(step.agreements) and step.layout is None
-            if scrambled and not self._outside(later) and self.holds(step) and self.decides(step):
+            if scrambled and not self._is_none(later) and self.holds(step) and self.decides(step):
                 return step.name
         return None
 
@@ -117,6 +133,11 @@ class Trunk:
         known = f"; layers that can be read are {', '.join(able[-6:])}" if able else ""
         raise TTameError(f"{key}: the layer {layer!r} {reason}{known}")
 
+    def refused(self) -> list[tuple[Step, str]]:
+        """What is on the trunk and cannot be read, in execution order, with the reason."""
+        found = [(step, self._reason_against(step.name)) for step in self._given.values() if self.holds(step)]
+        return [(step, reason.partition(";")[0]) for step, reason in found if reason is not None]
+
     def _reason_against(self, layer: str) -> str | None:
         """Why a layer cannot be read, or None."""
         step = self._given.get(layer)
@@ -127,11 +148,19 @@ class Trunk:
             return f"is not called by the forward pass; {expected}"
         if not step.agreements:
             return f"gives (B, {', '.join(map(str, step.shape[1:]))}); {expected}"
-        if step.layout is None:
-            return "does not lay the image out: what changes in one half of the image does not arrive in the same half"
-        if self._outside(self._steps.index(step)):
-            return "comes before the first block or belongs to class attention, where no map is to be read"
-        return None
+        reasons = (
+            (layer in self._constant, "gives the same for every image"),
+            (layer in self._pooling, "gives tokens that ask for the whole image (queries) and lie nowhere in it"),
+            (
+                step.layout is None,
+                "does not lay the image out: what changes in one half of the image does not arrive in the same half",
+            ),
+            (
+                self._outside(self._steps.index(step)),
+                "comes before the first block or belongs to class attention, where no map is to be read",
+            ),
+        )
+        return next((reason for holds, reason in reasons if holds), None)
 
     def _outside(self, place: int) -> bool:
         first, last = self._blocks
@@ -161,7 +190,7 @@ class Trunk:
 
     def _is_passage(self, name: str) -> bool:
         """Whether what is inside a module is on the trunk: a chain, or a wrapper around most of the classifier."""
-        if _is_chain(self._modules[name]):
+        if _is_chain(self._modules[name]) or name in self.members:
             return True
         if name in self._given or name in self._others:
             first = self._blocks[0] or 0

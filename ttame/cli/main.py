@@ -92,17 +92,19 @@ def _results(options: argparse.Namespace) -> str:
 
 
 def _show(options: argparse.Namespace) -> str:
-    if options.model is None and (options.params != PARAMS_FILE or PARAMS_FILE.exists()):
-        settings = _computing_settings(options)
-        from ttame.cli.show import Request, run
-    else:
-        from ttame.cli.show import DEFAULT_MODEL, Request, run, settings_of_model
-
-        settings = settings_of_model(options.model or DEFAULT_MODEL, options.weights, options.head)
+    experiment = options.model is None and (options.params != PARAMS_FILE or PARAMS_FILE.exists())
+    settings = _computing_settings(options) if experiment else None
+    from ttame.cli.show import DEFAULT_MODEL, Request, run, run_model
 
     request = Request(
         options.photo, options.backbone, options.method, options.target, options.checkpoint, options.output
     )
+    if settings is None:
+        model = DEFAULT_MODEL if options.model is None else options.model
+        return run_model(model, options.weights, options.head, request)
+    for option, usual in (("weights", "default"), ("head", None)):
+        if getattr(options, option) != usual:
+            raise TTameError(f"--{option}: is of --model, which is not there; name one, or leave --{option} out")
     return run(settings, request)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from ttame.backbones.backbone import Backbone
@@ -17,7 +19,7 @@ from ttame.data.sample import Sample
 from ttame.data.transforms import center_crop, resize_shorter_side, to_bytes, to_unit_range
 from ttame.errors import TTameError, suggestion
 from ttame.explainers.explainer import make_explainer
-from ttame.explainers.registry import EXPLAINERS, find, registered_name, title
+from ttame.explainers.registry import EXPLAINERS, find, is_trained, registered_name, title
 from ttame.metrics.masking import saliency_map
 from ttame.params.auxiliary import auxiliary_of
 from ttame.params.settings import Settings
@@ -52,11 +54,44 @@ class Request:
     output: Path | None = None
 
 
-def settings_of_model(model: str, weights: str, head: str | None) -> Settings:
-    """What `run` needs where there is no experiment."""
+def run_model(model: str, weights: str, head: str | None, request: Request) -> str:
+    """`run` for any model, where there is no experiment: what is wrong is said of the options.
+
+    Raises:
+        TTameError: as `run` does, and for a model that cannot be had.
+    """
     name = "".join(letter if letter.isalnum() else "_" for letter in model)
     classifier = {"model": model, "weights": weights, "head": head}
-    return Settings.model_validate({"experiment": "show", "backbones": [name], "models": {name: classifier}})
+    try:
+        said = {"experiment": "show", "backbones": [name], "models": {name: classifier}}
+        settings = Settings.model_validate(said)
+    except ValidationError as error:
+        wrong = next((one["loc"][-1] for one in error.errors() if one["loc"][-1] in classifier), "model")
+        raise TTameError(f"--{wrong}: {classifier[str(wrong)]!r:.60}; expected a name or a path") from None
+    trained = [method for method in request.methods if is_trained(method)]
+    if trained and request.checkpoint is None:
+        raise TTameError(f"--checkpoint: is missing; {trained[0]} reads a trained mechanism, and --model brings none")
+    try:
+        return run(settings, request)
+    except TTameError as error:
+        raise TTameError(_of_options(str(error), name)) from None
+
+
+def _of_options(text: str, name: str) -> str:
+    """A message about options, where that of the pipeline is about keys of `models`."""
+    key = rf"models\.{re.escape(name)}"
+    words = (
+        (rf"{key}\.layers and target_layer", "layers and target_layer of an experiment (`python -m ttame new`)"),
+        (rf"set {key}\.outputs: ", "make an experiment (`python -m ttame new`) with outputs: "),
+        (rf"{key}\.(model|weights|head)\b", r"--\1"),
+        (rf"{key}\.(?=\w)", ""),
+        (rf"{key}\b", "--model"),
+        ("use weights: none", "use --weights none"),
+        ("has a head of its own; expected null", "has a head of its own; leave --head out"),
+    )
+    for pattern, instead in words:
+        text = re.sub(pattern, instead, text)
+    return text
 
 
 def run(settings: Settings, request: Request) -> str:
