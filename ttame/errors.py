@@ -39,7 +39,7 @@ def reason_of(error: BaseException, most: int = 240) -> str:
     words = " ".join(str(error).split()) or type(error).__name__
     if len(words) > most:
         words = words.partition("Caused by ")[2] or words  # what urllib3 ends with is what happened
-    if len(words) > most:
-        sentences, _, _ = words[:most].rpartition(". ")
-        words = sentences or f"{words[:most].rpartition(' ')[0] or words[:most]} ..."
-    return words.removesuffix(".")
+    if len(words) <= most:
+        return words.removesuffix(".")
+    sentences, _, _ = words[:most].rpartition(". ")
+    return sentences or f"{words[: most - 4].rpartition(' ')[0] or words[: most - 4]} ..."

@@ -44,7 +44,7 @@ def test_layers_that_are_named_stand_in_execution_order(tiny_cnn: Backbone) -> N
     """In whatever order a user names them: T-TAME's map has the resolution of the first."""
     named = Backbone("named", tiny_cnn.model, tiny_cnn.preprocessing, ["stage2", "stem", "relu"], "relu")
     assert (named.layers, named.target_layer) == (("stem", "relu", "stage2"), "relu")
-    with pytest.raises(TTameError, match=r"no layer called 'xyz'; layers that can be read are stem\.0.*, stage2\.1, "):
+    with pytest.raises(TTameError, match=r"no layer called 'xyz'; layers that can be read are .*relu, .*, stage2$"):
         Backbone("named", tiny_cnn.model, tiny_cnn.preprocessing, ["xyz"], "relu")
 
 
