@@ -64,7 +64,9 @@ def measures(backbone: str) -> str:
     """What each measure can tell there."""
     table = pd.read_csv(TABLES / "measures.csv")
     checks = table[table["backbone"] == backbone].set_index("measure")
-    return checks_table(checks.assign(objection=checks["objection"].fillna("")), quality_columns(SETTINGS.metrics))
+    made = checks_table(checks.assign(objection=checks["objection"].fillna("")), quality_columns(SETTINGS.metrics))
+    head, rule, *rows = made.splitlines()
+    return "\n".join([head, f"{rule.removesuffix(':|')}-|", *rows])  # the last column holds words
 
 
 def sanity(backbone: str) -> str:

@@ -31,6 +31,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made, and those whose text lies elsewhere in the repository."""
     made = {**method_pages(), "reference/command_line.md": command_line_page(), "reference/params.md": params_page()}
     made |= {page: Path(source).read_text(encoding="utf-8") for source, page in PAGES.items()}
+    made["index.md"] = f"---\nhide: [navigation]\n---\n{made['index.md']}"
     for path, text in made.items():
         files.append(File.generated(config, path, content=text))
     for notebook in sorted(NOTEBOOKS.glob("*.ipynb")):

@@ -49,8 +49,7 @@ def params_page() -> str:
             "# Params",
             "What an experiment, a file of `experiments/`, may say; `params.yaml` is the active one with every key. "
             "What is not said is the base's or the default. Editors complete and check with "
-            "`workflow/schemas/params.schema.json`, from which this page is made. NAME, METHOD and BACKBONE stand for "
-            "names.",
+            "`workflow/schemas/params.schema.json`, from which this page is made. NAME and BACKBONE stand for names.",
             *sections,
         ]
     )
@@ -64,7 +63,8 @@ def _command(name: str, parser: argparse.ArgumentParser) -> str:
     ]
     usage = " ".join(parser.format_usage().removeprefix("usage: ").split())
     table = f"\n\n{markdown_table(['Argument', ''], rows, numbers_from=9)}" if rows else ""
-    return f"### {name}\n\n{parser.description}\n\n```text\n{usage}\n```{table}"
+    said = str(parser.description)
+    return f"### {name}\n\n{said[:1].upper()}{said[1:]}\n\n```text\n{usage}\n```{table}"
 
 
 def _written(action: argparse.Action) -> str:
@@ -76,8 +76,10 @@ def _section(key: str, schema: Schema, definitions: Schema) -> str:
         [f"`{path}`" if path else "", f"`{_type(inner)}`", _default(inner), _cell(inner.get("description", ""))]
         for path, inner in _leaves("", schema, definitions)
     ]
-    described = str(schema.get("description", ""))
+    described = _cell(str(schema.get("description", "")))
     sentence = f"{described[:1].upper()}{described[1:]}."
+    if len(rows) == 1 and not rows[0][0]:
+        return f"## {key}\n\n{sentence} Type: {rows[0][1]}."
     return f"## {key}\n\n{sentence}\n\n{markdown_table(['Key', 'Type', 'Default', ''], rows, numbers_from=9)}"
 
 
