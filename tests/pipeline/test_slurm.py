@@ -18,7 +18,7 @@ from .cluster import is_installed, jobs, take_away, two_nodes
 
 PLUGIN = "snakemake_executor_plugin_slurm"
 COMMAND = ["snakemake", "--workflow-profile", "profiles/slurm"]
-"""As README says it."""
+"""As docs/cluster.md says it."""
 IMPATIENT = ["--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "5"]
 WITHOUT_DATABASE = ["--slurm-status-command", "squeue"]
 """Slurm's accounting would need one."""

@@ -79,7 +79,7 @@ def evaluate(
 
     Columns are those of the pipeline's tables, in percent but for single deletion: ad, ic and ag at every share of kept
     pixels; road_morf and road_lerf, the mean and every share; deletion, insertion, complexity; coherency and adcc,
-    where `explainer` is given; single_deletion, -1 to 1. The README says which end is better.
+    where `explainer` is given; single_deletion, -1 to 1. docs/numbers.md says which end is better.
 
     Args:
         model: the classifier.

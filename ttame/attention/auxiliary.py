@@ -21,7 +21,7 @@ from ttame.params.model_source import is_function
 from ttame.params.settings import ModelSettings
 
 PUBLISHED_LAYERS = {"resnet18": ["layer1", "layer2", "layer3", "layer4"]}
-"""Feature layers of the P-TAME paper's auxiliary classifier; of others they are those of the README's rule."""
+"""Feature layers of the P-TAME paper's auxiliary classifier; of others they are those of the rule."""
 
 
 class Auxiliary:

@@ -34,10 +34,10 @@ class Learned(Explainer):
         loss = λ₁ CE(f(a · x), class) + λ₂ mean (a + 0.0005)^0.3 + λ₃ variation(a)
 
     Limits:
-        A class that no training image was given has an untrained map: the column *Untrained %* says for how many images
-        that is so. Another seed gives another mechanism, and a training can end with the map of a single class
-        inverted. The loss asks the masked image to keep its class, which is what AD and IC ask too: they flatter what
-        was trained with it.
+        A class that no training image was given has an untrained map, or its class activation map where the training
+        starts from that: the column *Untrained %* says for how many images that is so. Another seed gives another
+        mechanism, and a training can end with the map of a single class inverted. The loss asks the masked image to
+        keep its class, which is what AD and IC ask too: they flatter what was trained with it.
     """
 
     def __init__(
