@@ -98,6 +98,7 @@ def test_auto_parts_are_those_of_the_plan_and_need_no_other_run(tmp_path: Path, 
     folder = copy_checkout(tmp_path, tiny)
     monkeypatch.chdir(folder)
     target = "results/tiny/maps/shapes_cnn/gradcam.safetensors"
+    assert "`python -m ttame plan` never ran with these params" in shell(folder, "snakemake", "--dry-run", target)
     assert _planned(folder, target) == {"maps": "1"}
     _write_plan(3.0)
     assert _planned(folder, target) == {"maps": "1", "maps_part": "3"}

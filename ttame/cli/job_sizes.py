@@ -84,7 +84,7 @@ def images_of(settings: Settings, stage: str) -> int | None:
     split: Split = "train" if stage == "truths" else "evaluation"
     count, written = settings.data.counts[split], list_file(settings, split)
     if count is None and written.exists():
-        with written.open(encoding="utf-8") as lines:
+        with written.open(encoding="utf-8", errors="replace") as lines:
             count = sum(1 for line in lines if line.strip())
     if count is not None and stage == "sanity":
         count = min(count, settings.sanity.images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ def use(name: str, overrides: Sequence[str] = (), force: bool = False) -> str:
             is not set.
     """
     _check_name(name)
+    # The file says the command in one line, which a list that was typed over several would break.
+    overrides = [re.sub(r"\s*\n\s*", " ", override) for override in overrides]
     settings = compose(experiment_file(name), overrides)
     _refuse_to_overwrite_edits(force)
     write_active([name, *overrides], settings)

@@ -21,6 +21,11 @@ try:
     PLAN = plan_of(SETTINGS)
 except TTameError as error:
     raise WorkflowError(str(error))
+if PLAN is None and SETTINGS.execution.parts == "auto" and workflow.is_main_process:
+    print(
+        "execution.parts: auto, but `python -m ttame plan` never ran with these params: a part for every 5000 images",
+        file=sys.stderr,
+    )
 
 
 def job_name(stage, wildcards):
