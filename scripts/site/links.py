@@ -15,7 +15,7 @@ PAGES = {
     "experiments/README.md": "experiments.md",
     "models/README.md": "models.md",
 }
-"""By their path in the repository; what is in docs/ is a page at its own path."""
+"""By their path in the repository; what is in docs/ or notebooks/ is a page at its path there."""
 
 LINK = re.compile(r"(\[[^\]]*\])\(([^)\s]+)\)")
 ELSEWHERE = re.compile(r"^(?:\w+:|#|/)")
@@ -41,7 +41,8 @@ def with_links(markdown: str, page: str) -> str:
             return found[0]
         path, _, anchor = target.partition("#")
         place = posixpath.normpath(posixpath.join(posixpath.dirname(source), path))
-        there = PAGES.get(place) or (place.removeprefix("docs/") if place.startswith("docs/") else None)
+        folder, _, inside = place.partition("/")
+        there = PAGES.get(place) or (inside if folder in ("docs", "notebooks") else None)
         if there is None:
             if not Path(place).exists():
                 raise FileNotFoundError(f"{source}: a link to {place}, which is not there")

@@ -128,9 +128,8 @@ def _options(method: str, entry: Entry) -> str:
     if not fields:
         return "None."
     rows = [[f"`{name}`", f"`{field.default}`", field.description or ""] for name, field in fields.items()]
-    return (
-        f"`explainers.{method}` in the params, arguments in Python.\n\n{markdown_table(['', 'Default', ''], rows, 9)}"
-    )
+    table = markdown_table(["Option", "Default", "Meaning"], rows, numbers_from=9)
+    return f"`explainers.{method}` in the params, arguments in Python.\n\n{table}"
 
 
 def _use(method: str, entry: Entry) -> str:

@@ -62,7 +62,7 @@ def _command(name: str, parser: argparse.ArgumentParser) -> str:
         if not isinstance(action, argparse._HelpAction)
     ]
     usage = " ".join(parser.format_usage().removeprefix("usage: ").split())
-    table = f"\n\n{markdown_table(['Argument', ''], rows, numbers_from=9)}" if rows else ""
+    table = f"\n\n{markdown_table(['Argument', 'Meaning'], rows, numbers_from=9)}" if rows else ""
     said = str(parser.description)
     return f"### {name}\n\n{said[:1].upper()}{said[1:]}\n\n```text\n{usage}\n```{table}"
 
@@ -80,7 +80,7 @@ def _section(key: str, schema: Schema, definitions: Schema) -> str:
     sentence = f"{described[:1].upper()}{described[1:]}."
     if len(rows) == 1 and not rows[0][0]:
         return f"## {key}\n\n{sentence} Type: {rows[0][1]}."
-    return f"## {key}\n\n{sentence}\n\n{markdown_table(['Key', 'Type', 'Default', ''], rows, numbers_from=9)}"
+    return f"## {key}\n\n{sentence}\n\n{markdown_table(['Key', 'Type', 'Default', 'Meaning'], rows, numbers_from=9)}"
 
 
 def _leaves(path: str, schema: Schema, definitions: Schema) -> Iterator[tuple[str, Schema]]:
