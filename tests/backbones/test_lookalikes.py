@@ -69,3 +69,24 @@ def test_the_rule_reads_the_maps_before_them(count: int, loudness: float) -> Non
 def test_they_are_refused_by_name(layer: str, reason: str) -> None:
     with pytest.raises(TTameError, match=rf"models\.queries\.layers: the layer '{layer}' {reason}.* are .*stages"):
         _backbone(16, 1.0, layer)
+
+
+class Shared(nn.Module):
+    """One module that tokens of two grids pass, one after the other, as CrossViT's dropout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fine, self.coarse = nn.Conv2d(3, 16, 8, 8), nn.Conv2d(16, 16, 2, 2)
+        self.passed, self.mlp, self.head = nn.Dropout(), nn.Linear(16, 16), nn.Linear(16, 5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        fine = self.fine(images)
+        tokens = [self.passed(maps.flatten(2).mT) for maps in (fine, self.coarse(fine))]
+        logits: Tensor = self.head(self.mlp(tokens[0]).mean(1) + tokens[1].mean(1))
+        return logits
+
+
+def test_a_module_that_is_called_for_two_grids_is_no_error() -> None:
+    torch.manual_seed(0)
+    backbone = Backbone("shared", Shared(), Preprocessing((64, 64), 64, "bilinear", *IMAGENET))
+    assert "coarse" in backbone.layers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -79,7 +80,9 @@ def _staying_behind(model: nn.Module, input_size: tuple[int, int], step: Step) -
     assert layout is not None
     staying: set[str] = set()
 
-    def replace(_: nn.Module, __: object, output: Tensor) -> Tensor:
+    def replace(_: nn.Module, __: object, output: Any) -> Any:
+        if not isinstance(output, Tensor) or output.shape[1:] != step.shape[1:]:
+            return output  # of another call of the same module, as of a dropout for two branches
         is_replaced[0] = True
         turned = layout.replace_maps(output[:1], layout.to_maps(output[:1]).flip(2, 3))
         return torch.cat([output[:1], turned, output[3:], output[3:]])
@@ -88,8 +91,9 @@ def _staying_behind(model: nn.Module, input_size: tuple[int, int], step: Step) -
         def compare(_: nn.Module, __: object, output: object) -> None:
             if is_replaced[0] and isinstance(output, Tensor) and output.ndim == 3 and len(output) == 4:
                 spread = (output[0] - output[0].mean(0)).norm()
-                by_turning, by_another = ((output[index] - output[0]).norm() for index in (1, 2))
-                if by_turning < LEAST_CHANGE * min(spread, by_another):
+                by_turning, by_another = (output[1] - output[0]).norm(), (output[2] - output[0]).norm(dim=1)
+                # All of them read it: of tokens that come from elsewhere the class token alone may.
+                if by_turning < LEAST_CHANGE * min(spread, len(by_another) * by_another.min()):
                     staying.add(name)
 
         return compare
