@@ -50,7 +50,7 @@ class ModelSettings(Section):
         "made; null for a classifier, which has a head of its own",
     )
     layers: Literal["auto"] | Annotated[list[Text], Field(min_length=1), EachOnce] = Field(
-        "auto", description="feature layers of the attention mechanisms: a list, or auto for the rule (docs/your_model.md)"
+        "auto", description="feature layers of the mechanisms: a list, or auto for the rule (docs/your_model.md)"
     )
     target_layer: Text = Field("auto", description="layer that the CAM methods and IIA read, or auto")
     outputs: Literal["logits", "probabilities"] = Field(
