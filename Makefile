@@ -29,7 +29,7 @@ $(READY):
 venv: $(READY) ## set the environment up and print its folder
 	@echo $(VENV)
 
-demo: $(READY) ## the whole pipeline on the embedded data, at most 10 minutes on 2 cores
+demo: $(READY) ## the whole pipeline on the embedded data, 7 to 19 minutes on 2 cores
 	snakemake --cores all
 	@python -m ttame results
 
