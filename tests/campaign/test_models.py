@@ -29,10 +29,8 @@ FUNCTIONS = {
 def test_function_that_is_no_model_is_refused(refused: Refused, text: str, monkeypatch) -> None:
     assert main(["use", "small"]) == 0
     Path("my_models.py").write_text(text)
-    monkeypatch.delitem(sys.modules, "my_models", raising=False)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     refused("layers", "my_models:model", names=("my_models",))
-    sys.modules.pop("my_models", None)
 
 
 @pytest.mark.parametrize("model", ["resnet1888", "shapes_cn", "nowhere:model", ":model", "os:", "", "a\nb", "../x"])
