@@ -21,7 +21,7 @@ READY := $(VENV)/.complete-$(DIGEST)
 $(READY):
 	@$(PYTHON) -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))" || \
 	  { echo "ttame needs Python 3.11 to 3.13; name one: make PYTHON=python3.12" >&2; exit 1; }
-	@echo "Installing the pinned packages into $(VENV) (about 6 GB, once)"
+	@echo "Installing the pinned packages into $(VENV) (about 6 GB, once)" >&2
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python scripts/install_packages.py requirements.lock
 	@touch $@
@@ -40,7 +40,7 @@ test: $(READY) ## lint, types, workflow lint and the tests of less than five sec
 test-slow: $(READY) ## the other tests: both engines on small experiments, kills, faults, several processes
 	pytest --numprocesses auto --dist loadfile -m "slow and not long"
 
-test-long: $(READY) ## the paper's experiment on a small tree of ILSVRC's shape, and the guide, from their text
+test-long: $(READY) ## the guide and the paper's experiment from their text; LONG= runs every long test, an hour
 	pytest -m long -k "$(LONG)"
 
 lint: $(READY) ## ruff, mypy, snakemake --lint, snakefmt

@@ -2,7 +2,7 @@
 
     VENV/bin/python scripts/install_packages.py requirements.lock
 
-Needs nothing but Python, since it runs before anything is installed.
+It says so on standard error, since `make -s venv` prints the environment's folder for a shell to take. Needs nothing but Python, since it runs before anything is installed.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class Line:
     def say(self, done: int, total: int, what: str) -> None:
         """`what` is being done with the package `done` of `total`."""
         text = f"{done:>5}/{total} {what}"
-        if sys.stdout.isatty():
-            print(f"\r\x1b[K{text[:100]}", end="", flush=True)
+        if sys.stderr.isatty():
+            print(f"\r\x1b[K{text[:100]}", end="", file=sys.stderr, flush=True)
         elif (tenth := f"{10 * done // max(1, total)} {what.split(maxsplit=1)[0]}") != self._said:
-            print(text, flush=True)
+            print(text, file=sys.stderr, flush=True)
             self._said = tenth
 
 
@@ -53,7 +53,7 @@ def install(lock: Path) -> int:
                 threading.Thread(target=_watch, args=[pip, line, total], daemon=True).start()
     minutes, seconds = divmod(round(time.monotonic() - start), 60)
     if pip.returncode == 0:
-        print(f"\n{total} packages installed in {minutes}:{seconds:02d}")
+        print(f"\n{total} packages installed in {minutes}:{seconds:02d}", file=sys.stderr)
     return pip.returncode
 
 

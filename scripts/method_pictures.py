@@ -1,7 +1,7 @@
 """The pictures of the methods' pages: every method on the same three images of the embedded data.
 
     python -m ttame use shapes_pictures
-    python -m ttame train shapes_cnn ttame    # and the others of it
+    snakemake --cores all --until train
     python -m scripts.method_pictures
 
 writes into `docs/pictures/`: a row an image; the image, its map on the CNN, its map on the transformer. A learned

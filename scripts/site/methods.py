@@ -14,6 +14,7 @@ from scripts.site.docstrings import described
 from ttame.attention.designs import DESCRIPTIONS
 from ttame.explainers.entry import BOTH, Entry, Training
 from ttame.explainers.registry import EXPLAINERS
+from ttame.params.attention import LossSettings
 from ttame.report.markdown import markdown_table
 
 PICTURES = Path("docs/pictures")
@@ -31,6 +32,13 @@ COUNTS = {
     "N": "the option that says how many masks or noisy copies",
     "S": "the option `steps`",
 }
+TERMS = {
+    "cross_entropy": "cross-entropy",
+    "area": "area",
+    "variation": "variation",
+    "complement": "a term that asks the rest of the image to lose the class",
+}
+RANKED = "not the whole mask but a top part of it, drawn anew each time, has to keep the class"
 DOI = re.compile(r"\b(10\.\d{4,}/[\w.\-]+[\w])")
 ARXIV = re.compile(r"\barXiv (\d{4}\.\d{5})")
 
@@ -85,8 +93,12 @@ def _page(method: str, entry: Entry) -> str:
 
 def _training(training: Training) -> str:
     masks = "the image" if training.masks == "image" else "the last feature maps"
-    loss = "the cross-entropy alone" if training.cross_entropy_only else "cross-entropy, area and variation"
-    return f"{DESCRIPTIONS[training.design]} In training its map masks {masks}, and the loss is {loss}."
+    loss = LossSettings(**training.defaults.get("loss", {}))
+    terms = [words for key, words in TERMS.items() if getattr(loss, key)]
+    *first, last = terms
+    said = f"{', '.join(first)} and {last}" if first else f"{last} alone"
+    ranked = f" In {100 * loss.ranked_masks:.0f} % of the images {RANKED}." if loss.ranked_masks else ""
+    return f"{DESCRIPTIONS[training.design]} In training its map masks {masks}, and the loss is {said}.{ranked}"
 
 
 def _picture(method: str, entry: Entry) -> str:

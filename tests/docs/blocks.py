@@ -1,4 +1,4 @@
-"""The fenced blocks of code of the README and of docs/."""
+"""The fenced blocks of code of the documentation."""
 
 from __future__ import annotations
 
@@ -29,8 +29,10 @@ class Block:
 
 
 def pages() -> list[Path]:
-    """The README and everything in docs/."""
-    return [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+    """The README, everything in docs/, and what GitHub and the catalogue show of folders."""
+    elsewhere = [REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "config/README.md")]
+    folders = [REPOSITORY / name / "README.md" for name in ("benchmarks", "datalist", "experiments", "models")]
+    return [*elsewhere, *folders, *sorted((REPOSITORY / "docs").glob("*.md"))]
 
 
 def blocks(kind: str, *names: str) -> list[Block]:

@@ -24,7 +24,7 @@ def _lines() -> list[tuple[str, str]]:
     """(page, command) of every shell block, the parts of `a && b` apart, without comments and redirections."""
     found = []
     for block in blocks("sh"):
-        for line in block.text.splitlines():
+        for line in re.sub(r"\\\n *", "", block.text).splitlines():
             commands = re.split(r" && ", re.sub(r"(?:^| +)#.*$", "", line))
             found += [(block.page, re.sub(r" > \S+$", "", command.strip())) for command in commands if command.strip()]
     return found
@@ -62,8 +62,33 @@ def _dvc(words: list[str]) -> None:
 
 def _pip(words: list[str]) -> None:
     assert words[0] == "install"
-    extra = re.fullmatch(r"(?:\.|ttame)\[(\w+)\]", words[1])
+    extra = re.fullmatch(r"\.\[(\w+)\]", words[1])
     assert extra is None or extra[1] in EXTRAS
+
+
+def _docker(words: list[str]) -> None:
+    action, *others = words
+    if action == "build":
+        _files_of_an_image(others)
+    else:
+        _understood(shlex.join(others[others.index("ttame") + 1 :]))
+
+
+def _apptainer(words: list[str]) -> None:
+    action, *others = words
+    if action == "build":
+        _files_of_an_image(others)
+    else:
+        inside = others[others.index("ttame.sif") + 1 :]
+        _understood(shlex.join(["ttame", *inside] if action == "run" else inside))
+
+
+def _files_of_an_image(words: list[str]) -> None:
+    named = [word for word in words if word.startswith("containers/")]
+    assert named
+    assert all((REPOSITORY / word).is_file() for word in named)
+    arguments = [word.partition("=")[0] for word in words if "=" in word]
+    assert all(f"{name}=" in (REPOSITORY / named[0]).read_text(encoding="utf-8") for name in arguments)
 
 
 def _edits(words: list[str]) -> None:
@@ -81,6 +106,8 @@ PROGRAMS: dict[str, Callable[[list[str]], None]] = {
     "snakemake": _snakemake,
     "dvc": _dvc,
     "pip": _pip,
+    "docker": _docker,
+    "apptainer": _apptainer,
     "$EDITOR": _edits,
     "source": _anything,
     "printf": _anything,
@@ -90,8 +117,12 @@ PROGRAMS: dict[str, Callable[[list[str]], None]] = {
 
 @pytest.mark.parametrize(("page", "command"), _lines())
 def test_a_command_is_understood(page: str, command: str) -> None:
+    _understood(command)
+
+
+def _understood(command: str) -> None:
     program = next((name for name in PROGRAMS if command.startswith(f"{name} ")), None)
-    assert program, f"{page}: what is {command!r}?"
+    assert program, f"what is {command!r}?"
     PROGRAMS[program](shlex.split(command.removeprefix(program)))
 
 

@@ -20,7 +20,6 @@ from ttame.explainers.entry import Entry
 from ttame.explainers.registry import EXPLAINERS
 from ttame.measures import registry as measures
 from ttame.measures.column import Column
-from ttame.measures.registry import MEASURES
 from ttame.params.composition import compose
 from ttame.params.section import Section
 from ttame.store.basis_file import Basis
@@ -33,7 +32,8 @@ from .blocks import Block, blocks
 ELSEWHERE = {"docs/python.md", "docs/your_model.md", "README.md"}
 """Run by test_python_guide, by tests/pipeline/test_guide.py, and lines of the former."""
 ADDING = "docs/adding.md"
-SHELL = ["docs/start.md", "docs/explain_one_image.md", "docs/compare_methods.md"]
+SHELL = {"docs/start.md": "Maps of ", "docs/explain_one_image.md": "Maps of ", "docs/compare_methods.md": "mine is active"}
+"""Pages whose shell blocks are run, and what these say."""
 
 
 def test_every_block_is_run_or_says_what_it_needs() -> None:
@@ -57,10 +57,10 @@ def test_shell_blocks_run(tmp_path: Path) -> None:
         folder = tmp_path if page == "docs/compare_methods.md" else elsewhere
         text = "\n".join(block.text for block in blocks("sh", page) if block.is_run)
         output = shell(folder, shutil.which("bash") or "bash", "-e", "-c", text, PYTHONPATH=str(REPOSITORY))
-        assert "Maps of " in output or "mine is active" in output
+        assert SHELL[page] in output, page
     assert np.asarray(Image.open(elsewhere / "photo.maps.png")).std() > 0
     assert (elsewhere / "tiger_cat.maps.png").exists()
-    assert yaml.safe_load((tmp_path / "params.yaml").read_text())["explainers"]["rise"]["masks"] == 500
+    assert yaml.safe_load((tmp_path / "params.yaml").read_text())["explainers"]["rise"]["masks"] == 100
 
 
 @pytest.mark.parametrize("block", [block for block in blocks("yaml") if block.is_run], ids=lambda block: block.page)
@@ -86,17 +86,21 @@ def _module(name: str, title: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     return module
 
 
+def _entries(title: str, **names: Any) -> dict[str, Any]:
+    """Those that the page adds to a registry."""
+    found: dict[str, Any] = eval(f"{{{_titled(title)}}}", names)
+    return found
+
+
 def test_the_added_method_explains(monkeypatch, tmp_path: Path) -> None:
     module = _module("ttame.explainers.gradient_times_input", "ttame/explainers/gradient_times_input.py", monkeypatch)
-    known = dict(EXPLAINERS)
-    names: dict[str, Any] = {"Entry": Entry, "EXPLAINERS": known}
-    exec(_titled("ttame/explainers/registry.py"), names)
-    monkeypatch.setitem(EXPLAINERS, "gradient_times_input", known["gradient_times_input"])
+    added = _entries("ttame/explainers/registry.py", Entry=Entry)
+    monkeypatch.setitem(EXPLAINERS, "gradient_times_input", added["gradient_times_input"])
     monkeypatch.chdir(tmp_path)
     Path("photos").mkdir()
     Image.fromarray(render(1, 0).pixels).save("photos/cat.jpg")
     model = ttame.wrap(small_cnn(), **KNOWN)
-    names |= {"ttame": ttame, "model": model}
+    names: dict[str, Any] = {"ttame": ttame, "model": model}
     exec(_titled(""), names)
     assert names["result"].passes == (1, 1)
     assert names["result"].raw.std() > 0
@@ -110,16 +114,14 @@ def test_the_added_method_explains(monkeypatch, tmp_path: Path) -> None:
 
 def test_the_added_measure_judges(monkeypatch) -> None:
     module = _module("ttame.measures.gini", "ttame/measures/gini.py", monkeypatch)
-    known = dict(MEASURES)
-    exec(
-        _titled("ttame/measures/registry.py"),
-        {"Entry": measures.Entry, "Column": Column, "NoOptions": Section, "MEASURES": known},
-    )
-    columns = known["gini"].columns
+    names: dict[str, Any] = {"Section": Section}
+    exec(_titled("ttame/measures/options.py"), names)
+    added = _entries("ttame/measures/registry.py", Entry=measures.Entry, Column=Column, **names)["gini"]
+    assert added.options()
     one, even = torch.zeros(4, 4), torch.full((4, 4), 0.3)
     one[1, 2] = 1
     found = module.Gini(None).judge(None, torch.stack([one, even, torch.zeros(4, 4)]), Basis([], (4, 4), {}), None)
-    assert list(found) == [column.key for column in columns]
+    assert list(found) == [column.key for column in added.columns]
     torch.testing.assert_close(found["gini"], torch.tensor([1 - 1 / 16, 0.0, 0.0], dtype=torch.float64))
 
 

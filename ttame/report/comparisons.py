@@ -93,7 +93,9 @@ def _decided(differences: Differences, ends: Ends, resamples: int, seed: int, ch
         for part in (coarse & trained, coarse & ~trained):
             if part.any():
                 of_part = None if chance is None or not trained[part].all() else chance.of(part)
-                raw[part], patterns[part] = sharper_p_values(differences.of(part), resamples, seed, of_part)
+                raw[part], patterns[part] = sharper_p_values(
+                    differences.of(part), raw[part], resamples, seed, of_part
+                )
         patterns[coarse] = np.maximum(patterns[coarse], resamples + 1)  # these are done, if none more were allowed
 
 

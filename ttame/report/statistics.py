@@ -183,10 +183,14 @@ def near_level(corrected: Floats, p_values: Floats, patterns: Floats) -> tuple[N
 
 
 def sharper_p_values(
-    differences: Differences, resamples: int, seed: int, chance: Chance | None = None
+    differences: Differences, known: Floats, resamples: int, seed: int, chance: Chance | None = None
 ) -> tuple[Floats, float]:
     """`paired_p_values` of all patterns where they are few enough and training adds no chance, else of the same draws
     and as many more as allowed.
+
+    Args:
+        differences, resamples, seed, chance: of `paired_p_values`.
+        known: (K,) what it gave, which stays where no more patterns are allowed.
 
     Returns:
         (K,) p-values, and the number of patterns that they are drawn from; infinite where all were counted.
@@ -194,6 +198,8 @@ def sharper_p_values(
     count = len(differences.values)
     most = max(resamples, min(MOST_PATTERNS, MOST_SIGNS // count))
     if 2**count > most or chance is not None:
+        if most == resamples:
+            return known, most
         return paired_p_values(differences.alone(), most, seed, chance), most
     whole = differences.whole()
     observed = np.abs(whole.sum(axis=0))
