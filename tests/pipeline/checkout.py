@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -47,3 +48,15 @@ def copy_checkout(folder: Path, params: dict[str, Any]) -> Path:
     shell(folder, "git", "add", "--all")
     shell(folder, "git", "commit", "--quiet", "--message", "origin")
     return folder
+
+
+def make(folder: Path, target: str, check: bool = True) -> str:
+    """`make` with the environment of this process."""
+    return shell(folder, "make", f"VENV={sys.prefix}", target, check=check)
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Digest of every result but the measurements and the page that shows those."""
+    files = [path for path in (folder / "results/tiny").rglob("*") if path.is_file()]
+    files = [path for path in files if "cost" not in str(path) and path.name != "measured.html"]
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

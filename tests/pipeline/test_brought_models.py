@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from ttame.cli.text_head import run as make_head
 from ..conftest import REPOSITORY, whole_maps
 from ..stages.conftest import tiny_params
 from ..tiny_models import save_classifier, save_clip, save_open_clip
-from .checkout import BINARIES, copy_checkout, shell
+from ..warm_starts import warm_starts
+from .checkout import BINARIES, copy_checkout, hashes, make, shell
 
 pytestmark = pytest.mark.skipif(not (BINARIES / "snakemake").exists(), reason="the engines are not installed")
 
@@ -72,6 +74,20 @@ def test_brought_models_go_through_the_whole_dag(checkout: Path) -> None:
     assert maps.maps.isfinite().all()
     page = (checkout / "results/tiny/page/index.html").read_text()
     assert any(name in page for name in names)
+
+
+@pytest.mark.long
+def test_dvc_builds_the_same_bytes_of_them(checkout: Path) -> None:
+    shell(checkout, "snakemake", "--cores", "2")
+    by_dvc = checkout.with_name("by_dvc")
+    shutil.copytree(
+        checkout, by_dvc, ignore=lambda folder, _: ["results", ".snakemake"] if folder == str(checkout) else []
+    )
+    with warm_starts(by_dvc):
+        shell(by_dvc, "dvc", "repro")
+    assert hashes(by_dvc) == hashes(checkout)
+    make(by_dvc, "sync-to-snakemake")
+    assert "Nothing to be done" in shell(by_dvc, "snakemake", "--dry-run")
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 import sys
@@ -20,7 +19,7 @@ from ..conftest import REPOSITORY
 from ..stages.conftest import tiny_params
 from ..warm_starts import warm_starts
 from .changes import CHANGES, WEIGHTS
-from .checkout import BINARIES, copy_checkout, shell
+from .checkout import BINARIES, copy_checkout, hashes, make, shell
 
 PARTS = 3
 """Jobs that Snakemake shares the images of a pair among; DVC has one, and the results are the same bytes."""
@@ -49,35 +48,24 @@ def _clone(origin: Path, name: str) -> Path:
     return folder
 
 
-def _make(folder: Path, target: str, check: bool = True) -> str:
-    return shell(folder, "make", f"VENV={sys.prefix}", target, check=check)
-
-
-def _hashes(folder: Path) -> dict[str, str]:
-    """Digest of every result but the measurements and the page that shows those."""
-    files = [path for path in (folder / "results/tiny").rglob("*") if path.is_file()]
-    files = [path for path in files if "cost" not in str(path) and path.name != "measured.html"]
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
 @pytest.fixture(scope="module")
 def by_snakemake(origin: Path) -> Path:
     folder = _clone(origin, "by_snakemake")
-    refused = _make(folder, "sync-to-dvc", check=False)
+    refused = make(folder, "sync-to-dvc", check=False)
     assert "Snakemake still has work to do" in refused
     shell(folder, "snakemake", "--cores", "2")
-    _make(folder, "sync-to-dvc")
+    make(folder, "sync-to-dvc")
     return folder
 
 
 @pytest.fixture(scope="module")
 def by_dvc(origin: Path) -> Path:
     folder = _clone(origin, "by_dvc")
-    refused = _make(folder, "sync-to-snakemake", check=False)
+    refused = make(folder, "sync-to-snakemake", check=False)
     assert "DVC is not up to date" in refused
     with warm_starts(folder):  # DVC starts no server, and seventy starts of Python would take a minute here
         shell(folder, "dvc", "repro")
-    _make(folder, "sync-to-snakemake")
+    make(folder, "sync-to-snakemake")
     return folder
 
 
@@ -107,9 +95,9 @@ def test_dvc_shows_a_short_row_of_metrics_for_each_pair(by_snakemake: Path) -> N
 
 @pytest.mark.slow
 def test_both_engines_build_the_same_bytes(by_snakemake: Path, by_dvc: Path) -> None:
-    expected = _hashes(by_snakemake)
+    expected = hashes(by_snakemake)
     assert len(expected) == 6 + (8 + 2) + 1 + 4 + 8 + 8 + 8 + 2 + 8 + 2 + 2 + (10 + 8) + 1
-    assert _hashes(by_dvc) == expected
+    assert hashes(by_dvc) == expected
 
 
 @pytest.mark.slow
@@ -213,7 +201,7 @@ def test_pulled_results_need_no_work(origin: Path, by_snakemake: Path) -> None:
     shell(origin.parent, "git", "clone", "--quiet", str(by_snakemake), str(folder))
     shutil.copy(by_snakemake / WEIGHTS, folder / WEIGHTS)
     shell(folder, "dvc", "pull")
-    _make(folder, "sync-to-snakemake")
+    make(folder, "sync-to-snakemake")
     assert "Nothing to be done" in shell(folder, "snakemake", "--dry-run")
     assert "up to date" in shell(folder, "dvc", "repro")
-    assert _hashes(folder) == _hashes(by_snakemake)
+    assert hashes(folder) == hashes(by_snakemake)
