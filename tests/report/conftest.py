@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ttame.cli.main import main
 from ttame.data.contents import digest_of, write_contents
 from ttame.data.transforms import Preprocessing
 from ttame.store.maps_file import Maps, write_maps
+from ttame.store.undefined import write_undefined
 
 from ..stages.conftest import tiny_params
 from .results_by_hand import write_scores
@@ -31,8 +32,16 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Call it to make results of some methods on some images in a folder of its own, and the page."""
 
     def make(
-        methods: list[str], images: int, gone: int | None = None, leader: str | None = None, seeds: int = 1
+        methods: list[str],
+        images: int,
+        gone: int | None = None,
+        leader: str | None = None,
+        seeds: int = 1,
+        undefined: Mapping[str, str] | None = None,
     ) -> Path:
+        """`undefined` names other backbones, where nobody leads, each with the method that is not defined on the first
+        and defined there; these have a measure more.
+        """
         folder = tmp_path_factory.mktemp("page")
         settings = tiny_params(yaml.safe_load(Path(__file__).parents[2].joinpath("params.yaml").read_text()))
         names = [MALICIOUS, *(f"{number}.png" for number in range(1, images))]
@@ -42,6 +51,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         settings["methods"] |= {"training_free": [m for m in methods if m not in trained], "trained": trained}
         settings["methods"]["seeds"] = list(range(1, seeds + 1))
         settings["report"]["resamples"] = 200
+        others = undefined or {}
+        settings["backbones"] += list(others)
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
             Path("params.yaml").write_text(yaml.safe_dump(settings))
@@ -56,9 +67,17 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
                 if number != gone:
                     Image.fromarray(pixels).save(Path("images") / Path(name).name.replace("/", "_"))
             write_contents(results / "datalists/evaluation.images.csv", contents)
-            for seed, method in enumerate(methods):
-                for run in range(1, 1 + (seeds if method == "ttame" else 1)):
-                    _write_method(results, method, names, seed + 100 * (run - 1), run, leads=method == leader)
+            for backbone in settings["backbones"]:
+                for seed, method in enumerate(methods):
+                    if backbone not in others and method in others.values():
+                        _write_nothing(results, backbone, method)
+                        continue
+                    for run in range(1, 1 + (seeds if method == "ttame" else 1)):
+                        made = seed + 100 * (run - 1)
+                        leads = method == leader and backbone not in others
+                        _write_method(results, backbone, method, names, made, run, leads=leads)
+                        if backbone in others:
+                            _add_pointing_game(results, backbone, method)
             assert main(["tables"]) == 0
             assert main(["page"]) == 0
         return folder / "results/by_hand/page/index.html"
@@ -95,10 +114,25 @@ def tab(browser: Any, written: Path) -> Iterator[Any]:
     assert complaints == []
 
 
-def _write_method(results: Path, method: str, names: list[str], seed: int, run: int, *, leads: bool) -> None:
+def _write_nothing(results: Path, backbone: str, method: str) -> None:
+    """What is left of a method that is not defined."""
+    for name in (f"scores/{backbone}/{method}.parquet", f"cost/{backbone}/{method}.json"):
+        (results / name).parent.mkdir(parents=True, exist_ok=True)
+        write_undefined(results / name, "it reads attention")
+
+
+def _add_pointing_game(results: Path, backbone: str, method: str) -> None:
+    for path in (results / "scores" / backbone).glob(f"{method}.*parquet"):
+        table = pd.read_parquet(path)
+        table.assign(pointing_game=table["probability"] < 0.5).to_parquet(path)
+
+
+def _write_method(
+    results: Path, backbone: str, method: str, names: list[str], seed: int, run: int, *, leads: bool
+) -> None:
     """The files of one method, of a trained one those of the seed `run`."""
     named = f"ttame.seed{run}" if method == "ttame" else method
-    write_scores(results / "scores/shapes_cnn" / f"{named}.parquet", names, seed, leads=leads)
+    write_scores(results / "scores" / backbone / f"{named}.parquet", names, seed, leads=leads)
     maps = torch.rand(len(names), 8, 8, generator=torch.Generator().manual_seed(seed))
     targets = torch.zeros(len(names), dtype=torch.long)
     preprocessing = Preprocessing((64, 64), 64, "bilinear", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -111,13 +145,13 @@ def _write_method(results: Path, method: str, names: list[str], seed: int, run: 
         preprocessing=preprocessing,
         class_names={0: "disc & ring"},
     )
-    write_maps(results / f"maps/shapes_cnn/{named}.safetensors", written)
-    cost = results / f"cost/shapes_cnn/{named}.json"
+    write_maps(results / f"maps/{backbone}/{named}.safetensors", written)
+    cost = results / f"cost/{backbone}/{named}.json"
     cost.parent.mkdir(parents=True, exist_ok=True)
     measured = {"seconds_per_image": 0.001 * (seed + 1), "peak_memory_bytes": 1, "batch_size": 1, "device": "CPU"}
-    cost.write_text(json.dumps({"backbone": "shapes_cnn", "method": method} | measured))
+    cost.write_text(json.dumps({"backbone": backbone, "method": method} | measured))
     if method == "ttame":
-        history = results / f"attention/shapes_cnn/{named}.history.csv"
+        history = results / f"attention/{backbone}/{named}.history.csv"
         history.parent.mkdir(parents=True, exist_ok=True)
         rows = {"epoch": [1, 2], "validation_masked_accuracy": [0.4, 0.8], "validation_area": [0.5, 0.25]}
         pd.DataFrame(rows).to_csv(history, index=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,8 @@ import pandas as pd
 import pytest
 import torch
 
-from ttame.report.page.chosen import chosen, in_the_picture, spread
-from ttame.report.page.likeness import agreement, likeness
+from ttame.report.page.candidates import pictured_images, places_to_show, spread
+from ttame.report.page.likeness import agreement_by_image, likeness
 from ttame.report.page.scatter import Box, frontier, place_labels
 
 METHODS = ["random", "gradcam", "rise", "ttame"]
@@ -32,15 +33,21 @@ def test_one_file_that_fetches_nothing(written) -> None:
 @pytest.mark.parametrize(("methods", "images"), [(["gradcam"], 1), (["gradcam"], 4), (METHODS, 1)])
 def test_one_image_or_one_method(page, methods, images) -> None:
     text = page(methods, images).read_text()
-    assert ("n/a" in text) == (images == 1)
-    assert "nan" not in text.replace("nano", "")
+    shown = re.sub('<script type="application/json".*?</script>', "", text, flags=re.DOTALL)  # maps are letters, too
+    assert ("n/a" in shown) == (images == 1)
+    assert re.search(r"\bnan\b", shown) is None
+    assert "too few methods or images to tell them apart" in shown or "no measure may rank" in shown
+    assert " leads on shapes_cnn" not in shown
+    assert "of which none leads" in shown
+    brought_out = re.findall('aria-pressed="true" data-method="(.*?)"', shown)
+    assert brought_out == [method for method in methods if method == "ttame"], "the reference, since nobody leads"
 
 
 def test_agreement_is_the_mean_correlation() -> None:
     generator = torch.Generator().manual_seed(0)
     maps = {name: torch.rand(3, 28, 28, generator=generator) for name in ("gradcam", "rise", "random")}
     maps["gradcam"][0] = maps["rise"][0]
-    found = agreement(maps)
+    found = agreement_by_image(maps)
     flat = [maps[name].flatten(1).numpy() for name in ("gradcam", "rise")]
     for index in range(3):
         assert found[index] == pytest.approx(np.corrcoef(flat[0][index], flat[1][index])[0, 1], abs=1e-6)
@@ -69,21 +76,21 @@ def test_of_many_candidates_the_hardest_and_the_largest_losses_are_shown() -> No
     for method in ("rise", "ttame"):
         worth[method][41:43] = 0.1  # hardest for both
     worth["ttame"][71:73] = 0.5  # where the reference loses
-    shown = chosen(agreeing, worth, "ttame", 8)
+    shown = places_to_show(agreeing, worth, "ttame", 8)
     assert len(shown) == len(set(shown)) == 8
     assert {0, 99, 41, 42, 71, 72} <= set(shown)
     assert shown == sorted(shown), "by agreement"
-    assert chosen(agreeing, {}, "ttame", 8) == spread(agreeing, 8)
+    assert places_to_show(agreeing, {}, "ttame", 8) == spread(agreeing, 8)
 
 
 def test_the_picture_shows_different_classes_of_images_that_are_there() -> None:
     images: list[dict[str, str | None]] = [{"photo": "x", "class": name} for name in "aaaabbbbcccc"]
     images[1]["photo"] = None
-    shown = in_the_picture(images)
+    shown = pictured_images(images)
     assert [images[place]["class"] for place in shown] == ["a", "b", "c"]
     assert 1 not in shown
-    assert in_the_picture([{"photo": None, "class": "a"}]) == []
-    assert in_the_picture(images[:1]) == [0]
+    assert pictured_images([{"photo": None, "class": "a"}]) == []
+    assert pictured_images(images[:1]) == [0]
 
 
 def test_labels_keep_apart_where_many_methods_cost_the_same() -> None:

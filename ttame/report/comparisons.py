@@ -62,7 +62,7 @@ def compare(
         return [_table(family, np.empty(0), np.empty(0)) for family in families]
     differences = _differences(numbers, {method: mean_over_seeds(table) for method, table in values.items()})
     ends = np.cumsum([len(family.methods) for family in families])[:-1]
-    p_values = _decided(differences, ends, resamples, seed, chance_in_training(numbers, values))
+    p_values = decided_p_values(differences, ends, resamples, seed, chance_in_training(numbers, values))
     split = (np.split(differences.sums() / len(differences.values), ends), np.split(p_values, ends))
     return [_table(*found) for found in zip(families, *split, strict=True)]
 
@@ -76,8 +76,8 @@ def _differences(numbers: Sequence[Number], means: Mapping[str, pd.DataFrame]) -
     return Differences(np.column_stack(columns), *pairs.T)
 
 
-def _decided(differences: Differences, ends: Ends, resamples: int, seed: int, chance: Chance | None) -> Floats:
-    """(K,) p-values, corrected within the families that end at `ends`."""
+def decided_p_values(differences: Differences, ends: Ends, resamples: int, seed: int, chance: Chance | None) -> Floats:
+    """(K,) p-values, corrected within the families that end at `ends`; those near 5 % as `compare` says."""
     raw = paired_p_values(differences, resamples, seed, chance)
     patterns = np.full(len(raw), float(resamples))
     trained: NDArray[np.bool_] = np.zeros(len(raw), dtype=bool)

@@ -11,7 +11,7 @@ from ttame.measures.column import Column
 from ttame.report.evaluation import Evaluation
 from ttame.report.pairs import every_pair
 from ttame.report.ranking import is_control, kendall_tau, worth_of
-from ttame.report.seeds import mean_over_seeds
+from ttame.report.seeds import units
 from ttame.report.statistics import LEVEL
 
 TRUTH = "ground_truth"
@@ -84,10 +84,10 @@ def resolution(values: Mapping[str, pd.DataFrame], keys: Sequence[str], resample
         resamples: of the permutation test, more where there are so many pairs that none could be significant.
         seed: of the test.
     """
-    pairs = every_pair(values, keys, resamples, seed, training=False)
+    pairs = every_pair(values, keys, resamples, seed, claimed=False)
     if not pairs:
         return {}
-    images = len(mean_over_seeds(next(iter(values.values()))))
+    images = units(next(iter(values.values())))
     return {
         key: 100 * float((found["p_value"] <= LEVEL).mean()) if images > 1 else np.nan for key, found in pairs.items()
     }

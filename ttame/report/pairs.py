@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from ttame.report.comparisons import decided_p_values
 from ttame.report.ranking import is_control
 from ttame.report.seeds import Number, chance_in_training, mean_over_seeds
 from ttame.report.statistics import LEVEL, Differences, holm, paired_p_values
 
 
 def every_pair(
-    values: Mapping[str, pd.DataFrame], keys: Sequence[str], resamples: int, seed: int, *, training: bool
+    values: Mapping[str, pd.DataFrame], keys: Sequence[str], resamples: int, seed: int, *, claimed: bool
 ) -> dict[str, pd.DataFrame]:
     """Paired permutation tests of all pairs of methods, controls aside, with Holm's correction within a column.
 
@@ -23,8 +24,9 @@ def every_pair(
         keys: columns; those that two methods have are tested.
         resamples: of the test, more where there are so many pairs that none could be significant.
         seed: of the test.
-        training: whether chance in training counts where there are several seeds; without it the maps are taken as
-            they are.
+        claimed: whether something is claimed of each pair. Then chance in training counts where there are several
+            seeds, and p-values near 5 % are drawn again as `compare` does. Without it the maps are taken as they are,
+            and so are the p-values, as a share of many pairs needs no more.
 
     Returns:
         By column, a row per pair: first, second, difference (mean of the first less that of the second) and p_value.
@@ -40,12 +42,15 @@ def every_pair(
     asked = np.array([[places[name, key] for name in pair] for key, of_key in pairs.items() for pair in of_key])
     differences = Differences(np.column_stack(list(columns.values())), *asked.T)
     numbers = [Number(key, pair) for key, of_key in pairs.items() for pair in of_key]
-    chance = chance_in_training(numbers, values) if training else None
+    chance = chance_in_training(numbers, values) if claimed else None
     draws = max(resamples, round(2 * max(map(len, pairs.values())) / LEVEL))
     ends = np.cumsum([len(of_key) for of_key in pairs.values()])[:-1]
-    p_values = np.split(paired_p_values(differences, draws, seed, chance), ends)
+    if claimed:
+        p_values = np.split(decided_p_values(differences, ends, draws, seed, chance), ends)
+    else:
+        p_values = [holm(of_key) for of_key in np.split(paired_p_values(differences, draws, seed), ends)]
     found = np.split(differences.sums() / len(differences.values), ends)
     return {
-        key: pd.DataFrame(of_key, columns=["first", "second"]).assign(difference=means_of_key, p_value=holm(p_of_key))
+        key: pd.DataFrame(of_key, columns=["first", "second"]).assign(difference=means_of_key, p_value=p_of_key)
         for (key, of_key), means_of_key, p_of_key in zip(pairs.items(), found, p_values, strict=True)
     }

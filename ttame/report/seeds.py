@@ -19,6 +19,11 @@ def mean_over_seeds(values: pd.DataFrame) -> pd.DataFrame:
     return values.groupby(level=[name for name in values.index.names if name != SEED], sort=False).mean()
 
 
+def units(values: pd.DataFrame) -> int:
+    """How many images, or grids, there are; the index of `values` is (seed, name), or the name alone."""
+    return len(values) // values.index.unique(SEED).size if SEED in values.index.names else len(values)
+
+
 def means_by_seed(values: pd.DataFrame) -> pd.DataFrame | None:
     """A row per seed, the mean over the images; None where there are not several."""
     return values.groupby(level=SEED, sort=False).mean() if SEED in values.index.names else None
@@ -55,7 +60,7 @@ def training_errors(values: pd.DataFrame) -> pd.Series | None:
     means = means_by_seed(values)
     if means is None:
         return None
-    seeds, images = len(means), len(mean_over_seeds(values))
+    seeds, images = len(means), units(values)
     cube = values.to_numpy(float).reshape(seeds, images, -1)
     rest = cube - cube.mean(1, keepdims=True) - cube.mean(0) + cube.mean((0, 1))
     least = (rest**2).sum((0, 1)) / max((seeds - 1) * (images - 1), 1) / (seeds * images)

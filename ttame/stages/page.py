@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import jinja2
@@ -32,12 +33,14 @@ from ttame.report.columns import quality_columns
 from ttame.report.cost_table import write_cost_tables
 from ttame.report.evaluation import Evaluation
 from ttame.report.measure_tables import HEADINGS
+from ttame.report.page.candidates import Candidates
 from ttame.report.page.charts import COLOURS, KINDS, sample, styles
-from ttame.report.page.chosen import Candidates
 from ttame.report.page.drawings import cost_chart
 from ttame.report.page.gallery import CANDIDATES, gallery_of
 from ttame.report.page.likeness import likeness, small_maps
+from ttame.report.page.section import Likeness, Results, Section
 from ttame.report.page.sections import dotted, section
+from ttame.report.page.standing import Standing
 from ttame.report.pictures import COLOUR_MAP, class_name
 from ttame.store.artifacts import reading, write_text
 from ttame.store.checks_file import read_checks
@@ -76,22 +79,23 @@ def run(settings: Settings) -> None:
     )
     headings, cells_of_cost = write_cost_tables(settings)
     galleries: dict[str, Any] = {}
-    sections: list[dict[str, Any]] = []
+    sections: list[Section] = []
     charts: dict[str, str] = {}
     for backbone in settings.backbones:  # one at a time, since the scores of many images are large
         evaluation = _evaluation(settings, backbone, names)
         measures = [column.key for column in quality_columns(settings.metrics) if column.key in evaluation.means]
         checks = read_checks(checks_file(settings), backbone, measures)
-        galleries[backbone], candidates = _pictures(settings, backbone, evaluation, checks)
-        sections.append(_section(settings, backbone, evaluation, checks, candidates))
-        charts |= _cost_charts(settings, backbone, evaluation)
+        standing = Standing.of(evaluation, checks)
+        galleries[backbone], alike = _pictures(settings, backbone, evaluation, standing)
+        sections.append(section(settings, _results(settings, backbone, evaluation, checks, standing, alike)))
+        charts |= _cost_charts(settings, backbone, evaluation, standing)
     text = environment.get_template("page.html.jinja").render(
         settings=settings,
         images=len(names),
         drawn=legends.drawn(settings.methods),
         methods=[(method, title(method), find(method).kind) for method in settings.methods.all],
         kinds={kind: KINDS[kind] for kind in KINDS if kind in {find(method).kind for method in settings.methods.all}},
-        brought_out={settings.report.reference, *(method for of in sections for method in of["leaders"])},
+        brought_out=_brought_out(settings, sections),
         dotted=dotted(sections),
         colours=COLOURS,
         samples={method: sample(look) for method, look in styles(settings.methods.all).items()},
@@ -118,11 +122,17 @@ def run(settings: Settings) -> None:
     write_text(measured_file(settings), text)
 
 
-def _cost_charts(settings: Settings, name: str, evaluation: Evaluation) -> dict[str, str]:
-    """The chart of one backbone by its heading; none where nothing was measured."""
+def _brought_out(settings: Settings, sections: Sequence[Section]) -> set[str | None]:
+    """The methods that stand out in the charts as the page opens: the reference, the leaders, the cheaper leaders."""
+    return {settings.report.reference}.union(*({of.standing.leader, of.standing.cheaper} for of in sections)) - {None}
+
+
+def _cost_charts(settings: Settings, name: str, evaluation: Evaluation, standing: Standing) -> dict[str, str]:
+    """The chart of one backbone by its heading; none where nothing was measured or no measure may rank."""
     milliseconds = {method: _milliseconds(settings, name, method) for method in evaluation.scores}
     measured = {method: value for method, value in milliseconds.items() if value is not None}
-    return {f"Quality against cost, {name}": cost_chart(name, evaluation, measured)} if measured else {}
+    chart = cost_chart(name, settings.report.reference, standing, measured)
+    return {} if chart is None else {f"Quality against cost, {name}": chart}
 
 
 def _compared(settings: Settings) -> dict[str, Any]:
@@ -134,7 +144,9 @@ def _evaluation(settings: Settings, backbone: str, names: list[str]) -> Evaluati
     """The scores, and the statistics that the tables stage has written of them."""
     scores, _ = read_scores(settings, backbone, names)
     measured = read_measures(settings, backbone, scores)
-    columns = {method: [str(name) for name in qualities(table, settings.metrics)] for method, table in scores.items()}
+    columns = {
+        method: [str(name) for name in qualities(table.iloc[:1], settings.metrics)] for method, table in scores.items()
+    }
     for tables in measured.values():
         for method, table in tables.items():
             columns[method] += [str(name) for name in table]
@@ -144,15 +156,15 @@ def _evaluation(settings: Settings, backbone: str, names: list[str]) -> Evaluati
     return evaluation
 
 
-def _section(
-    settings: Settings, name: str, evaluation: Evaluation, checks: pd.DataFrame, candidates: Candidates
-) -> dict[str, Any]:
+def _results(
+    settings: Settings, name: str, evaluation: Evaluation, checks: pd.DataFrame, standing: Standing, likeness: Likeness
+) -> Results:
     trained = [method for method in settings.methods.trained if method in evaluation.scores]
     histories = {method: read_history(settings, name, method) for method in trained}
     # An imported mechanism has no epochs to show, nor has one whose history was not copied here.
     histories = {method: history for method, history in histories.items() if len(history)}
     sanity = read_sanity_rows(settings, name)
-    return section(settings, name, evaluation, checks, sanity, histories, likeness(candidates.maps))
+    return Results(name, evaluation, checks, standing, sanity, histories, likeness)
 
 
 def _versions() -> dict[str, str]:
@@ -181,21 +193,22 @@ def _milliseconds(settings: Settings, backbone: str, method: str) -> float | Non
 
 
 def _pictures(
-    settings: Settings, name: str, evaluation: Evaluation, checks: pd.DataFrame
-) -> tuple[dict[str, Any], Candidates]:
-    """What the gallery shows, and all images that it was chosen from."""
+    settings: Settings, name: str, evaluation: Evaluation, standing: Standing
+) -> tuple[dict[str, Any], Likeness]:
+    """What the gallery shows, and how alike the maps are of all images that it was chosen from."""
     runs = {method: settings.methods.first_seed_of(method) for method in evaluation.scores}
     found = {method: read_maps(maps_file(settings, name, method, seed)) for method, seed in runs.items()}
     first = next(iter(found.values()))
     count = min(CANDIDATES, len(first.names))
     places = [number * len(first.names) // count for number in range(count)]
     maps = {method: _small(of, places) for method, of in found.items()}
-    candidates = Candidates.of(evaluation, checks, places, maps)
-    shown_here = candidates.chosen(settings.report.reference, settings.report.gallery)
+    candidates = Candidates.of(evaluation, standing, places, maps)
+    shown_here = candidates.to_show(settings.report.reference, settings.report.gallery)
     source = open_checked(settings.data, "evaluation", contents_file(settings, "evaluation"))
     photos = {number: _photo(source, first.preprocessing, first.names[places[number]]) for number in shown_here}
     classes = {number: class_name(first.class_names, int(first.targets[places[number]])) for number in shown_here}
-    return gallery_of(evaluation, checks, candidates, photos, classes), candidates
+    gallery = gallery_of(evaluation, standing, candidates, photos, classes)
+    return gallery, Likeness(likeness(candidates.maps), count)
 
 
 def _small(maps: StoredMaps, places: list[int]) -> Tensor:
@@ -222,5 +235,15 @@ def _colour_table() -> list[list[int]]:
 
 
 def _as_script(data: Any) -> str:
-    """JSON that cannot end the script element it stands in."""
-    return json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+    """JSON that cannot end the script element it stands in.
+
+    Raises:
+        TTameError: where a number is not finite, which no browser would read: all scripts of the page would end.
+    """
+    try:
+        text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        raise TTameError(
+            "page: a probability or score of an image is not a finite number; run `python -m ttame scores` again"
+        ) from None
+    return text.replace("<", "\\u003c")

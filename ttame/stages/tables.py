@@ -25,7 +25,7 @@ from ttame.report.markdown import differences_table, intervals_table, methods_ta
 from ttame.report.marks import Mark
 from ttame.report.measure_checks import agreement, check_measures
 from ttame.report.measure_tables import checks_table, recommendation
-from ttame.report.seeds import mean_over_seeds
+from ttame.report.seeds import units
 from ttame.store.artifacts import write_folder, write_text
 from ttame.store.basis_file import read_note
 from ttame.store.checks_file import write_agreement, write_checks
@@ -135,7 +135,7 @@ def _units(settings: Settings, backbone: str, evaluation: Evaluation) -> list[st
     for measure in settings.measures.taken:
         entry, tables = MEASURES[measure], evaluation.measured.get(measure)
         if tables:
-            count = len(mean_over_seeds(next(iter(tables.values()))))
+            count = units(next(iter(tables.values())))
             basis = basis_file(settings, backbone, measure)
             note = read_note(basis) if basis.exists() else ""  # of measures that were copied here without it
             said = f"{entry.title}: {count} {entry.unit}{'' if count == 1 else 's'}"

@@ -17,7 +17,7 @@ from ttame.store.commands import command_of
 from ttame.store.origin import origin_of_sanity, origin_of_scores, refuse_other_origin
 from ttame.store.paths import list_file, sanity_file, scores_file
 from ttame.store.scores_file import read_rows, shortened
-from ttame.store.seeds import join_seeds
+from ttame.store.seeds import SEED, join_seeds
 from ttame.store.undefined import is_defined
 
 HELD = 2**22
@@ -103,12 +103,14 @@ def read_sanity(settings: Settings, backbone: str) -> pd.DataFrame:
 
 
 def read_sanity_rows(settings: Settings, backbone: str) -> dict[str, pd.DataFrame]:
-    """Of every method that has a sanity check, a row per image, those of several seeds one after the other."""
+    """Of every method that has a sanity check, a row per image, or per seed and image."""
     tables = {}
     for method in settings.methods.all:
         files = {seed: sanity_file(settings, backbone, method, seed) for seed in settings.methods.seeds_of(method)}
         if all(path.exists() and is_defined(path) for path in files.values()):
-            tables[method] = pd.concat([_read_sanity(settings, backbone, method, seed) for seed in files])
+            of_seeds = {seed: _read_sanity(settings, backbone, method, seed) for seed in files}
+            several = len(of_seeds) > 1
+            tables[method] = pd.concat(of_seeds, names=[SEED]) if several else next(iter(of_seeds.values()))
     return tables
 
 

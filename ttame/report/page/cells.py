@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,9 +11,9 @@ from ttame.explainers.registry import find, title
 from ttame.measures.column import Column
 from ttame.report.evaluation import Evaluation
 from ttame.report.markdown import cell_text, number
-from ttame.report.page.headline import STAYS
+from ttame.report.page.randomised import WHOLE, looks_at_the_classifier
 from ttame.report.ranking import is_control, worth_of
-from ttame.report.statistics import bootstrap_intervals
+from ttame.report.student import student_intervals
 
 Row = dict[str, Any]
 
@@ -78,33 +78,39 @@ def seeds_row(evaluation: Evaluation, method: str, columns: Sequence[Column]) ->
 
 
 def sanity_rows(
-    tables: Mapping[str, pd.DataFrame], columns: Sequence[Column], reference: str, resamples: int, seed: int
+    tables: Mapping[str, pd.DataFrame],
+    columns: Sequence[Column],
+    high: Collection[str],
+    reference: str,
+    resamples: int,
+    seed: int,
 ) -> list[Row]:
-    """Methods, controls at the end, with their mean rank correlation at every depth and its 95 % interval over images.
+    """Methods, controls at the end, with their mean rank correlation at every depth and its 95 % interval over images
+    and, where there are several, seeds.
 
     Args:
-        tables: of every method, a row per image, those of several seeds one after the other.
+        tables: of every method, a row per image, or per seed and image.
         columns: the depths.
+        high: the methods of `stays_high`.
         reference: the method to bring out.
-        resamples, seed: of the bootstrap.
+        resamples, seed: of the intervals.
     """
     rows = []
     for method in sorted(tables, key=is_control):
-        table = tables[method][[column.key for column in columns]]
-        control = is_control(method)
-        by_image = table.groupby(level=0, sort=False).mean()  # images are numbered anew in the table of every seed
-        ends = bootstrap_intervals([by_image.to_numpy(float)], resamples, seed)
-        means = by_image.mean()
-        cells = [
-            {
-                "value": "" if pd.isna(means[column.key]) else f"{means[column.key]:.6g}",
-                "text": signed(number(float(means[column.key]), column)),
-                "interval": interval(tuple(map(float, of)), column),
-                "share": None if control or pd.isna(means[column.key]) else round(abs(float(means[column.key])), 2),
-                "high": column is columns[-1] and means[column.key] >= STAYS and not control,
-            }
-            for column, of in zip(columns, ends, strict=True)
-        ]
+        found = student_intervals(tables[method][[column.key for column in columns]], resamples, seed)
+        found[["low", "high"]] = found[["low", "high"]].clip(-1, 1)
+        coloured = looks_at_the_classifier(method)
+        cells = []
+        for column, (mean, low, end) in zip(columns, found.to_numpy(float), strict=True):
+            cells.append(
+                {
+                    "value": "" if pd.isna(mean) else f"{mean:.6g}",
+                    "text": signed(number(mean, column)),
+                    "interval": interval((low, end), column),
+                    "share": round(abs(mean), 2) if coloured and not pd.isna(mean) else None,
+                    "high": column.key == WHOLE and method in high,
+                }
+            )
         rows.append(identity(method, reference) | {"cells": cells})
     return rows
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from ttame.measures.column import Column
 from ttame.metrics.road import ORDERS
 from ttame.report.columns import quality_columns
 from ttame.report.evaluation import Evaluation
-from ttame.report.markdown import shown
 from ttame.report.page.charts import Style, by_epoch, curves
 from ttame.report.page.scatter import scatter
-from ttame.report.ranking import worth_of
-from ttame.report.seeds import mean_over_seeds, training_errors
+from ttame.report.page.standing import Standing
+from ttame.report.student import student_intervals
 from ttame.store.seeds import SEED
 
 SHORT = {"morf": "MoRF", "lerf": "LeRF"}
@@ -27,8 +24,6 @@ TERMS = {
     "validation_area": ("Area", "weighted term"),
     "validation_variation": ("Variation", "weighted term"),
 }
-NORMAL = 1.96
-"""Standard errors on each side of a 95 % interval of the normal distribution."""
 
 
 def curve_charts(backbone: str, evaluation: Evaluation, looks: Mapping[str, Style]) -> dict[str, str]:
@@ -71,57 +66,50 @@ def _road_lines(evaluation: Evaluation, order: str) -> dict[str, pd.DataFrame]:
 
 
 def probability_lines(evaluation: Evaluation, curve: str) -> dict[str, pd.DataFrame]:
-    """By percent of the pixels, means and 1.96 standard errors on each side of them, over images and seeds."""
+    """By percent of the pixels, means and 95 % intervals in [0, 1], over images and seeds."""
     steps = evaluation.metrics.insertion_deletion.steps
     keys = [f"{curve}_{step}" for step in range(steps + 1)]
     lines = {}
     for method, scores in evaluation.scores.items():
-        index = ["name"] if SEED not in scores else [SEED, "name"]
-        values = scores.set_index(index)[keys]
-        by_image, of_training = mean_over_seeds(values), training_errors(values)
-        variance = by_image.var(ddof=1) / len(by_image) + (0 if of_training is None else of_training**2)
-        mean, reach = by_image.mean(), NORMAL * np.sqrt(variance)
-        table = pd.DataFrame({"mean": mean, "low": (mean - reach).clip(0), "high": (mean + reach).clip(upper=1)})
-        lines[method] = table.set_axis([100 * step / steps for step in range(steps + 1)])
+        values = scores.set_index(["name"] if SEED not in scores else [SEED, "name"])[keys]
+        table = student_intervals(values, evaluation.report.resamples, evaluation.report.seed)
+        ends = {"low": table["low"].clip(0), "high": table["high"].clip(upper=1)}
+        lines[method] = table.assign(**ends).set_axis([100 * step / steps for step in range(steps + 1)])
     return lines
 
 
-def passes_chart(backbone: str, evaluation: Evaluation, table: pd.DataFrame, measures: int) -> str:
-    """Mean rank of a method over the measures that count against what a map of it costs, in passes.
+def passes_chart(backbone: str, reference: str, standing: Standing) -> str | None:
+    """Mean rank of every method against what a map of it costs, in passes; see `_against_cost`."""
+    passes = standing.table["passes"].clip(lower=1)
+    return _against_cost(backbone, reference, standing, passes, "forward and backward passes a map", "passes")
 
-    Args:
-        backbone, evaluation: whose.
-        table: of `standings`.
-        measures: how many count.
+
+def cost_chart(backbone: str, reference: str, standing: Standing, milliseconds: Mapping[str, float]) -> str | None:
+    """Mean rank of every measured method against the time of a map; see `_against_cost`."""
+    times = pd.Series(milliseconds, dtype=float)
+    return _against_cost(backbone, reference, standing, times, "milliseconds per map", "cost")
+
+
+def _against_cost(
+    backbone: str, reference: str, standing: Standing, cost: pd.Series[float], unit: str, ending: str
+) -> str | None:
+    """Mean rank among all methods over the measures that may rank, of those whose cost is known.
+
+    Returns:
+        None where no measure may rank, or no method has both.
     """
-    points = pd.DataFrame({"x": table["passes"].clip(lower=1), "y": table["rank"]})
+    points = pd.DataFrame({"x": cost, "y": standing.table["rank"]}).dropna()
+    if not len(points):
+        return None
+    rank = f"mean rank over the {len(standing.columns)} measures that may rank"
     return scatter(
-        points,
-        across="forward and backward passes a map",
-        up="mean rank, 1 is best",
-        description=f"Mean rank over the {measures} measures that may rank against passes a map, on {backbone}",
-        reference=evaluation.report.reference,
-        chart_id=f"{backbone}-passes",
+        points.loc[[method for method in standing.methods if method in points.index]],
+        across=unit,
+        up=f"{rank}, 1 is best",
+        description=f"{rank.capitalize()} against {unit}, on {backbone}",
+        reference=reference,
+        chart_id=f"{backbone}-{ending}",
     )
-
-
-def cost_chart(backbone: str, evaluation: Evaluation, milliseconds: Mapping[str, float]) -> str:
-    """Mean rank of a method over all measures, among all methods, against the measured time of a map."""
-    means = evaluation.means.loc[list(milliseconds)]
-    ranks = [worth_of(means, column).rank(ascending=False) for column in _present(evaluation, means)]
-    points = pd.DataFrame({"x": pd.Series(milliseconds), "y": pd.concat(ranks, axis=1).mean(axis=1)})
-    return scatter(
-        points,
-        across="milliseconds per map",
-        up="mean rank, 1 is best",
-        description=f"Mean rank over the measures against milliseconds per map, on {backbone}",
-        reference=evaluation.report.reference,
-        chart_id=f"{backbone}-cost",
-    )
-
-
-def _present(evaluation: Evaluation, means: pd.DataFrame) -> Sequence[Column]:
-    return shown(means, quality_columns(evaluation.metrics))
 
 
 def training_charts(backbone: str, histories: Mapping[str, pd.DataFrame], looks: Mapping[str, Style]) -> dict[str, str]:

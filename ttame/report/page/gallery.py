@@ -14,10 +14,9 @@ from PIL import Image
 from ttame.explainers.registry import find, title
 from ttame.measures.column import Column
 from ttame.report.evaluation import Evaluation
-from ttame.report.page.chosen import Candidates, in_the_picture
+from ttame.report.page.candidates import Candidates, pictured_images
 from ttame.report.page.likeness import GRID
-from ttame.report.page.standing import in_the_picture as methods_in_the_picture
-from ttame.report.page.standing import ordered, ranking_columns, standings
+from ttame.report.page.standing import Standing, ordered, pictured_methods
 from ttame.store.seeds import first_seed
 
 JPEG_QUALITY = 80
@@ -27,7 +26,7 @@ CANDIDATES = 1000
 
 def gallery_of(
     evaluation: Evaluation,
-    checks: pd.DataFrame,
+    standing: Standing,
     candidates: Candidates,
     photos: Mapping[int, Image.Image | None],
     classes: Mapping[int, str],
@@ -36,53 +35,66 @@ def gallery_of(
 
     Args:
         evaluation: the scores of its methods.
-        checks: what the measures can tell.
+        standing: theirs.
         candidates: that the shown images were chosen from.
         photos: the shown images by their number among these, at the classifier's crop; None where one is gone.
         classes: names of the targets, by number.
     """
-    low, high = np.quantile(candidates.agreement, [1 / 3, 2 / 3])
-    cells = {method: (255 * of).round().byte().numpy() for method, of in candidates.maps.items()}
-    tables = {method: first_seed(table) for method, table in evaluation.scores.items()}
-    first = next(iter(tables.values()))
-    images = []
-    for number, photo in photos.items():
-        place, agree = candidates.places[number], float(candidates.agreement[number])
-        rows = {method: table.iloc[number] for method, table in candidates.scores.items()}
-        image = {
-            "name": str(first["name"].iloc[place]),
-            "class": classes[number],
-            "probability": round(float(first["probability"].iloc[place]), 4),
-            "agreement": "agree" if agree >= high else "disagree" if agree <= low else "between",
-            "correlation": round(agree, 2),
-            "photo": None if photo is None else _data_uri(photo),
-            "maps": {method: base64.b64encode(cells[method][number].tobytes()).decode() for method in tables},
-            "scores": {method: _scores(table.iloc[place], evaluation) for method, table in tables.items()},
-            "qualities": {method: _row(row, candidates.columns) for method, row in rows.items()},
-        }
-        images.append(image)
-    ranking = ranking_columns(evaluation, checks)
-    table = standings(evaluation, ranking)
+    images = _images(evaluation, candidates, photos, classes)
     reference = evaluation.report.reference
-    order = sorted(ordered(evaluation, table), key=lambda method: method != reference)
+    order = sorted(ordered(evaluation, standing), key=lambda method: method != reference)
     return {
         "titles": {method: title(method) for method in order},
-        "kinds": {method: find(method).kind for method in tables},
+        "kinds": {method: find(method).kind for method in order},
         "measures": [
             {"key": column.key, "title": column.heading, "better": column.better, "decimals": column.decimals}
             for column in candidates.columns
         ],
         "sharpest": None if candidates.sharpest is None else candidates.sharpest.key,
-        "reference": reference if reference in tables else None,
+        "reference": reference if reference in evaluation.scores else None,
         "grid": GRID,
         "images": images,
         "picture": {
-            "images": in_the_picture(images),
-            "methods": methods_in_the_picture(table, reference),
-            "measures": len(ranking),
-            "leads": {str(method): int(leads) for method, leads in table["leads"].items()},
+            "images": pictured_images(images),
+            "methods": pictured_methods(standing, reference),
+            "leader": standing.leader,
+            "measures": len(standing.columns),
+            "leads": {str(method): int(leads) for method, leads in standing.table["leads"].items()},
         },
     }
+
+
+def _images(
+    evaluation: Evaluation,
+    candidates: Candidates,
+    photos: Mapping[int, Image.Image | None],
+    classes: Mapping[int, str],
+) -> list[dict[str, Any]]:
+    """Every shown image: what it is, and of every method its map and scores."""
+    low, high = np.quantile(candidates.agreement, [1 / 3, 2 / 3])
+    cells = {method: (255 * of).round().byte().numpy() for method, of in candidates.maps.items()}
+    places = [candidates.places[number] for number in photos]
+    # Of one method after the other, since the scores of many images are not all in memory at a time.
+    tables = {method: first_seed(table).iloc[places] for method, table in evaluation.scores.items()}
+    first = next(iter(tables.values()))
+    images = []
+    for row, (number, photo) in enumerate(photos.items()):
+        agree = float(candidates.agreement[number])
+        image = {
+            "name": str(first["name"].iloc[row]),
+            "class": classes[number],
+            "probability": round(float(first["probability"].iloc[row]), 4),
+            "agreement": "agree" if agree >= high else "disagree" if agree <= low else "between",
+            "correlation": round(agree, 2),
+            "photo": None if photo is None else _data_uri(photo),
+            "maps": {method: base64.b64encode(cells[method][number].tobytes()).decode() for method in tables},
+            "scores": {method: _scores(table.iloc[row], evaluation) for method, table in tables.items()},
+            "qualities": {
+                method: _row(table.iloc[number], candidates.columns) for method, table in candidates.scores.items()
+            },
+        }
+        images.append(image)
+    return images
 
 
 def _row(values: pd.Series[Any], columns: Sequence[Column]) -> list[float | None]:

@@ -2,40 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
 from ttame.explainers.registry import find, title
 from ttame.report.evaluation import Evaluation
-from ttame.report.page.standing import cheaper_leader, ranking_columns, standings
-
-STAYS = 0.5
-"""Rank correlation with the map of a randomised classifier from which on a map says little of what was learned."""
+from ttame.report.page.randomised import reads_auxiliary, stays_high
+from ttame.report.page.standing import Standing
 
 Part = tuple[str, bool]
 
 
-def headline(backbone: str, evaluation: Evaluation, checks: pd.DataFrame, sanity: pd.DataFrame) -> list[Part]:
+def headline(backbone: str, evaluation: Evaluation, standing: Standing, sanity: pd.DataFrame) -> list[Part]:
     """Parts of the sentence, and whether each stands out.
 
     Args:
         backbone: its name.
         evaluation: of its methods.
-        checks: what the measures can tell, see `check_measures`; those with an objection have no say.
+        standing: theirs.
         sanity: mean rank correlations, a row per method that has some and a column per depth.
     """
-    columns = ranking_columns(evaluation, checks)
-    table = standings(evaluation, columns)
-    if not columns or not len(table) or not table["leads"].iloc[0]:
-        why = "no measure may rank the methods here" if not columns else "too few methods or images to tell them apart"
+    leader, other = standing.leader, standing.cheaper
+    if leader is None:
+        too_few = "too few methods or images to tell them apart"
+        why = too_few if standing.columns else "no measure may rank the methods here"
         return [("Nobody leads", True), (f" on {backbone}: {why}.", False)]
-    leader, other = str(table.index[0]), cheaper_leader(table)
-    leads, passes = table["leads"].astype(int), table["passes"].astype(float)
+    leads, passes = standing.table["leads"].astype(int), standing.table["passes"].astype(float)
     parts = [
         (title(leader), True),
         (f" leads on {backbone}: the best or no worse than the best in ", False),
-        (f"{leads[leader]} of {len(columns)}", True),
+        (f"{leads[leader]} of {len(standing.columns)}", True),
         (f" measures that may rank, for {_cost(leader, passes[leader])}", False),
     ]
     if other is not None:
@@ -46,10 +43,10 @@ def headline(backbone: str, evaluation: Evaluation, checks: pd.DataFrame, sanity
             (f" is {behind} for {_cost(other, passes[other])}", False),
         ]
     reference = evaluation.report.reference
-    if reference in table.index and reference not in (leader, other):
+    if reference in standing.methods and reference not in (leader, other):
         parts += [("; ", False), (title(reference), True), (f", the reference, in {leads[reference]}", False)]
-    named = [method for method in map(str, table.index) if method in (leader, other, reference)]
-    return [*parts, (f". {_caveat(evaluation, named, sanity, table)}", False)]
+    named = [method for method in standing.methods if method in (leader, other, reference)]
+    return [*parts, (f". {_caveat(evaluation, named, sanity, standing.table)}", False)]
 
 
 def _cost(method: str, passes: float) -> str:
@@ -64,6 +61,8 @@ def _caveat(evaluation: Evaluation, named: Sequence[str], sanity: pd.DataFrame, 
         return f"But its maps hardly change when the classifier is randomised (correlation {high[leader]:.2f})."
     close = int((table["leads"] >= table["leads"].iloc[0] - 1).sum()) - 1
     said = []
+    if reads_auxiliary(leader):
+        said.append("its maps look at the explained classifier in training alone")
     if close:
         said.append(f"{close} of {len(table) - 1} other methods are within one measure of it")
     once = [name for name in named if find(name).needs_training and name not in evaluation.several_seeds]
@@ -72,13 +71,3 @@ def _caveat(evaluation: Evaluation, named: Sequence[str], sanity: pd.DataFrame, 
         said.append(f"{' and '.join(names)} {'was' if len(names) == 1 else 'were'} trained once")
     said = said or ["it says nothing of other images and classifiers"]
     return f"But {', and '.join(said)} ({evaluation.images} image{'' if evaluation.images == 1 else 's'})."
-
-
-def stays_high(sanity: pd.DataFrame) -> Mapping[str, float]:
-    """The methods whose maps stay alike when the whole classifier is randomised, controls aside, the highest first."""
-    if not len(sanity):
-        return {}
-    last = sanity[sanity.columns[-1]]
-    methods = [str(name) for name in last.index if find(str(name)).kind != "control"]
-    found = last.loc[methods].sort_values(ascending=False, kind="stable")
-    return {str(name): float(value) for name, value in found.items() if value >= STAYS}

@@ -60,7 +60,7 @@ def wins(evaluation: Evaluation, columns: Sequence[Column]) -> Counter[tuple[str
     higher = {column.key: column.better == "higher" for column in columns}
     counted: Counter[tuple[str, str]] = Counter()
     for values in evaluation.values:
-        found = every_pair(values, list(higher), evaluation.report.resamples, evaluation.report.seed, training=True)
+        found = every_pair(values, list(higher), evaluation.report.resamples, evaluation.report.seed, claimed=True)
         for key, pairs in found.items():
             significant = pairs[pairs["p_value"] <= LEVEL]
             first_is_better = (significant["difference"] > 0) == higher[key]

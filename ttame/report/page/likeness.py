@@ -28,7 +28,7 @@ def small_maps(raw_maps: Tensor) -> Tensor:
     return functional.interpolate(normalised, (GRID, GRID), mode="bilinear", align_corners=False)[:, 0]
 
 
-def agreement(maps: Mapping[str, Tensor]) -> NDArray[np.float64]:
+def agreement_by_image(maps: Mapping[str, Tensor]) -> NDArray[np.float64]:
     """Mean correlation of the maps of every two methods, controls aside.
 
     Args:

@@ -39,7 +39,9 @@ class Box:
 
 
 def frontier(points: pd.DataFrame) -> list[str]:
-    """The methods that no other beats: none has a lower x and no higher y, or a lower y and no higher x; by x."""
+    """The methods that no other beats: none has a lower x and no higher y, or a lower y and no higher x; by x, and of
+    equals the first.
+    """
     found, lowest = [], float("inf")
     for method, row in points.sort_values(["x", "y"], kind="stable").iterrows():
         if row["y"] < lowest:

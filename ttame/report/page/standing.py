@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -15,6 +16,43 @@ from ttame.report.ranking import is_control, worth_of
 
 SHOWN = 5
 """Methods in the picture on top of the page."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How the methods of one backbone stand, computed once for all that the page says of it.
+
+    Attributes:
+        columns: the measures that may rank.
+        separates: of each of them by key, percent of the pairs of methods that it separates.
+        table: of `standings`.
+        leader: the method that stands first; None where no measure may rank, or of one image or one method nothing can
+            be told.
+        cheaper: the best placed of the methods with the fewest passes; None where it is the leader, leads in no
+            measure, or nobody leads.
+    """
+
+    columns: Sequence[Column]
+    separates: dict[str, float]
+    table: pd.DataFrame
+    leader: str | None
+    cheaper: str | None
+
+    @classmethod
+    def of(cls, evaluation: Evaluation, checks: pd.DataFrame) -> Standing:
+        """Of the methods of one backbone; `checks` as `check_measures` gives them."""
+        columns = ranking_columns(evaluation, checks)
+        table = standings(evaluation, columns)
+        separates = {column.key: float(checks["resolution"][column.key]) for column in columns}
+        leads = evaluation.images > 1 and len(table) > 0 and table["leads"].iloc[0] > 0
+        if not leads:
+            return cls(columns, separates, table, None, None)
+        return cls(columns, separates, table, str(table.index[0]), cheaper_leader(table))
+
+    @property
+    def methods(self) -> list[str]:
+        """Best first, controls aside."""
+        return [str(method) for method in self.table.index]
 
 
 def ranking_columns(evaluation: Evaluation, checks: pd.DataFrame) -> list[Column]:
@@ -50,39 +88,37 @@ def standings(evaluation: Evaluation, columns: Sequence[Column]) -> pd.DataFrame
     return table.sort_values(["leads", "best", "rank"], ascending=[False, False, True], kind="stable")
 
 
-def ordered(evaluation: Evaluation, table: pd.DataFrame) -> list[str]:
+def ordered(evaluation: Evaluation, standing: Standing) -> list[str]:
     """All methods in the order of their standing, controls at the end."""
-    return [*table.index, *(method for method in evaluation.scores if is_control(method))]
+    return [*standing.methods, *(method for method in evaluation.scores if is_control(method))]
 
 
 def cheaper_leader(table: pd.DataFrame) -> str | None:
-    """The best placed of the methods with the fewest passes; None where it is the leader itself, or leads nowhere.
+    """The best placed of the methods with the fewest passes; None where it stands first itself, or leads nowhere.
 
     Args:
-        table: of `standings`.
+        table: of `standings`, with a method or more.
     """
-    if not len(table):
-        return None
     cheapest = table[table["passes"] == table["passes"].min()]
     if cheapest.index[0] == table.index[0] or not cheapest["leads"].iloc[0]:
         return None
     return str(cheapest.index[0])
 
 
-def in_the_picture(table: pd.DataFrame, reference: str) -> list[str]:
-    """Up to five methods: the leader, the cheaper leader, the reference, and the best of each other kind; by standing.
+def pictured_methods(standing: Standing, reference: str) -> list[str]:
+    """Up to five methods: the leader, the cheaper leader, the reference, the best of each other kind, and then the next
+    best; in the order of their standing.
 
     Args:
-        table: of `standings`.
-        reference: the method that the others are compared with; it need not be in the table.
+        standing: of the methods.
+        reference: the method that the others are compared with; it need not be among them.
     """
-    methods = [str(method) for method in table.index]
-    cheaper = cheaper_leader(table)
-    wanted = [method for method in methods if method in (methods[0], cheaper, reference)]
+    methods = standing.methods
+    wanted = [method for method in methods if method in (standing.leader, standing.cheaper, reference)]
     kinds = {find(method).kind for method in wanted}
     for method in methods:
         if find(method).kind not in kinds:
             kinds.add(find(method).kind)
             wanted.append(method)
-    chosen = list(dict.fromkeys([*wanted, *methods]))[:SHOWN]
-    return [method for method in methods if method in chosen]
+    shown = list(dict.fromkeys([*wanted, *methods]))[:SHOWN]
+    return [method for method in methods if method in shown]

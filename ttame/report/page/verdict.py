@@ -4,44 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
-
 from ttame.explainers.registry import title
 from ttame.measures.column import Column
 from ttame.report.evaluation import Evaluation
-from ttame.report.page.standing import ranking_columns
+from ttame.report.page.standing import Standing
 from ttame.report.ranking import is_control
 from ttame.report.statistics import LEVEL
 
 
-def verdict(backbone: str, evaluation: Evaluation, checks: pd.DataFrame) -> str:
+def verdict(backbone: str, evaluation: Evaluation, standing: Standing) -> str:
     """How the reference method stands among the others on one backbone, or who leads where there is no reference.
 
     Args:
         backbone: its name.
         evaluation: of its methods.
-        checks: what the measures can tell, see `check_measures`; those with an objection have no say.
+        standing: theirs; measures that may not rank have no say.
     """
-    columns = ranking_columns(evaluation, checks)
-    if not columns and len(checks):
+    columns = standing.columns
+    if not columns:
         return f"On {backbone}, {_count(evaluation)}: no measure may rank the methods, so there is no ranking."
-    wins = dict.fromkeys(evaluation.scores, 0)
-    for (method, key), mark in evaluation.marks.items():
-        if mark != "second" and any(column.key == key for column in columns):
-            wins[method] += 1
-    measures = f"the {len(columns)} measures that may rank ({', '.join(column.title for column in columns)})"
-    if not evaluation.against_reference:
-        leader = max(wins, key=lambda method: wins[method])
-        if wins[leader] == 0:
-            return f"On {backbone}, {_count(evaluation)}: too few methods or images to compare."
-        return f"On {backbone}, {title(leader)} is the best or no worse than the best in {wins[leader]} of {measures}."
     if evaluation.images < 2:
         return f"On {backbone}, {_count(evaluation)}: of one image no difference can be told from chance."
-    reference = evaluation.report.reference
-    return (
-        f"On {backbone}, {title(reference)} is the best or no worse than the best in {wins[reference]} of {measures}. "
-        f"{_against_each(evaluation, columns)}"
-    )
+    against_reference = len(evaluation.against_reference) > 0
+    method = evaluation.report.reference if against_reference else standing.leader
+    if method is None:
+        return f"On {backbone}, {_count(evaluation)}: too few methods or images to compare."
+    leads = int(standing.table["leads"].get(method, 0))
+    measures = f"the {len(columns)} measures that may rank ({', '.join(column.title for column in columns)})"
+    first = f"On {backbone}, {title(method)} is the best or no worse than the best in {leads} of {measures}."
+    return f"{first} {_against_each(evaluation, columns)}" if against_reference else first
 
 
 def _against_each(evaluation: Evaluation, columns: Sequence[Column]) -> str:

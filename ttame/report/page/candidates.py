@@ -8,22 +8,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ttame.measures.column import Column
 from ttame.report.aggregate import qualities
 from ttame.report.columns import quality_columns
 from ttame.report.evaluation import Evaluation
-from ttame.report.page.likeness import agreement
-from ttame.report.page.standing import ranking_columns
+from ttame.report.page.likeness import agreement_by_image
+from ttame.report.page.standing import Standing
 from ttame.report.ranking import is_control
+from ttame.report.statistics import Floats
 from ttame.store.seeds import first_seed
 
 IN_THE_PICTURE = 3
 """Images in the picture on top of the page."""
-
-Floats = NDArray[np.float64]
 
 
 def spread(values: Floats, count: int) -> list[int]:
@@ -33,7 +31,7 @@ def spread(values: Floats, count: int) -> list[int]:
     return [int(order[rank]) for rank in sorted(set(ranks.tolist()))]
 
 
-def chosen(agreeing: Floats, worth: Mapping[str, Floats], reference: str, count: int) -> list[int]:
+def places_to_show(agreeing: Floats, worth: Mapping[str, Floats], reference: str, count: int) -> list[int]:
     """Up to `count` places: half spread over the agreement of the methods, a quarter the hardest, the rest those on
     which the reference loses most; all sorted by agreement.
 
@@ -85,9 +83,9 @@ class Candidates:
 
     @classmethod
     def of(
-        cls, evaluation: Evaluation, checks: pd.DataFrame, places: Sequence[int], maps: Mapping[str, Tensor]
+        cls, evaluation: Evaluation, standing: Standing, places: Sequence[int], maps: Mapping[str, Tensor]
     ) -> Candidates:
-        """Of their places and maps; `checks` as `check_measures` gives them."""
+        """Of their places and maps."""
         scores = {
             method: qualities(first_seed(table).iloc[list(places)], evaluation.metrics).reset_index(drop=True)
             for method, table in evaluation.scores.items()
@@ -97,14 +95,13 @@ class Candidates:
             for column in quality_columns(evaluation.metrics)
             if any(column.key in of and of[column.key].notna().any() for of in scores.values())
         ]
-        fit = {column.key for column in ranking_columns(evaluation, checks)}
-        ranked = [column for column in columns if column.key in fit]
-        sharpest = max(ranked, key=lambda column: float(checks["resolution"][column.key]), default=None)
-        return cls(places, maps, agreement(maps), columns, scores, sharpest)
+        ranked = [column for column in columns if column.key in standing.separates]
+        sharpest = max(ranked, key=lambda column: standing.separates[column.key], default=None)
+        return cls(places, maps, agreement_by_image(maps), columns, scores, sharpest)
 
-    def chosen(self, reference: str, count: int) -> list[int]:
-        """The numbers of `count` of them, see `chosen`."""
-        return chosen(self.agreement, self._worth(), reference, count)
+    def to_show(self, reference: str, count: int) -> list[int]:
+        """The numbers of `count` of them, see `places_to_show`."""
+        return places_to_show(self.agreement, self._worth(), reference, count)
 
     def _worth(self) -> dict[str, Floats]:
         """By the sharpest measure, higher is better, of every method that has it."""
@@ -119,7 +116,7 @@ class Candidates:
         }
 
 
-def in_the_picture(images: Sequence[Mapping[str, Any]]) -> list[int]:
+def pictured_images(images: Sequence[Mapping[str, Any]]) -> list[int]:
     """Three of the shown images, one of each third from those on which the methods agree least, of different classes
     where there are some.
 
