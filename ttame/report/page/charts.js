@@ -3,6 +3,7 @@ const legend = [...document.querySelectorAll("#legend button")];
 const usual = legend.filter((button) => button.getAttribute("aria-pressed") === "true").map((button) => button.dataset.method);
 const out = new Set(rememberedList("out", usual));
 const kindOf = new Map(legend.map((button) => [button.dataset.method, button.dataset.kind]));
+const charts = [...document.querySelectorAll("figure svg")];
 const lines = [...document.querySelectorAll('figure svg g[id*=":"]')].map((line) => [line, line.id.split(":")[1]]);
 
 for (const [line, method] of lines) {
@@ -11,24 +12,25 @@ for (const [line, method] of lines) {
   line.prepend(name);
 }
 
-function showChosen() {
+function bringOut() {
   const shown = [...out].filter((method) => !hidden.has(kindOf.get(method)));
   for (const button of legend) button.setAttribute("aria-pressed", out.has(button.dataset.method));
-  for (const chart of document.querySelectorAll("figure svg")) chart.classList.toggle("chosen", shown.length > 0);
   for (const [line, method] of lines) {
     line.classList.toggle("on", shown.includes(method));
     line.classList.toggle("off", hidden.has(kindOf.get(method)));
   }
+  // A chart that has none of these methods stays as it is.
+  for (const chart of charts) chart.classList.toggle("brought-out", chart.querySelector("g.on") !== null);
 }
 
 for (const button of legend) {
   button.addEventListener("click", () => {
     if (!out.delete(button.dataset.method)) out.add(button.dataset.method);
     remember("out", [...out].join(" "), usual.join(" "));
-    showChosen();
+    bringOut();
   });
 }
-onKinds.push(showChosen);
+onKinds.push(bringOut);
 
 // The interval plots: one measure at a time.
 const dotsMeasure = document.getElementById("dots-measure");

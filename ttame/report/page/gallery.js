@@ -1,5 +1,6 @@
-// The gallery: which images, in which order; rows are drawn when they come near the window, those that print at once.
+// The gallery: which images, in which order; rows are drawn while they are near the window, those that print at once.
 const PRINTED = 8;
+const TILE = 2 * 84; // pixels, for dense screens twice what it is shown at
 const galleryTable = document.getElementById("gallery-table");
 const filters = Object.fromEntries(["backbone", "score", "order", "class", "agreement", "confidence"]
   .map((name) => [name, document.getElementById(`filter-${name}`)]));
@@ -7,9 +8,8 @@ const confidenceSaid = document.getElementById("filter-confidence-said");
 const usualFilters = {};
 const near = new IntersectionObserver((entries) => {
   for (const entry of entries) {
-    if (!entry.isIntersecting) continue;
-    near.unobserve(entry.target);
-    entry.target.fill();
+    if (entry.isIntersecting) entry.target.fill();
+    else entry.target.empty(); // thousands of drawings would fill the memory
   }
 }, { rootMargin: "400px" });
 
@@ -17,21 +17,24 @@ function galleryNow() {
   return data.galleries[filters.backbone.value];
 }
 
+// What the address says, or else what is usual on this backbone: the address is the only memory that a filter has.
+function fill(name, entries, usual) {
+  const wanted = remembered(name, usual);
+  options(filters[name], entries, entries.some(([value]) => value === wanted) ? wanted : usual);
+  usualFilters[name] = usual;
+}
+
 function fillFilters() {
   const gallery = galleryNow();
-  const keep = (name, entries, first) => {
-    options(filters[name], entries, filters[name].value || remembered(name, first));
-    if (![...filters[name].options].some((option) => option.value === filters[name].value)) filters[name].value = first;
-  };
-  keep("score", gallery.measures.map(({ key, title }) => [key, title]), gallery.sharpest ?? gallery.measures[0]?.key);
+  fill("score", gallery.measures.map(({ key, title }) => [key, title]), gallery.sharpest ?? gallery.measures[0]?.key ?? "");
   const classes = [...new Set(gallery.images.map((image) => image.class))].sort();
-  keep("class", [["", "all"], ...classes.map((name) => [name, name])], "");
+  fill("class", [["", "all"], ...classes.map((name) => [name, name])], "");
   const reference = gallery.titles[gallery.reference];
-  const orders = [["agreement", "methods disagree most"], ["hardest", "hardest: lowest mean score"]];
+  const orders = [["agreement", "methods disagree most"], ["hardest", "hardest: worst mean score"]];
   if (reference) orders.push(["loss", `largest loss of ${reference} to the best other`]);
   orders.push(["confident", "most confident"], ["unsure", "least confident"]);
   for (const [method, title] of Object.entries(gallery.titles)) orders.push([`best:${method}`, `${title}, best first`], [`worst:${method}`, `${title}, worst first`]);
-  keep("order", orders, "agreement");
+  fill("order", orders, "agreement");
 }
 
 // Of an image and a method, in the chosen measure: the score, and the score turned so that higher is better.
@@ -55,14 +58,18 @@ function worths(gallery, image, without) {
 function keyOfOrder(gallery) {
   const [order, method] = filters.order.value.split(":");
   const mean = (numbers) => numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
+  const ofMethod = (image, sign) => {
+    const worth = worthOf(gallery, image, method);
+    return worth === null ? Infinity : sign * worth; // images without a score stay below
+  };
   return {
     agreement: (image) => image.correlation,
     hardest: (image) => mean(worths(gallery, image)),
     loss: (image) => worthOf(gallery, image, gallery.reference) - Math.max(...worths(gallery, image, gallery.reference)),
     confident: (image) => -image.probability,
     unsure: (image) => image.probability,
-    best: (image) => -worthOf(gallery, image, method),
-    worst: (image) => worthOf(gallery, image, method),
+    best: (image) => ofMethod(image, -1),
+    worst: (image) => ofMethod(image, 1),
   }[order];
 }
 
@@ -83,12 +90,15 @@ function galleryRow(gallery, image, methods) {
     if (method) cell.append(element("span", score === null ? "–" : score.toFixed(decimals), { class: top ? "score top" : "score" }));
     return [tile, method];
   });
-  row.fill = () => cells.forEach(([tile, method]) => tile.append(picture(gallery, image, method)));
+  row.fill = () => cells.forEach(([tile, method]) => tile.replaceChildren(picture(gallery, image, method, { largest: TILE })));
+  row.empty = () => cells.forEach(([tile]) => tile.replaceChildren());
   return row;
 }
 
 let shownImages = [];
+let coming = 0;
 function showGallery() {
+  cancelAnimationFrame(coming);
   const gallery = galleryNow();
   const key = keyOfOrder(gallery);
   const { agreement, confidence } = filters;
@@ -106,11 +116,15 @@ function showGallery() {
   galleryTable.tHead.replaceChildren(headings);
   const rows = shownImages.map((image) => galleryRow(gallery, image, methods));
   galleryTable.tBodies[0].replaceChildren(...rows);
-  rows.slice(0, PRINTED).forEach((row) => row.fill());
-  rows.slice(PRINTED).forEach((row) => near.observe(row));
+  near.disconnect();
+  rows.forEach((row, place) => {
+    row.classList.toggle("printed", place < PRINTED);
+    if (place < PRINTED) row.fill();
+    else near.observe(row);
+  });
   const measure = filters.score.selectedOptions[0]?.textContent ?? "no score";
   document.getElementById("gallery-count").textContent =
-    `${shownImages.length} of ${gallery.images.length} images shown, by ${filters.order.selectedOptions[0].textContent}; below each map ${measure}, ★ the best`;
+    `${shownImages.length} of ${gallery.images.length} images shown, by ${filters.order.selectedOptions[0].textContent}; below each map ${measure}, ★ the best of all methods`;
   confidenceSaid.textContent = `${confidence.value} %`;
   cueOf(galleryTable.closest(".scroller"));
 }
@@ -121,14 +135,19 @@ for (const name of ["backbone", "agreement", "confidence"]) {
   if (!filters[name].value) filters[name].value = usualFilters[name];
 }
 fillFilters();
-for (const name of ["score", "order", "class"]) usualFilters[name] = { score: galleryNow().sharpest ?? "", order: "agreement", class: "" }[name];
-for (const [name, control] of Object.entries(filters)) {
-  control.addEventListener(name === "confidence" ? "input" : "change", () => {
-    if (name === "backbone") fillFilters();
-    remember(name, control.value, usualFilters[name]);
+for (const control of Object.values(filters)) {
+  control.addEventListener("change", () => {
+    // Another backbone may lack the score, order or class, and usually shows others.
+    if (control === filters.backbone) fillFilters();
+    for (const [name, { value }] of Object.entries(filters)) remember(name, value, usualFilters[name]);
     showGallery();
   });
 }
+// On the way of the slider the table follows once a frame, and the address when it is let go.
+filters.confidence.addEventListener("input", () => {
+  cancelAnimationFrame(coming);
+  coming = requestAnimationFrame(showGallery);
+});
 // The choices are in the way on a narrow screen, where one opens them.
 document.getElementById("gallery-filters").open = window.matchMedia("(min-width: 40rem)").matches;
 onKinds.push(showGallery);

@@ -8,9 +8,9 @@ function element(name, text, attributes = {}) {
   return made;
 }
 
-function options(select, entries, chosen) {
+function options(select, entries, wanted) {
   select.replaceChildren(...entries.map(([value, text]) => element("option", text, { value })));
-  if (entries.some(([value]) => value === chosen)) select.value = chosen;
+  if (entries.some(([value]) => value === wanted)) select.value = wanted;
 }
 
 // What differs from the page as it opens stands in the address, so that a link opens the same view again.
@@ -18,7 +18,13 @@ const view = new URLSearchParams(location.hash.includes("=") ? location.hash.sli
 
 function writeView() {
   const bare = location.href.split("#")[0];
-  history.replaceState(null, "", view.size ? `${bare}#${view}` : bare);
+  const address = view.size ? `${bare}#${view}` : bare;
+  if (address === location.href) return;
+  try {
+    history.replaceState(null, "", address);
+  } catch {
+    // Safari refuses more than a hundred in half a minute; the next change writes this one, too.
+  }
 }
 
 function remember(key, value, usual) {
@@ -78,6 +84,14 @@ for (const button of document.querySelectorAll("[data-toggle]")) {
     showParts();
   });
 }
+
+// On paper nothing can be opened.
+let openedForPaper = [];
+window.addEventListener("beforeprint", () => {
+  openedForPaper = [...document.querySelectorAll("main details:not([open])")];
+  for (const details of openedForPaper) details.open = true;
+});
+window.addEventListener("afterprint", () => openedForPaper.forEach((details) => { details.open = false; }));
 
 // When everything is drawn.
 function openView() {

@@ -6,6 +6,8 @@ const stage = {
   first: document.getElementById("stage-first"),
   second: document.getElementById("stage-second"),
 };
+const stageBox = document.querySelector(".stage");
+const steps = { "viewer-before": -1, "viewer-after": 1 };
 let opened = null;
 
 // MoRF removes the most relevant pixels, so losing the class is good there; LeRF removes the least relevant ones.
@@ -21,9 +23,9 @@ function path(kept, good) {
 function showStage() {
   const { gallery, image } = opened;
   const opacity = Number(stage.opacity.value) / 100;
-  document.getElementById("stage-left").replaceChildren(picture(gallery, image, stage.first.value || null, opacity));
-  document.getElementById("stage-right").replaceChildren(picture(gallery, image, stage.second.value || null, opacity));
-  document.querySelector(".stage").style.setProperty("--at", stage.at.value);
+  for (const [side, select] of [["left", stage.first], ["right", stage.second]])
+    document.getElementById(`stage-${side}`).replaceChildren(picture(gallery, image, select.value || null, { opacity }));
+  stageBox.style.setProperty("--at", stage.at.value);
 }
 
 function showScores(gallery, image, methods) {
@@ -58,35 +60,42 @@ function showImage(gallery, image) {
   }));
   showStage();
   showScores(gallery, image, methods);
+  for (const id of Object.keys(steps)) document.getElementById(id).disabled = shownImages.length === 0;
   remember("image", image.name, "");
 }
 
 function openImage(gallery, image, method) {
-  const [leader, next] = gallery.picture.methods;
+  const { leader, methods } = gallery.picture;
   const titles = [["", "Image"], ...Object.entries(gallery.titles)];
-  const first = method ?? gallery.reference ?? leader ?? "";
+  const wanted = [leader, gallery.reference, ...methods].filter(Boolean);
+  const first = method ?? gallery.reference ?? wanted[0] ?? "";
   options(stage.first, titles, first);
-  options(stage.second, titles, first === leader ? (gallery.reference === leader ? next : gallery.reference) ?? next ?? "" : leader ?? "");
+  options(stage.second, titles, wanted.find((other) => other !== first) ?? "");
   showImage(gallery, image);
   viewer.showModal();
 }
 
+// From an image that the filters leave out, which a link may open, to the first or the last of those shown.
 function step(by) {
-  const place = shownImages.indexOf(opened.image) + by;
-  showImage(opened.gallery, shownImages[(place + shownImages.length) % shownImages.length]);
+  const place = shownImages.indexOf(opened.image);
+  const next = place < 0 && by < 0 ? -1 : place + by;
+  showImage(opened.gallery, shownImages.at(next % shownImages.length));
 }
 
-document.getElementById("viewer-before").addEventListener("click", () => step(-1));
-document.getElementById("viewer-after").addEventListener("click", () => step(1));
+for (const [id, by] of Object.entries(steps)) document.getElementById(id).addEventListener("click", () => step(by));
 for (const control of Object.values(stage)) control.addEventListener("input", showStage);
-for (const type of ["pointerdown", "pointermove"]) {
-  document.querySelector(".stage").addEventListener(type, (event) => {
-    if (!event.buttons) return;
-    const box = event.currentTarget.getBoundingClientRect();
-    stage.at.value = (100 * (event.clientX - box.left)) / box.width;
-    event.currentTarget.style.setProperty("--at", stage.at.value);
-  });
+function moveLine(event) {
+  if (!event.buttons) return;
+  const box = stageBox.getBoundingClientRect();
+  stage.at.value = (100 * (event.clientX - box.left)) / box.width;
+  stageBox.style.setProperty("--at", stage.at.value);
 }
+
+stageBox.addEventListener("pointerdown", (event) => {
+  stageBox.setPointerCapture(event.pointerId); // the line follows beyond the edge, too
+  moveLine(event);
+});
+stageBox.addEventListener("pointermove", moveLine);
 viewer.addEventListener("close", () => remember("image", null));
 
 openView();
