@@ -22,6 +22,7 @@ from ttame.store.maps_file import Maps, write_maps
 from ttame.store.undefined import write_undefined
 
 from ..stages.conftest import tiny_params
+from .opening import open_page
 from .results_by_hand import write_scores
 
 MALICIOUS = "<script>alert(1)</script>.png"
@@ -112,6 +113,13 @@ def tab(browser: Any, written: Path) -> Iterator[Any]:
     opened.wait_for_timeout(200)
     opened.close()
     assert complaints == []
+
+
+@pytest.fixture
+def opened(tab: Any, written: Path) -> Any:
+    """The page as it opens without a view in its address."""
+    open_page(tab, written.as_uri())
+    return tab
 
 
 def _write_nothing(results: Path, backbone: str, method: str) -> None:

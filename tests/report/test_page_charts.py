@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +16,11 @@ from ttame.report.columns import quality_columns, sanity_columns
 from ttame.report.evaluation import Evaluation, evaluate
 from ttame.report.page.cells import goodness, sanity_rows
 from ttame.report.page.dots import dot_plot
-from ttame.report.page.drawings import probability_lines
+from ttame.report.page.drawings import cost_chart, passes_chart, probability_lines
 from ttame.report.page.heat import duels_heat, wins
+from ttame.report.page.standing import Standing
 from ttame.report.pairs import every_pair
-from ttame.store.seeds import SEED
+from ttame.store.seeds import SEED, join_seeds
 
 from .results_by_hand import write_scores
 
@@ -126,3 +128,42 @@ def test_sanity_rows_have_intervals_over_images_and_name_what_stays_high() -> No
     assert [low, high] == pytest.approx([0.8 - reach, 0.8 + reach], abs=0.011), "few images, wide intervals"
     shifted = [float(end.replace("−", "-")) for end in rows["ttame"][1]["interval"].split(" to ")]
     assert shifted == pytest.approx([low - 0.9, high - 0.9], abs=0.021)
+
+
+def test_the_band_of_a_curve_counts_seeds_that_disagree(evaluation) -> None:
+    own = evaluation.scores["ttame"]
+    other = own.assign(deletion_2=own["deletion_2"] * 0.5)
+    seeds = {**evaluation.scores, "ttame": join_seeds({1: own, 2: other})}
+    band, alone = (
+        probability_lines(replace(evaluation, scores=scores), "deletion")["ttame"]
+        for scores in (seeds, evaluation.scores)
+    )
+    wide = (band["high"] - band["low"]) / (alone["high"] - alone["low"])
+    assert wide[50] > 1.5
+    assert wide[[0, 25, 75, 100]].tolist() == pytest.approx([1] * 4, abs=0.05), "there the seeds agree"
+    assert band["mean"][50] == pytest.approx(0.75 * own["deletion_2"].mean())
+    assert (band["low"] >= 0).all()
+    assert (band["high"] <= 1).all()
+
+
+def test_cost_is_set_against_ranks_by_the_measures_that_may_rank(evaluation) -> None:
+    objections = {"insertion": "", "deletion": "prefers everything but one"}
+    checks = pd.DataFrame({"objection": objections, "resolution": 50.0})
+    standing = Standing.of(evaluation, checks)
+    times = {"gradcam": 1.0, "rise": 50.0}
+    by_time = cost_chart("vit", "ttame", standing, times)
+    by_passes = passes_chart("vit", "ttame", standing)
+    assert by_time is not None
+    assert by_passes is not None
+    for drawing in (by_time, by_passes):
+        assert "ean rank over the 1 measures that may rank" in drawing
+    assert 'id="vit-cost:ttame"' not in by_time, "its time is not known"
+    assert 'id="vit-passes:ttame"' in by_passes
+    height = r'id="vit-{}:rise".*?cy="([\d.]+)"'
+    tops = [re.search(height.format(name), text) for name, text in (("cost", by_time), ("passes", by_passes))]
+    assert all(top is not None and float(top[1]) == 14.0 for top in tops), "the best insertion is on top of both"
+    checks["objection"] = "separates no two methods"
+    nothing = Standing.of(evaluation, checks)
+    assert cost_chart("vit", "ttame", nothing, times) is None
+    assert passes_chart("vit", "ttame", nothing) is None
+    assert cost_chart("vit", "ttame", standing, {}) is None

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
+import yaml
 
 from ttame.cli.main import main
 
@@ -100,3 +103,47 @@ def test_statistics_of_earlier_scores_are_refused(page, monkeypatch, capsys) -> 
     assert main(["page"]) == 1
     assert "statistics.csv: insertion of rise is" in capsys.readouterr().err
     assert first.read_bytes() == before
+
+
+def test_a_number_that_no_browser_reads_is_refused(page, monkeypatch, capsys) -> None:
+    first = page(["gradcam", "rise"], 4)
+    monkeypatch.chdir(first.parents[3])
+    path = Path("results/by_hand/scores/shapes_cnn/rise.parquet")
+    table = pd.read_parquet(path)
+    table.assign(deletion_2=float("nan")).to_parquet(path)
+    capsys.readouterr()
+    assert main(["page"]) == 1
+    assert "not a finite number; run `python -m ttame scores` again" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_sanity_check_reads_the_whole_classifier_wherever_it_stands(page, monkeypatch) -> None:
+    first = page(["gradcam", "rise", "ttame"], 8, seeds=2)
+    monkeypatch.chdir(first.parents[3])
+    Path("results/by_hand/sanity/shapes_cnn").mkdir(parents=True)
+    for name, whole in (("gradcam", 0.1), ("rise", 0.8), ("ttame.seed1", 0.0), ("ttame.seed2", 0.2)):
+        near = [whole + 0.01 * number for number in range(8)]
+        rows = pd.DataFrame({"name": range(8), "depth_100": near, "depth_50": 0.9, "depth_1": 0.95})
+        rows.to_csv(f"results/by_hand/sanity/shapes_cnn/{name}.csv", index=False)
+    for depths, said in (([100, 1], True), ([1, 50], False)):
+        settings = yaml.safe_load(Path("params.yaml").read_text())
+        settings["sanity"]["depths"] = depths
+        Path("params.yaml").write_text(yaml.safe_dump(settings))
+        assert main(["page"]) == 0
+        text = first.read_text()
+        assert ("<strong>RISE (0.84)</strong> stays high when every layer is randomised" in text) == said
+        assert ("<strong>0.84</strong>" in text) == said
+        assert "<strong>0.9" not in text
+        assert "(Student's t) over the images of the check and the seeds" in text
+
+
+def test_what_is_missing_is_no_value_to_sort_by_and_no_link_leads_to_it(page, monkeypatch) -> None:
+    first = page(["gradcam", "rise"], 4)
+    assert ">–</td>" in first.read_text()
+    assert 'data-value="–"' not in first.read_text()
+    measured = first.with_name("measured.html")
+    assert 'href="#stages"' in measured.read_text()
+    monkeypatch.chdir(first.parents[3])
+    shutil.rmtree("logs/by_hand/stages")
+    assert main(["page"]) == 0
+    assert 'href="#stages"' not in measured.read_text(), "the results were pulled"

@@ -38,4 +38,10 @@ def test_on_paper_tables_are_whole_and_nothing_is_left_to_press(tab: Any) -> Non
     cut = "() => [...document.querySelectorAll('.wide')].filter(of => of.scrollHeight > of.clientHeight + 1).length"
     assert tab.evaluate(cut) == 0
     assert not tab.locator("nav").is_visible()
+    said = tab.locator(".card details p").first
+    assert not said.is_visible()
+    tab.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert said.is_visible(), "nobody opens it on paper"
+    tab.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert not said.is_visible()
     tab.emulate_media(media="screen")

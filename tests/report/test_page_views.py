@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from .opening import open_page, reopened
 
 METHODS = ["random", "gradcam", "rise", "ttame"]
 PAINTED = """selector => [...document.querySelectorAll(selector)].every(canvas =>
@@ -17,25 +19,6 @@ PAINTED = """selector => [...document.querySelectorAll(selector)].every(canvas =
 @pytest.fixture(scope="module")
 def written(page: Callable[..., Path]) -> Path:
     return page(METHODS, 9, gone=3, leader="rise")
-
-
-@pytest.fixture
-def opened(tab: Any, written: Path) -> Iterator[Any]:
-    """The page as it opens without a view in its address."""
-    _open(tab, written.as_uri())
-    return tab
-
-
-def _open(tab: Any, address: str) -> None:
-    tab.goto("about:blank")
-    tab.goto(address)
-
-
-def _reopened(tab: Any) -> str:
-    """Open the address that the page has now, and give what is behind its #."""
-    address = tab.url
-    _open(tab, address)
-    return address.partition("#")[2]
 
 
 def _column(tab: Any, heading: str) -> list[str]:
@@ -70,7 +53,7 @@ def test_a_heading_sorts_its_column_and_a_link_brings_the_order_back(opened: Any
         assert [float(text) for text in _column(opened, heading)] == sorted(found, reverse=not reverse)
         assert opened.locator("#comparison th[aria-sort]").count() == 1
     before = opened.locator("#comparison tbody th").all_inner_texts()
-    assert "sort-table-shapes_cnn=" in _reopened(opened)
+    assert "sort-table-shapes_cnn=" in reopened(opened)
     assert opened.locator("#comparison tbody th").all_inner_texts() == before
 
 
@@ -79,7 +62,7 @@ def test_kinds_of_methods_go_from_the_whole_page(opened: Any) -> None:
     opened.locator("[data-toggle=unfit]").click()
     for again in (False, True):
         if again:
-            assert _reopened(opened) == "without=control&plain=unfit"
+            assert reopened(opened) == "without=control&plain=unfit"
         assert opened.locator("#comparison tbody tr:visible").count() == 3
         assert opened.locator("#comparison th.unfit:visible").count() == 0
         assert opened.locator("#intervals li:visible").count() == 3
@@ -127,8 +110,11 @@ def test_headings_and_names_stay_and_a_cue_says_what_is_beyond(opened: Any) -> N
     assert before["width"] < 190, "most of a phone is left for numbers"
     box.evaluate("of => of.scrollTo({ left: 1e5, behavior: 'instant' })")
     cue.wait_for(state="hidden")
-    assert not opened.locator("#gallery-filters form").is_visible() or opened.locator("#gallery-filters[open]").count()
+    open_page(opened, opened.url)
+    assert opened.locator("#gallery-filters:not([open])").count() == 1, "choices are in the way on a phone"
     opened.set_viewport_size({"width": 1280, "height": 900})
+    open_page(opened, opened.url)
+    assert opened.locator("#gallery-filters[open]").count() == 1
 
 
 def test_the_gallery_filters_and_orders_by_score(opened: Any) -> None:
@@ -155,7 +141,7 @@ def test_the_gallery_filters_and_orders_by_score(opened: Any) -> None:
     assert 0 < len(confident) < 9
     assert min(confident) >= 50
     shown = rows.locator("th").all_inner_texts()
-    assert _reopened(opened) == "score=deletion&order=loss&confidence=50"
+    assert reopened(opened) == "score=deletion&order=loss&confidence=50"
     assert rows.locator("th").all_inner_texts() == shown
 
 
@@ -190,7 +176,7 @@ def test_an_image_is_opened_and_two_methods_are_compared(opened: Any) -> None:
     opened.locator("#viewer-after").click()
     assert opened.locator("#viewer-title").inner_text() != title
     opened.locator("#viewer-before").click()
-    assert _reopened(opened).startswith("image=")
+    assert reopened(opened).startswith("image=")
     assert opened.locator("#viewer-title").inner_text() == title
     opened.keyboard.press("Escape")
     assert not viewer.is_visible()
@@ -226,7 +212,7 @@ def test_methods_are_brought_out_with_their_bands(opened: Any) -> None:
     assert band.is_visible()
     opened.select_option("#dots-measure", "deletion")
     opened.locator('nav a[href="#curves"]').click()
-    assert "measure=deletion&at=curves" in _reopened(opened)
+    assert "measure=deletion&at=curves" in reopened(opened)
     assert band.is_visible()
     assert opened.locator('.dots[data-measure="deletion"]').is_visible()
     assert opened.evaluate("window.scrollY") > 500
