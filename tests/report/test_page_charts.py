@@ -156,7 +156,7 @@ def test_cost_is_set_against_ranks_by_the_measures_that_may_rank(evaluation) -> 
     assert by_time is not None
     assert by_passes is not None
     for drawing in (by_time, by_passes):
-        assert "ean rank over the 1 measures that may rank" in drawing
+        assert "ank by the measure that may rank" in drawing
     assert 'id="vit-cost:ttame"' not in by_time, "its time is not known"
     assert 'id="vit-passes:ttame"' in by_passes
     height = r'id="vit-{}:rise".*?cy="([\d.]+)"'

@@ -101,7 +101,8 @@ def _against_cost(
     points = pd.DataFrame({"x": cost, "y": standing.table["rank"]}).dropna()
     if not len(points):
         return None
-    rank = f"mean rank over the {len(standing.columns)} measures that may rank"
+    count = len(standing.columns)
+    rank = f"mean rank over the {count} measures that may rank" if count > 1 else "rank by the measure that may rank"
     return scatter(
         points.loc[[method for method in standing.methods if method in points.index]],
         across=unit,

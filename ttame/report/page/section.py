@@ -71,7 +71,9 @@ class Heading:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The large table: its columns, and a row per method with `leads` and the cells of `comparison_row`."""
+    """The large table: its columns, and a row per method with the cells of `comparison_row` and `leads`, None for
+    controls and where nobody leads.
+    """
 
     columns: Sequence[Heading]
     rows: Sequence[Row]

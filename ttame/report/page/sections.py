@@ -67,10 +67,9 @@ def _comparison(settings: Settings, results: Results) -> Comparison:
         )
         for column in columns
     ]
-    colours, leads = goodness(evaluation, columns), standing.table["leads"]
+    colours, leads = goodness(evaluation, columns), {} if standing.leader is None else dict(standing.table["leads"])
     rows = [
-        comparison_row(evaluation, method, columns, colours)
-        | {"leads": int(leads[method]) if method in leads.index else None}
+        comparison_row(evaluation, method, columns, colours) | {"leads": leads.get(method)}
         for method in ordered(evaluation, standing)
     ]
     return Comparison(headings, rows)
