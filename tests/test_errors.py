@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from ttame.errors import reason_of
+import pytest
+import torch
+
+from ttame.errors import is_lack_of_memory, reason_of
 
 OF_URLLIB3 = (
     "HTTPSConnectionPool(host='hub', port=443): Max retries exceeded with url: /" + "a" * 300 + " (Caused by "
@@ -24,3 +27,18 @@ def test_what_does_not_fit_ends_with_a_sentence_or_a_word() -> None:
 
 def test_of_a_failed_connection_the_cause_is_said() -> None:
     assert reason_of(OSError(OF_URLLIB3)).startswith("NameResolutionError(\"Failed to resolve 'hub'")
+
+
+@pytest.mark.parametrize(
+    ("error", "lacks"),
+    [
+        (MemoryError(), True),
+        (torch.OutOfMemoryError("no more"), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:118] . DefaultCPUAllocator: can't allocate memory"), True),
+        (RuntimeError("CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_what_is_a_lack_of_memory(error: Exception, lacks: bool) -> None:
+    assert is_lack_of_memory(error) == lacks

@@ -29,6 +29,17 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {' or '.join(repr(match) for match in near)}?" if near else ""
 
 
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
+"""What torch says of it, of the CPU's memory in a plain RuntimeError."""
+
+
+def is_lack_of_memory(error: BaseException) -> bool:
+    """Whether there was no memory left, of the machine or of a GPU; an illegal access to it is none."""
+    said = str(error).lower()
+    is_torchs = type(error).__name__ == "OutOfMemoryError" or any(words in said for words in OUT_OF_MEMORY)
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and is_torchs)
+
+
 def reason_of(error: BaseException, most: int = 240) -> str:
     """What an error of another library says, on one line: whole, or as many sentences or words as there is room for.
 

@@ -10,7 +10,7 @@ import yaml
 
 from ttame.cli.ending import end
 from ttame.errors import TTameError
-from ttame.runtime.speaking import LAST_WORD, only_the_first_speaks, share_last_word, take_last_word
+from ttame.runtime.speaking import LAST_WORD, keep_last_word, only_the_first_speaks, share_last_word, take_last_word
 
 from ..conftest import REPOSITORY
 
@@ -32,6 +32,17 @@ def test_who_ends_first_says_why_and_the_exit_codes_stay(shared, capsys) -> None
     assert capsys.readouterr().err == "ttame: what ends one\n"
     assert not Path("logs").exists(), "a consequence is no defect"
     assert list(Path(".scratch").iterdir()) == []
+
+
+def test_who_failed_says_why_though_another_ends_first(shared, monkeypatch, capsys) -> None:
+    of_all = os.environ[LAST_WORD]
+    keep_last_word()
+    with monkeypatch.context() as other:
+        other.setenv(LAST_WORD, of_all)
+        assert end(TTameError("another process of this job failed, process 1: ...")) == 1
+    assert end(ZeroDivisionError("why")) == 1
+    assert capsys.readouterr().err.startswith("ttame: ZeroDivisionError: why (a defect of ttame")
+    assert "ZeroDivisionError: why" in Path("logs/traceback.txt").read_text()
 
 
 def test_processes_that_others_started_share_nothing_new(shared) -> None:

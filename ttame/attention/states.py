@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import io
-import pickle
+import struct
 import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 import torch
 from lightning_fabric import Fabric
 
-from ttame.errors import TTameError
+from ttame.errors import TTameError, is_lack_of_memory, reason_of
 from ttame.runtime.processes import read_by_first, together
 from ttame.store.artifacts import reading
+
+OF_THE_CONTENT = (
+    "Error(s) in loading state_dict",
+    "PytorchStreamReader",
+    "[enforce fail at inline_container",
+    "Expected hasRecord(",
+    "Cannot use ``weights_only=True``",
+)
+"""How torch's RuntimeErrors begin that are of what a file holds; all others are of the machine."""
 
 
 def read_state(path: Path, processes: Fabric) -> dict[str, Any] | None:
@@ -33,9 +46,25 @@ def read_state(path: Path, processes: Fabric) -> dict[str, Any] | None:
         return _load(path, content)
 
 
-def is_lack_of_memory(error: Exception) -> bool:
-    """Torch says of the CPU's in a plain RuntimeError that there was none left."""
-    return isinstance(error, RuntimeError) and "memory" in str(error).lower()
+@contextmanager
+def blaming_the_state(path: Path, what_it_is: str) -> Iterator[None]:
+    """Tell a state that does not fit, which the user may delete, from a device that failed while a good one was read.
+
+    Raises:
+        TTameError: with the advice to delete the file only where its content is wrong.
+    """
+    try:
+        yield
+    except (RuntimeError, KeyError, TypeError, AttributeError, ValueError, EOFError, UnpicklingError) as error:
+        if is_lack_of_memory(error):
+            raise
+        reason = reason_of(error, most=120)
+        if isinstance(error, RuntimeError) and not str(error).startswith(OF_THE_CONTENT):
+            raise TTameError(
+                f"{path}: the state could not be read ({reason}), which need not be its fault; it is kept, run the "
+                "same command again"
+            ) from error
+        raise TTameError(f"{path}: {what_it_is} ({reason}); delete it to train anew") from None
 
 
 def _read_whole(path: Path) -> bytes | None:
@@ -48,8 +77,10 @@ def _read_whole(path: Path) -> bytes | None:
         with ZipFile(io.BytesIO(content)) as archive:
             damaged = archive.testzip()
         reason = f"{damaged} is damaged" if damaged is not None else ""
-    except (BadZipFile, EOFError, ValueError, NotImplementedError) as error:
-        reason = " ".join(str(error).split())[:120]
+    except (BadZipFile, EOFError, ValueError, RuntimeError, zlib.error, struct.error) as error:
+        if is_lack_of_memory(error):
+            raise
+        reason = reason_of(error, most=120)
     if not reason:
         return content
     path.replace(path.with_name(f"{path.name}.broken"))
@@ -58,11 +89,6 @@ def _read_whole(path: Path) -> bytes | None:
 
 
 def _load(path: Path, content: bytes) -> dict[str, Any]:
-    try:
+    with blaming_the_state(path, "not the state of a training"):
         state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
-        if is_lack_of_memory(error):
-            raise
-        reason = " ".join(str(error).split())[:120]
-        raise TTameError(f"{path}: not the state of a training ({reason}); delete it to train anew") from None
     return state

@@ -19,7 +19,7 @@ from ttame.attention.history import Averages, StepResult
 from ttame.attention.loss import Loss, attention_loss
 from ttame.attention.masking import classes_of_masks, input_policy, mask_features, mask_images, own_masks
 from ttame.attention.optimisation import make_optimiser, make_schedule, sharpest_neighbour
-from ttame.attention.states import is_lack_of_memory, read_state
+from ttame.attention.states import blaming_the_state, read_state
 from ttame.backbones.backbone import Backbone
 from ttame.errors import TTameError
 from ttame.params.attention import LossSettings, RecipeSettings
@@ -182,14 +182,8 @@ class AttentionTraining:
         state = read_state(path, self.processes)
         if state is None:
             return
-        with together(self.processes):
-            try:
-                self._restore(state)
-            except (RuntimeError, KeyError, TypeError, AttributeError, ValueError) as error:
-                if is_lack_of_memory(error):
-                    raise
-                reason = " ".join(str(error).split())[:120]
-                raise TTameError(f"{path}: the state of another training ({reason}); delete it to train anew") from None
+        with together(self.processes), blaming_the_state(path, "the state of another training"):
+            self._restore(state)
 
     def _restore(self, state: Mapping[str, Any]) -> None:
         self.network.load_state_dict(state["network"])

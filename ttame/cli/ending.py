@@ -10,7 +10,7 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
-from ttame.errors import Stopped, TTameError
+from ttame.errors import Stopped, TTameError, is_lack_of_memory
 from ttame.runtime.speaking import take_last_word
 from ttame.store.artifacts import write_text
 
@@ -39,18 +39,12 @@ def _line_and_code(error: BaseException) -> tuple[str | None, int]:
         return f"interrupted; {KEPT}", 128 + getattr(error, "number", signal.SIGINT)
     if isinstance(error, TTameError):
         return str(error), 1
-    if _lacks_memory(error):
+    if is_lack_of_memory(error):
         lower = "lower execution.batch_size, for a training its recipe.batch_size with a higher accumulate"
         return f"not enough memory ({_first_line(error)}); {lower}; {KEPT}", 1
     if isinstance(error, OSError):
         return _describe(error), 1
     return None, 1
-
-
-def _lacks_memory(error: BaseException) -> bool:
-    said = str(error).lower()
-    allocating = "out of memory" in said or "can't allocate memory" in said
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and allocating)
 
 
 def _first_line(error: BaseException) -> str:

@@ -13,12 +13,12 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import LightningEnvironment
 from torch import distributed
 
-from ttame.errors import TTameError
+from ttame.errors import TTameError, reason_of
 from ttame.params.settings import ExecutionSettings
 from ttame.runtime.device import device_type, set_up_arithmetic
 from ttame.runtime.gpus import claim_gpus
 from ttame.runtime.launching import environment_of_processes
-from ttame.runtime.speaking import is_first, share_last_word, take_last_word
+from ttame.runtime.speaking import is_first, keep_last_word, share_last_word, take_last_word
 
 T = TypeVar("T")
 
@@ -44,17 +44,17 @@ def open_processes(execution: ExecutionSettings, precision: Literal["auto", "flo
             f"params.yaml: execution.devices asks for {execution.devices} GPUs but {there_are} can be seen; lower it, "
             "or see CUDA_VISIBLE_DEVICES"
         )
-    together = execution.devices * execution.nodes > 1
+    are_several = execution.devices * execution.nodes > 1
     processes = Fabric(
         accelerator=kind,
         # Processes that others started take the GPU of their rank.
         devices=claim_gpus(execution.devices) if kind == "cuda" and environment is not None else execution.devices,
         num_nodes=execution.nodes,
-        strategy="ddp" if together else "auto",
+        strategy="ddp" if are_several else "auto",
         precision=_precision(kind, precision),
         plugins=environment,
     )
-    if together:
+    if are_several:
         if isinstance(environment, LightningEnvironment):  # launch() starts the others
             share_last_word()
         if is_first():
@@ -83,7 +83,7 @@ def one_process(device: torch.device, precision: Literal["auto", "float32"] = "f
 def together(processes: Fabric) -> Iterator[None]:
     """Let all processes leave a block in the same way: where one fails all do, and none waits for it in vain.
 
-    Within, none may wait for another.
+    Within, none may wait for another. The one that failed says how the command ends, whoever ends first.
 
     Raises:
         TTameError: in the others, with what the one that failed said.
@@ -94,14 +94,22 @@ def together(processes: Fabric) -> Iterator[None]:
     except Exception as error:
         failed = error
     if processes.world_size > 1:
+        if failed is not None:
+            keep_last_word()
         said = [""] * processes.world_size
-        reason = "" if failed is None else " ".join(f"{type(failed).__name__}: {failed}".split())[:300]
-        distributed.all_gather_object(said, reason)
+        distributed.all_gather_object(said, "" if failed is None else _told(failed))
         others = [f"process {rank}: {reason}" for rank, reason in enumerate(said) if reason]
         if failed is None and others:
-            raise TTameError(f"another process of this job failed, {others[0]}; run the same command again")
+            raise TTameError(f"another process of this job failed, {others[0]}")
     if failed is not None:
         raise failed
+
+
+def _told(error: Exception) -> str:
+    """What the others say of it; a message of ttame's has its own advice."""
+    if isinstance(error, TTameError):
+        return str(error)
+    return f"{type(error).__name__}: {reason_of(error)}; run the same command again"
 
 
 def read_by_first(processes: Fabric, read: Callable[[], T | None]) -> T | None:

@@ -44,6 +44,12 @@ def take_last_word() -> bool:
     return True
 
 
+def keep_last_word() -> None:
+    """Let this process say how the command ends, before it tells the others that it failed, unless another one does."""
+    if take_last_word():
+        os.environ.pop(LAST_WORD, None)  # which it shares no longer
+
+
 @contextmanager
 def one_command() -> Iterator[None]:
     """A last word that is shared within is not that of the next command of this process."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ttame.errors import TTameError
+from ttame.errors import TTameError, is_lack_of_memory
 
 LARGEST = {"cpu": 32, "cuda": 128}
 """Perturbed images a forward pass, by device."""
@@ -63,7 +63,7 @@ class InnerBatches:
             try:
                 work(start, stop)
             except RuntimeError as error:
-                if not _is_out_of_memory(error):
+                if not is_lack_of_memory(error):
                     raise
                 self._halve()
             else:
@@ -90,7 +90,3 @@ class InnerBatches:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         print(f"out of memory; going on with inner batches of {self.size}", file=sys.stderr)
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
