@@ -37,10 +37,17 @@ def test_a_training_that_would_be_refused_has_no_plan(experiment, capsys) -> Non
     assert "the training list: 24 images do not fill a step of 64; lower attention.ttame" in capsys.readouterr().err
 
 
-def test_devices_of_a_plan_and_the_costs_of_another(experiment, capsys) -> None:
+def test_devices_of_a_plan_and_the_costs_of_another(experiment, capsys, monkeypatch) -> None:
     folder = experiment(parts=2)
     assert main(["plan", "--devices", "0"]) == 1
     assert "--devices: 0 should be at least 1" in capsys.readouterr().err
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["execution"]["devices"] = 2
+    Path("two.yaml").write_text(yaml.safe_dump(params))
+    with monkeypatch.context() as patched:
+        patched.setattr("ttame.cli.plan.planned_rows", None)  # nothing is measured for it
+        assert main(["plan", "--params", "two.yaml", "--devices", "1"]) == 1
+    assert "--devices: 1 are fewer than the 2 that train together" in capsys.readouterr().err
     run("plan", "--devices", "4")
     plan = capsys.readouterr().out
     assert "On 4 of these at once, where the work over the devices is " in plan
@@ -57,13 +64,23 @@ def test_devices_of_a_plan_and_the_costs_of_another(experiment, capsys) -> None:
     costs["costs"]["shapes_cnn"]["map gradcam"]["seconds"] = 7200
     del costs["jobs"]
     (folder / "gpu.json").write_text(json.dumps(costs))
-    run("plan", "--costs", "gpu.json", "--devices", "4")
-    told = capsys.readouterr().out
+    costs["options"]["explainers"]["gradcam"] = {"made_up": 3}
+    costs["options"]["attention"]["ttame"]["feature_layers"] = [-1]
+    (folder / "gpu.json").write_text(json.dumps(costs))
+    before = kept.read_text()
+    run("plan", "--costs", "gpu.json")
+    assert kept.read_text() == before, "a question changes nothing"
+    assert "The engine does not go by this plan" in capsys.readouterr().out
+    run("plan", "--costs", "gpu.json", "--devices", "4", "--keep")
+    told, warned = capsys.readouterr()
+    assert warned.count("warning: gpu.json: its costs were measured with other options than ") == 1
+    assert "attention.ttame.feature_layers: all" in warned
     assert "on a GPU of another place, by the costs in gpu.json, not measured here" in " ".join(told.split())
     assert float(_row(told, "maps", "gradcam")["Hours"]) == 40
     assert _row(told, "scores", "gradcam")["Forward"] == _row(plan, "scores", "gradcam")["Forward"]
     jobs = {(job["stage"], job["method"]): job["hours"] for job in json.loads(kept.read_text())["jobs"]}
     assert jobs["maps", "gradcam"] == 40, "the engine finds what was told"
+    assert json.loads(kept.read_text())["at_once"] == 4
 
     del costs["costs"]["shapes_cnn"]["train ttame"]
     (folder / "gpu.json").write_text(json.dumps(costs))
@@ -81,10 +98,10 @@ def test_plan_counts_what_the_stages_then_do(experiment, capsys) -> None:
     run("plan")
     plan = capsys.readouterr().out
     assert (
-        "24 train, 6 validation, 10 evaluation images, 21 jobs (maps, sanity, scores, truths in 3 parts each)" in plan
+        "24 train, 6 validation, 10 evaluation images, 27 jobs (maps, sanity, scores, truths in 3 parts each)" in plan
     )
     stages = [row["Stage"] for row in _rows(plan)]
-    of_a_method = ["maps", "scores", "sanity"]
+    of_a_method = ["maps", "scores", "measure", "sanity"]
     assert stages == ["basis", "sensitivity", *of_a_method * 5, "train", *of_a_method, "all"]
     basis = next(row for row in _rows(plan) if row["Stage"] == "basis")
     assert (basis["Method"], basis["Images"], basis["Forward"]) == ("Single deletion", "10", "170")

@@ -30,7 +30,7 @@ from ttame.store import scratch
 from ttame.cli.main import main
 from ttame.stages import truths
 
-truths.PIECE, kill_after, saved = 5, int(sys.argv[1]), []
+truths.TRUTHS_PIECE, kill_after, saved = 5, int(sys.argv[1]), []
 def save(self, piece, tensors, original=scratch.Scratch.save):
     original(self, piece, tensors)
     saved.append(piece)
@@ -68,7 +68,7 @@ def test_classes_of_the_training_list_survive_a_kill(experiment) -> None:
     with torch.no_grad():
         expected = backbone(backbone.normalise(images)).argmax(1)
     assert [label for _, label in read_datalist(FILE)] == expected.tolist()
-    assert truths.PIECE > 24, "the run in one piece"
+    assert truths.TRUTHS_PIECE > 24, "the run in one piece"
     before = FILE.read_bytes()
     run("truths", "shapes_cnn")
     assert FILE.read_bytes() == before
@@ -91,7 +91,7 @@ def test_two_processes_share_the_list(experiment) -> None:
 
 @pytest.mark.parametrize("count", [3, 8])
 def test_parts_give_the_same_bytes(count: int, experiment, monkeypatch) -> None:
-    monkeypatch.setattr(truths, "PIECE", 5)
+    monkeypatch.setattr(truths, "TRUTHS_PIECE", 5)
     for name in ("whole", "parted"):
         experiment(name)
         run("datalists")

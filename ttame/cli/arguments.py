@@ -94,6 +94,7 @@ def _add_plan(add: AddParser) -> None:
     command.add_argument(
         "--costs", type=Path, help="the plan.json of another device, whose costs are taken (default: measure here)"
     )
+    command.add_argument("--keep", action="store_true", help="let the engine go by the costs of --costs, too")
 
 
 def _add_use(commands: Any) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections import deque
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import islice
 
 import numpy as np
@@ -37,6 +38,15 @@ FEW_CLASSES = 4
 """Classes whose gradients are measured, for all of them."""
 
 
+@cache
+def libraries_bytes(device: torch.device) -> float:
+    """What a process holds before its first classifier, asked once: later it may still hold what others left.
+
+    On a GPU that is nothing, since a process of torch's is counted by what its tensors take.
+    """
+    return float(memory_bytes()) if device.type == "cpu" else 0.0
+
+
 class Calibration:
     """Measures one backbone with random weights on random images, which cost what trained ones on photographs do."""
 
@@ -45,12 +55,14 @@ class Calibration:
         self._trainings: dict[tuple[object, ...], Cost] = {}
         self._starts: dict[str, Cost] = {}
         self._learned_maps: dict[tuple[object, ...], Cost] = {}
+        libraries = libraries_bytes(device)
         model = settings.models[name].model_copy(update={"weights": "none"})
         self.backbone: Backbone = load_backbone(name, model).to(device)
         size = min(settings.execution.batch_size, LARGEST_BATCH.get(device.type, 4))
         shape = (size, 3, *self.backbone.preprocessing.input_size)
         self._images = torch.rand(shape, device=device).contiguous(memory_format=torch.channels_last)
-        self._at_rest = float(memory_bytes(device))
+        weights = itertools.chain(self.backbone.parameters(), self.backbone.buffers())
+        self._at_rest = libraries + float(sum(tensor.numel() * tensor.element_size() for tensor in weights))
 
     @cached_property
     @torch.no_grad()

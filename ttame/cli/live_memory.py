@@ -71,12 +71,10 @@ def peak_bytes(work: Callable[[], object], device: torch.device) -> int:
     return live.peak
 
 
-def memory_bytes(device: torch.device) -> int:
-    """Memory in use now: allocated on the device for CUDA, resident set of the process for the CPU."""
-    if device.type == "cuda":
-        return int(torch.cuda.memory_allocated(device))
+def memory_bytes() -> int:
+    """Resident set of this process now."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except (OSError, IndexError, ValueError):  # not Linux
-        return peak_memory_bytes(device)
+        return peak_memory_bytes(torch.device("cpu"))
     return pages * os.sysconf("SC_PAGE_SIZE")

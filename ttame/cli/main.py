@@ -112,7 +112,7 @@ def _plan(options: argparse.Namespace) -> str:
     settings = _computing_settings(options)
     from ttame.cli.plan import run
 
-    return run(settings, options.devices, options.costs)
+    return run(settings, options.devices, options.costs, keep=options.keep)
 
 
 def _layers(options: argparse.Namespace) -> str:
@@ -199,8 +199,10 @@ def _compute(command: str, settings: Settings, wildcards: dict[str, Any], part: 
     except NotDefined as reason:
         if command not in OUTPUTS:
             raise
-        print(f"{reason}, so there is nothing to do", file=sys.stderr)
-        for output in OUTPUTS[command] if part is None else []:
+        if part is not None:
+            return
+        print(f"nothing to do: {reason}", file=sys.stderr)
+        for output in OUTPUTS[command]:
             write_undefined(output(settings, **wildcards), str(reason))
 
 

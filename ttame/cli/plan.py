@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ttame.attention.epochs import refuse_too_few
 from ttame.cli.arguments import PARTED
-from ttame.cli.plan_file import PlanFile, plan_path, read_plan, write_plan
-from ttame.cli.planned_rows import Row, counts, label, planned_rows
+from ttame.cli.job_sizes import processes_of
+from ttame.cli.plan_file import AT_ONCE, PlanFile, options_of, plan_path, read_plan, write_plan
+from ttame.cli.planned_rows import Row, counts, planned_rows
 from ttame.cli.side_by_side import on_devices
 from ttame.errors import TTameError
+from ttame.params.composition import difference
+from ttame.params.section import Split
 from ttame.params.settings import Settings
 from ttame.report.markdown import MISSING, markdown_table
 from ttame.runtime.device import device_name, peak_memory_bytes, select_device
@@ -42,32 +46,32 @@ DEAREST = 5
 """Jobs that are named."""
 
 
-def run(settings: Settings, devices: int | None = None, costs: Path | None = None) -> str:
+def run(settings: Settings, devices: int | None = None, costs: Path | None = None, *, keep: bool = False) -> str:
     """A table with a row per job and their sum, where the time goes, and how long all takes on several devices.
 
-    The plan is kept in `logs/EXPERIMENT/plan.json`, where the engine finds it.
+    What was measured here is kept in `logs/EXPERIMENT/plan.json`, where the engine finds it.
 
     Args:
         settings: of the experiment.
-        devices: how many like the one that was measured.
+        devices: how many like the one that was measured; the parts of `auto` are made for as many.
         costs: the plan of another device, or of another experiment with the same options; nothing is measured then.
+        keep: whether the engine is to go by `costs`, too.
 
     Raises:
         TTameError: when a list has no count and its folder is not there, a training list does not fill a step, there
             are fewer devices than a training takes, or `costs` tells too little.
     """
-    if devices is not None and devices < 1:
-        raise TTameError(f"--devices: {devices} should be at least 1")
-    images = counts(settings)
-    for backbone, method in itertools.product(settings.backbones, settings.methods.trained):
-        if backbone not in settings.attention[method].checkpoints:
-            recipe = settings.attention[method].on(backbone).recipe
-            refuse_too_few(images["train"], recipe, method, "the training list")
     told = None if costs is None else read_plan(costs)
-    rows, known = planned_rows(settings, None if told is None else told.costs)
-    name, is_cpu, source, memory = _device(settings) if told is None else _told(told, costs)
-    plan = PlanFile(name, is_cpu, known, [row.kept() for row in rows])
-    write_plan(settings, plan)
+    images = counts(settings)
+    _refuse(settings, images, devices)
+    if told is not None:
+        _warn_of_other_options(settings, told, costs)
+    rows, known = planned_rows(settings, images, None if told is None else told.costs)
+    name, is_cpu = _device(settings) if told is None else (told.device, told.is_cpu)
+    jobs, options = [row.kept() for row in rows], options_of(settings) if told is None else told.options
+    plan = PlanFile(name, is_cpu, known, jobs, devices or AT_ONCE, options)
+    if is_kept := told is None or keep:
+        write_plan(settings, plan)
     took = {facts["stage"]: float(facts["seconds"]) / 3600 for facts in read_records(settings)}
     cells = [*(_cells(row, took) for row in rows), _total(rows, took)]
     lists = ", ".join(f"{count} {split}" for split, count in images.items())
@@ -75,23 +79,56 @@ def run(settings: Settings, devices: int | None = None, costs: Path | None = Non
         f"Plan of `{settings.experiment}`: {lists} images, {len(rows)} jobs{_parted(settings)} besides lists, figures, "
         "tables and page"
     )
+    source = MEASURED if told is None else f"by the costs in {costs}, not measured here"
     note = NOTE.format(device=name, source=source, memory="a process" if is_cpu else "a process of the GPU's")
-    table = markdown_table(HEADINGS, cells, numbers_from=3)
-    told_of_devices = [] if devices is None else ["", *on_devices(rows, settings, plan, devices)]
-    kept = f"Kept in {plan_path(settings)} for the engine: `execution.parts: auto`, memory and time of its jobs."
-    ends = [*_where_the_time_goes(rows), *told_of_devices, "", *memory, kept]
-    return "\n".join([heading, "", table, note, "", *ends])
+    shared = [] if devices is None else ["", *on_devices(rows, settings, plan, devices)]
+    table, ends = markdown_table(HEADINGS, cells, numbers_from=3), _ends(settings, measured=told is None, kept=is_kept)
+    return "\n".join([heading, "", table, note, "", *_where_the_time_goes(rows), *shared, "", *ends])
 
 
-def _device(settings: Settings) -> tuple[str, bool, str, list[str]]:
-    """Name, whether it is the CPU, where its costs are from, and what measuring them took."""
+def _refuse(settings: Settings, images: Mapping[Split, int], devices: int | None) -> None:
+    """Before anything is measured."""
+    if devices is not None and devices < 1:
+        raise TTameError(f"--devices: {devices} should be at least 1")
+    is_shared = bool(settings.data.model_truths)
+    for backbone, method in itertools.product(settings.backbones, settings.methods.trained):
+        if backbone not in settings.attention[method].checkpoints:
+            refuse_too_few(images["train"], settings.attention[method].on(backbone).recipe, method, "the training list")
+            is_shared = True
+    needed = processes_of(settings, "train")
+    if devices is not None and is_shared and devices < needed:
+        raise TTameError(
+            f"--devices: {devices} are fewer than the {needed} that train together (execution.devices x nodes); name "
+            "as many, or lower these"
+        )
+
+
+def _warn_of_other_options(settings: Settings, told: PlanFile, costs: Path | None) -> None:
+    """Of a method with other options, a map or a step takes another time."""
+    here = options_of(settings)
+    for section, methods in told.options.items():
+        for method, options in methods.items():
+            other = difference(here.get(section, {}).get(method) or {}, options or {})
+            if other:
+                keys = ", ".join(f"{section}.{method}.{key}: {value}" for key, value in other.items())
+                print(f"warning: {costs}: its costs were measured with other options than {keys}", file=sys.stderr)
+
+
+def _device(settings: Settings) -> tuple[str, bool]:
+    """Its name, and whether it is the CPU."""
     device = select_device(settings.execution)
-    took = f"Making this plan took {peak_memory_bytes(device) / 1e9:.1f} GB of its memory at the peak."
-    return device_name(device), device.type == "cpu", MEASURED, [took]
+    return device_name(device), device.type == "cpu"
 
 
-def _told(told: PlanFile, costs: Path | None) -> tuple[str, bool, str, list[str]]:
-    return told.device, told.is_cpu, f"by the costs in {costs}, not measured here", []
+def _ends(settings: Settings, *, measured: bool, kept: bool) -> Iterator[str]:
+    """What the plan took, and what becomes of it."""
+    if measured:
+        peak = peak_memory_bytes(select_device(settings.execution)) / 1e9
+        yield f"Making this plan took {peak:.1f} GB of its memory at the peak."
+    if kept:
+        yield f"Kept in {plan_path(settings)} for the engine: `execution.parts: auto`, memory and time of its jobs."
+    else:
+        yield "The engine does not go by this plan, whose costs are of another place; `--keep` lets it."
 
 
 def _parted(settings: Settings) -> str:
@@ -124,18 +161,18 @@ def _where_the_time_goes(rows: Sequence[Row]) -> Iterator[str]:
     yield "Where the time goes:\n"
     yield markdown_table(STAGES, found)
     dearest = sorted(rows, key=lambda row: -row.hours)[:DEAREST]
-    jobs = [f"{row.stage} of {label(row.method) or 'all'} on {row.backbone} {_hours(row.hours)} h" for row in dearest]
+    jobs = [f"{row.stage} of {row.subject or 'all'} on {row.backbone} {_hours(row.hours)} h" for row in dearest]
     yield f"The longest jobs: {', '.join(jobs)}."
 
 
 def _cells(row: Row, took: dict[str, float]) -> list[str]:
     seed = "" if row.seed is None else str(row.seed)
-    cost, name = row.cost, " ".join(part for part in (row.stage, row.backbone, row.method, seed) if part)
+    cost, name = row.cost, " ".join(filter(None, (row.stage, row.backbone, row.method, row.measure, seed)))
     size = row.disk / 1e6
     return [
         row.stage,
         row.backbone,
-        label(row.method),
+        row.subject,
         seed,
         f"{row.images}",
         f"{row.images * cost.forward:.0f}",

@@ -10,24 +10,23 @@ from dataclasses import dataclass
 from ttame.attention.epochs import steps_of_epoch
 from ttame.cli.calibration import Calibration
 from ttame.cli.costs import Cost, Costs, Known
-from ttame.cli.job_sizes import processes_of
-from ttame.cli.plan_file import PlannedJob
-from ttame.data.datalists import make_datalists, read_datalist
+from ttame.cli.job_sizes import known_count, processes_of
+from ttame.cli.plan_file import JobName, PlannedJob
+from ttame.data.datalists import make_datalists
 from ttame.errors import NotDefined
 from ttame.explainers.registry import title
-from ttame.measures.measure import make_measure
+from ttame.measures.measure import Measure, make_measure
 from ttame.measures.noise import STEPS
 from ttame.measures.registry import MEASURES
 from ttame.params.section import SPLITS, Split
 from ttame.params.settings import Settings
 from ttame.runtime.device import select_device
 from ttame.runtime.progress import progress
-from ttame.store.paths import list_file
 
 
 @dataclass(frozen=True)
 class Row:
-    """One job of the DAG; where it is one of a measure, `method` is its name.
+    """One job of the DAG; what its stage has no axis for is empty, or None.
 
     Attributes:
         memory: bytes of a process at its peak.
@@ -40,6 +39,18 @@ class Row:
     cost: Cost
     memory: float
     seed: int | None = None
+    measure: str = ""
+
+    @property
+    def name(self) -> JobName:
+        """What the engine calls it."""
+        return JobName(self.stage, self.backbone, self.method, self.seed, self.measure)
+
+    @property
+    def subject(self) -> str:
+        """What tables call its method, its measure or both; empty where a job is of all methods."""
+        titles = (title(self.method) if self.method else "", MEASURES[self.measure].title if self.measure else "")
+        return ", ".join(filter(None, titles))
 
     @property
     def hours(self) -> float:
@@ -52,29 +63,32 @@ class Row:
 
     def kept(self) -> PlannedJob:
         """What a file keeps of it."""
+        memory = round(self.memory)
         return PlannedJob(
-            self.stage, self.backbone, self.method, self.seed, self.images, self.hours, round(self.memory)
+            self.stage, self.backbone, self.method, self.seed, self.images, self.hours, memory, self.measure
         )
 
 
-def planned_rows(settings: Settings, told: Mapping[str, Known] | None = None) -> tuple[list[Row], dict[str, Known]]:
+def planned_rows(
+    settings: Settings, images: Mapping[Split, int], told: Mapping[str, Known] | None = None
+) -> tuple[list[Row], dict[str, Known]]:
     """A row per job, in an order in which each comes behind those that it waits for, and the costs by backbone.
 
     Args:
         settings: of the experiment.
+        images: of every list.
         told: costs that are not measured here; all of them are where it is None.
 
     Raises:
         TTameError: when a cost that is needed is not told.
     """
-    images = counts(settings)
     rows: list[Row] = []
     known: dict[str, Known] = {}
     jobs = len(settings.backbones) * len(settings.methods.all)
     with progress(jobs, "calibrate", "methods") as bar:
         for backbone in settings.backbones:
             costs = _costs(settings, backbone, told)
-            rows += _of_backbone(settings, backbone, costs)
+            rows += _of_backbone(settings, backbone, images, costs)
             for method in settings.methods.all:
                 with contextlib.suppress(NotDefined):
                     found = list(_of_method(settings, backbone, method, images, costs))
@@ -95,41 +109,32 @@ def _costs(settings: Settings, backbone: str, told: Mapping[str, Known] | None) 
     return Costs(backbone, measure=measure)
 
 
-def label(name: str) -> str:
-    """What tables call a method, or a measure; of an empty name nothing."""
-    return MEASURES[name].title if name in MEASURES else title(name) if name else ""
-
-
 def counts(settings: Settings) -> dict[Split, int]:
     """Images of every list."""
-    return {split: _count(settings, split) for split in SPLITS}
+    known = {split: known_count(settings, split) for split in SPLITS}
+    made = make_datalists(settings.data) if None in known.values() else {}
+    return {split: len(made[split]) if count is None else count for split, count in known.items()}
 
 
-def _count(settings: Settings, split: Split) -> int:
-    """Images of a list: as the params count them, or as the stage wrote them, or as there are."""
-    stated = settings.data.counts[split]
-    if stated is not None:
-        return stated
-    written = list_file(settings, split)
-    return len(read_datalist(written) if written.exists() else make_datalists(settings.data)[split])
-
-
-def _of_backbone(settings: Settings, backbone: str, costs: Costs) -> Iterator[Row]:
+def _of_backbone(settings: Settings, backbone: str, images: Mapping[Split, int], costs: Costs) -> Iterator[Row]:
     base, forward = costs.process.fixed, costs.forward
     memory = base + forward.memory(settings.execution.batch_size)
     if backbone in settings.data.model_truths:
-        yield Row("truths", backbone, "", _count(settings, "train"), forward, memory)
+        yield Row("truths", backbone, "", images["train"], forward, memory)
+    evaluated = images["evaluation"]
     for measure in settings.measures.taken:
-        images = _count(settings, "evaluation")
-        passes = make_measure(measure, settings).passes(images)
-        yield Row("basis", backbone, measure, images, Cost(passes * forward.seconds, passes), memory)
-    few = min(settings.sensitivity.images, _count(settings, "evaluation"))
+        passes = make_measure(measure, settings).passes(evaluated)
+        cost = Cost(passes * forward.seconds, passes)
+        yield Row("basis", backbone, "", evaluated, cost, memory, measure=measure)
+    few = min(settings.sensitivity.images, evaluated)
     versions = few * settings.sensitivity.methods * len(STEPS)
     scoring = _scoring(settings, costs)
     yield Row("sensitivity", backbone, "", versions, scoring, base + scoring.memory(settings.execution.batch_size))
 
 
-def _of_method(settings: Settings, backbone: str, method: str, images: dict[Split, int], costs: Costs) -> Iterator[Row]:
+def _of_method(
+    settings: Settings, backbone: str, method: str, images: Mapping[Split, int], costs: Costs
+) -> Iterator[Row]:
     a_map, base, size = costs.map(method), costs.process.fixed, settings.execution.batch_size
     if method in settings.methods.trained and backbone not in settings.attention[method].checkpoints:
         recipe = settings.attention[method].on(backbone).recipe
@@ -145,15 +150,20 @@ def _of_method(settings: Settings, backbone: str, method: str, images: dict[Spli
     memory, scoring = base + a_map.memory(size), _scoring(settings, costs)
     yield Row("maps", backbone, method, evaluated * (2 if metrics.coherency else 1), a_map, memory)
     yield Row("scores", backbone, method, evaluated, scoring, base + scoring.memory(size))
-    measures = [make_measure(measure, settings) for measure in settings.measures.taken]
     without_files = dataclasses.replace(a_map, bytes=0.0)
-    if new_maps := sum(measure.new_maps(evaluated) for measure in measures):
-        yield Row("measure", backbone, method, new_maps, without_files, memory)
-    if passes := sum(measure.judge_passes() for measure in measures):
-        judged = Cost(passes * costs.forward.seconds, passes)
-        yield Row("measure", backbone, method, evaluated, judged, base + costs.forward.memory(size))
+    for measure in settings.measures.taken:
+        judged = _judging(make_measure(measure, settings), evaluated, a_map, costs.forward)
+        yield Row("measure", backbone, method, evaluated, judged, base + judged.memory(size), measure=measure)
     checked = min(settings.sanity.images, evaluated) * (1 + len(settings.sanity.depths))
     yield Row("sanity", backbone, method, checked, without_files, memory)
+
+
+def _judging(measure: Measure, images: int, a_map: Cost, forward: Cost) -> Cost:
+    """What a measure takes for each of so many images, with the maps that it needs beside theirs."""
+    passes, new = measure.judge_passes(), measure.new_maps(images)
+    asking = dataclasses.replace(forward, seconds=passes * forward.seconds, forward=passes)
+    cost = asking if passes else Cost(0.0)
+    return cost.plus(a_map, new / images) if new else cost
 
 
 def _scoring(settings: Settings, costs: Costs) -> Cost:

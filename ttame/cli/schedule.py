@@ -17,6 +17,7 @@ class Name(NamedTuple):
     backbone: str
     method: str = ""
     seed: int | None = None
+    measure: str = ""
     part: int = 0
 
 

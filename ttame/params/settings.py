@@ -25,6 +25,8 @@ WHERE_NAMED = ("gae", "legrad", "integrated_gradients", "smoothgrad", "ttame_ran
 """Methods that are compared where an experiment names them: the paper, which the defaults are of, has none of them."""
 MOST_PARTS = 1000
 """Jobs that may share the images of a pair; the engine has to know each of them."""
+TRUTHS_PIECE = 4096
+"""Images between two states that killed model truths go on from, and the least that a process or a part takes."""
 
 
 def _compared(entry: Entry, name: str) -> bool:

@@ -15,16 +15,13 @@ from ttame.data.datalists import read_names, write_datalist
 from ttame.data.dataset import ImageDataset, in_order, load_batches
 from ttame.data.transforms import to_unit_range
 from ttame.errors import TTameError
-from ttame.params.settings import Settings
+from ttame.params.settings import TRUTHS_PIECE, Settings
 from ttame.params.specification import classifier_specification
 from ttame.runtime.processes import open_processes
 from ttame.stages.pieces import Part, finish_pieces
 from ttame.store.digests import file_digest
 from ttame.store.paths import contents_file, list_file, model_truths_file
 from ttame.store.scratch import Scratch
-
-PIECE = 4096
-"""Images between two states that a killed run goes on from, and the share that a process takes at a time."""
 
 
 def run(settings: Settings, backbone_name: str, part: Part | None = None) -> None:
@@ -47,7 +44,7 @@ def run(settings: Settings, backbone_name: str, part: Part | None = None) -> Non
     _classify(settings, backbone, names, scratch, processes, part)
     processes.barrier()
     if processes.is_global_zero and part is None:
-        pieces = [scratch.load(number) for number in range(len(in_order(len(names), PIECE)))]
+        pieces = [scratch.load(number) for number in range(len(in_order(len(names), TRUTHS_PIECE)))]
         lost = [number for number, piece in enumerate(pieces) if piece is None]
         if lost:
             raise TTameError(
@@ -64,7 +61,7 @@ def _classify(
     settings: Settings, backbone: Backbone, names: list[str], scratch: Scratch, processes: Fabric, part: Part | None
 ) -> None:
     """Finish the pieces of this process."""
-    pieces = in_order(len(names), PIECE)
+    pieces = in_order(len(names), TRUTHS_PIECE)
     size, workers = settings.execution.batch_size, settings.execution.workers
     source = open_checked(settings.data, "train", contents_file(settings, "train"))
     dataset = ImageDataset(source, names, backbone.preprocessing)

@@ -13,7 +13,6 @@ CHATTER = re.compile(
 )
 AROUND_A_REFUSAL = re.compile('^(WorkflowError in file .*|  File ".*)$', re.MULTILINE)
 UNSAID = {
-    LogEvent.JOB_FINISHED,
     LogEvent.RESOURCES_INFO,
     LogEvent.WORKFLOW_STARTED,
     LogEvent.SHELLCMD,
@@ -29,7 +28,7 @@ class OneLineAJob(logging.Filter):
 
     bar = None
     begun = False
-    failed = []
+    failed = {}
 
     def filter(self, record):
         event = getattr(record, "event", None)
@@ -44,7 +43,10 @@ class OneLineAJob(logging.Filter):
                 self.bar.update(record.done - self.bar.n)
             return self.bar is not None and record.done == record.total and self.say(record, self.so_far())
         if event is LogEvent.JOB_ERROR:
-            self.failed.append(reason(record))
+            self.failed[record.jobid] = reason(record)
+            return False
+        if event is LogEvent.JOB_FINISHED:
+            self.failed.pop(record.job_id, None)  # which may have taken several attempts
             return False
         if event is LogEvent.ERROR and "__onstart" in record.getMessage():
             return self.say(record, AROUND_A_REFUSAL.sub("", record.getMessage()).strip())
@@ -52,7 +54,9 @@ class OneLineAJob(logging.Filter):
         if event is LogEvent.ERROR and record.exception == "RuleException" and self.begun:
             return False
         if event is LogEvent.ERROR and self.failed and "At least one job" in record.getMessage():
-            return self.say(record, "\n".join([f"{len(self.failed)} failed; what is finished is kept", *self.failed]))
+            return self.say(
+                record, "\n".join([f"{len(self.failed)} failed; what is finished is kept", *self.failed.values()])
+            )
         return event not in UNSAID and not (event is None and CHATTER.match(record.getMessage().strip()))
 
     def so_far(self):

@@ -5,38 +5,32 @@ A job of a part has no result, only an empty file for the engine, which goes whe
 that decides whether the finished batches are found again: what was finished under other params, code or batches is of
 another name, so that it neither stands for these nor, taken back, makes anything anew.
 
-How many parts a job has is in PARTS, which the run decides once: where a job plans again, on another machine or after
-another `ttame plan`, it reads what the run has decided.
+How many parts a job has is in PARTS, which the run decides once. It goes to the jobs in their environment: where one plans
+again, on another machine or after another `ttame plan`, it finds what its own run has decided, and no other run's.
 """
 
 import json
 
-from ttame.cli.job_sizes import JobName, parts_of
-from ttame.cli.plan_file import plan_of
+from ttame.cli.job_sizes import parts_of
+from ttame.cli.plan_file import JobName, known_plan
 
 BATCHES = [PARAMS["execution"]["batch_size"], PARAMS["execution"]["portable"]]
-DECIDED = Path(PARTS_FOLDER, f"{SETTINGS.experiment}.json")
+DECIDED = "TTAME_PARTS"
 
-try:
-    PLAN = plan_of(SETTINGS)
-except TTameError as error:
-    raise WorkflowError(str(error))
-if PLAN is None and SETTINGS.execution.parts == "auto" and workflow.is_main_process:
-    print(
-        "execution.parts: auto, but `python -m ttame plan` never ran with these params: a part for every 5000 images",
-        file=sys.stderr,
-    )
+PLAN, SAID = known_plan(SETTINGS)
+if SAID and workflow.is_main_process:
+    print(SAID, file=sys.stderr)
 
 
 def job_name(stage, wildcards):
     """The job as the plan names it."""
+    backbone, method, measure = (wildcards.get(axis, "") for axis in ("backbone", "method", "measure"))
     seed = wildcards.get("seed")
-    method = wildcards.get("method", wildcards.get("measure", ""))
-    return JobName(command_name(stage), wildcards.get("backbone", ""), method, None if seed is None else int(seed))
+    return JobName(command_name(stage), backbone, method, None if seed is None else int(seed), measure)
 
 
 def one_word(name):
-    return ".".join(str(part) for part in name if part is not None)
+    return ".".join(str(word) for word in name if word not in (None, ""))
 
 
 def decide_parts():
@@ -46,13 +40,9 @@ def decide_parts():
     return {word: count for word, count in found.items() if count > 1}
 
 
-def remember_parts():
-    """For the jobs of this run."""
-    DECIDED.parent.mkdir(parents=True, exist_ok=True)
-    DECIDED.write_text(json.dumps(PARTS, indent=1) + "\n")
-
-
-PARTS = decide_parts() if workflow.is_main_process or not DECIDED.exists() else json.loads(DECIDED.read_text())
+told = None if workflow.is_main_process else os.environ.get(DECIDED)
+PARTS = decide_parts() if told is None else json.loads(told)
+os.environ[DECIDED] = json.dumps(PARTS)
 
 
 def parts(stage, wildcards):

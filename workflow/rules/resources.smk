@@ -1,11 +1,11 @@
 """What a job asks of a machine or a cluster, which DVC has no word for.
 
 Memory and time below are for jobs of which no plan (`python -m ttame plan`) tells. By a plan, memory is more where it
-says so, and time is what the job takes, three times over; a job that ran into its time asks for more when it is tried
-again.
+says so, and time is what the job takes, three times over, but never more than below: a partition may allow no more, and
+every job that a plan tells of goes on where its time ended. A job that is tried again asks for more.
 """
 
-from ttame.cli.job_sizes import asked
+from ttame.cli.job_sizes import TOGETHER, asked
 
 EXECUTION = PARAMS["execution"]
 
@@ -67,17 +67,18 @@ ASKED = {
 def resources(stage):
     """Cores aside, what a job asks for; of processes together the memory is that of all on a node."""
     found = ASKED[stage]["resources"]
-    together = EXECUTION["devices"] if command_name(stage) in ("truths", "train") else 1
+    processes = EXECUTION["devices"] if command_name(stage) in TOGETHER else 1
 
     def by_plan(wildcards):
         return asked(SETTINGS, PLAN, job_name(stage, wildcards), parts(stage, wildcards))
 
-    def mem_mb(wildcards):
+    def mem_mb(wildcards, attempt):
         told = by_plan(wildcards)
-        return found["mem_mb"] if told is None else max(found["mem_mb"], int(together * told.memory / 1e6))
+        first = found["mem_mb"] if told is None else max(found["mem_mb"], int(processes * told.memory / 1e6))
+        return first * (1 + attempt) // 2
 
     def runtime(wildcards, attempt):
         told = by_plan(wildcards)
-        return found["runtime"] if told is None else attempt * told.minutes
+        return found["runtime"] if told is None else min(found["runtime"], attempt * told.minutes)
 
     return found | {"mem_mb": mem_mb, "runtime": runtime}
