@@ -76,6 +76,9 @@ sync-to-snakemake: $(READY) ## after dvc repro or dvc pull: let Snakemake know w
 lock: ## pin the newest versions (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --upgrade -o requirements.lock
+	sed -i.old "s/requirements.lock [0-9a-f]*,/requirements.lock $$($(PYTHON) -c "import hashlib; \
+	  print(hashlib.sha256(open('requirements.lock', 'rb').read()).hexdigest()[:12])"),/" workflow/envs/ttame.post-deploy.sh
+	rm workflow/envs/ttame.post-deploy.sh.old
 
 clean: ## delete results, work in progress and logs (not the environment, not DVC's cache)
 	rm -rf .scratch .snakemake logs

@@ -9,7 +9,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
 import ttame
 
@@ -74,10 +73,3 @@ def test_the_environment_of_conda_gets_the_lock_and_the_checkout(tree, tmp_path)
     question = "import ttame; print(ttame.__file__)"
     found = subprocess.run([program, "-c", question], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
     assert found.strip() == str(tree / "ttame/__init__.py")
-
-
-def test_the_catalogue_finds_what_it_asks_for() -> None:
-    catalogue = yaml.safe_load((REPOSITORY / ".snakemake-workflow-catalog.yml").read_text())
-    assert set(catalogue["usage"]["software-stack-deployment"]) == {"conda", "apptainer", "apptainer+conda"}
-    for name in ("workflow/Snakefile", "config/README.md", "config/config.yaml"):
-        assert (REPOSITORY / name).is_file()

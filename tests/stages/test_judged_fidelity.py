@@ -13,7 +13,7 @@ from ttame.metrics.masking import saliency_map
 from ttame.params.active import load_settings
 from ttame.runtime.seeding import image_seed
 from ttame.stages.subject import Subject
-from ttame.store.undefined import reason_of
+from ttame.store.undefined import undefined_reason
 
 from ..conftest import whole_maps
 from .conftest import run
@@ -24,7 +24,7 @@ from .measured import RESULTS, change, rows_of
 def test_a_judge_that_learns_nothing_is_left_out_with_a_line(measured: Path) -> None:
     change(judged_fidelity={"steps": 2, "batch_size": 4, "learning_rate": 1.0, "draws": 2})
     run("basis", "shapes_cnn", "judged_fidelity")
-    reason = str(reason_of(RESULTS / "basis/shapes_cnn/judged_fidelity.safetensors"))
+    reason = str(undefined_reason(RESULTS / "basis/shapes_cnn/judged_fidelity.safetensors"))
     assert "give measures.judged_fidelity more steps or another learning_rate" in reason
 
 
@@ -34,7 +34,7 @@ def test_a_killed_fine_tuning_goes_on_and_ends_with_the_same_judge(measured: Pat
     run("basis", "shapes_cnn", "judged_fidelity")
     path = RESULTS / "basis/shapes_cnn/judged_fidelity.safetensors"
     unbroken = path.read_bytes()
-    assert reason_of(path) is None
+    assert undefined_reason(path) is None
     path.unlink()
     started, removal = [], JudgedFidelity._with_removal
 

@@ -15,7 +15,7 @@ from ttame.backbones.backbone import Backbone
 from ttame.cli.main import main
 from ttame.measures import single_deletion
 from ttame.store.basis_file import read_basis
-from ttame.store.undefined import reason_of
+from ttame.store.undefined import undefined_reason
 
 from .conftest import run
 from .measured import MEASURES, METHODS, RESULTS, change, rows_of
@@ -115,7 +115,7 @@ def test_measures_of_other_maps_are_refused(measured: Path, capsys) -> None:
 def test_too_few_classes_leave_the_grids_out_with_a_line(measured: Path, capsys) -> None:
     change(grid_pointing={"confidence": 0.9999})
     run("basis", "shapes_cnn", "grid_pointing")
-    assert "a grid takes four" in str(reason_of(RESULTS / "basis/shapes_cnn/grid_pointing.safetensors"))
+    assert "a grid takes four" in str(undefined_reason(RESULTS / "basis/shapes_cnn/grid_pointing.safetensors"))
     for method in METHODS:
         run("measure", "shapes_cnn", method, "grid_pointing")
     run("sensitivity", "shapes_cnn")
@@ -130,7 +130,7 @@ def test_too_few_classes_leave_the_grids_out_with_a_line(measured: Path, capsys)
 def test_an_input_that_cannot_be_cut_is_left_out_with_a_line(measured: Path) -> None:
     change(single_deletion={"cells": 5})
     run("basis", "shapes_cnn", "single_deletion")
-    reason = str(reason_of(RESULTS / "basis/shapes_cnn/single_deletion.safetensors"))
+    reason = str(undefined_reason(RESULTS / "basis/shapes_cnn/single_deletion.safetensors"))
     assert "input of 64 x 64 pixels cannot be cut into 5 x 5 equal cells" in reason
 
 

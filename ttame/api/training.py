@@ -23,7 +23,7 @@ from ttame.attention.warm_start import start_from_cam
 from ttame.backbones.backbone import Backbone
 from ttame.data.dataset import ImageDataset
 from ttame.data.sources import FolderSource
-from ttame.errors import TTameError, suggestion
+from ttame.errors import TTameError, reason_of, suggestion
 from ttame.explainers.registry import find, refuse_undefined_pair
 from ttame.params.attention import AttentionSettings, LossSettings, MechanismSettings, RecipeSettings
 from ttame.params.auxiliary import AuxiliarySettings
@@ -180,7 +180,7 @@ def _move(model: Backbone, device: str | torch.device) -> None:
     try:
         model.to(device)
     except (RuntimeError, AssertionError) as error:
-        reason = " ".join(str(error).split())[:160]
+        reason = reason_of(error, most=160)
         raise TTameError(f"device: {device} cannot be had ({reason}); expected 'cpu', 'cuda' or 'cuda:1' say") from None
 
 

@@ -17,7 +17,7 @@ from ttame.backbones.checking import check_finite, check_outputs, is_the_users, 
 from ttame.backbones.hugging_face import is_hugging_faces, state_tokens_inside, wrap_hugging_face
 from ttame.backbones.loading import timm_preprocessing
 from ttame.data.transforms import Preprocessing
-from ttame.errors import TTameError
+from ttame.errors import TTameError, reason_of
 
 CROPPED = 0.875
 """The input over the shorter side of the resized photo, as of the usual 224 and 256 pixels."""
@@ -132,7 +132,7 @@ def _copy(module: nn.Module) -> nn.Module:
     try:
         return copy.deepcopy(module)
     except Exception as error:  # whatever its attributes raise
-        reason = " ".join(str(error).split())[:160]
+        reason = reason_of(error, most=160)
         raise TTameError(
             f"module: it cannot be copied ({reason}); give a fresh one, without tensors of earlier passes among its "
             "attributes"

@@ -18,7 +18,7 @@ from ttame.attention.auxiliary import Auxiliary, stated_auxiliary
 from ttame.attention.designs import DESIGNS
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.weights import digest_of_weights
-from ttame.errors import TTameError
+from ttame.errors import TTameError, reason_of
 from ttame.params.auxiliary import AuxiliarySettings
 from ttame.store.artifacts import atomic_path, reading
 
@@ -163,7 +163,7 @@ def load_checkpoint(
     try:
         network.load_state_dict(tensors, assign=True)  # in the precision in which it was trained
     except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = reason_of(error, most=200)
         raise TTameError(f"{path}: its tensors do not fit ({reason}); delete it and train again") from None
     if counts.shape != (backbone.num_classes,):
         raise TTameError(f"{path}: counts of {tuple(counts.shape)}, not of {backbone.num_classes} classes; train again")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ttame.attention.checkpoint import TrainedMechanism, feature_channels, load_checkpoint, make_network
 from ttame.backbones.backbone import Backbone
-from ttame.errors import TTameError
+from ttame.errors import TTameError, reason_of
 from ttame.params.auxiliary import AuxiliarySettings
 
 UNKNOWN_COUNT = -1
@@ -115,7 +115,7 @@ def _read(path: Path) -> dict[str, Any]:
             f"({reason[:120]}); expected a Lightning checkpoint"
         ) from None
     except (RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError, BadZipFile) as error:
-        reason = " ".join(str(error).split())[:120]
+        reason = reason_of(error, most=120)
         raise TTameError(f"{path}: broken or truncated ({reason}); download it again") from None
     if not isinstance(stored, dict):
         raise TTameError(f"{path}: holds a {type(stored).__name__}; expected a Lightning checkpoint")

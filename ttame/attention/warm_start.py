@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ttame.attention.mechanism import AttentionMechanism
 from ttame.backbones.backbone import Backbone
-from ttame.errors import TTameError
+from ttame.errors import TTameError, is_lack_of_memory, reason_of
 
 RANGE = 4.0
 """Of the own class's maps at the start, where the scale is found by it: sigmoids of 0.5 to 0.98 above 0."""
@@ -144,9 +144,9 @@ def _summed_gradients(backbone: Backbone, layer: str, clean: Tensor) -> Tensor:
     try:
         found = [backbone.to_maps(gradient).double().sum((0, 2, 3)) for gradient in backbone.gradients(clean, layer)]
     except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError):
+        if is_lack_of_memory(error):
             raise
-        reason = " ".join(str(error).split())[:120]
+        reason = reason_of(error, most=120)
         raise TTameError(
             f"mechanism.warm_start: the logits of {backbone.name} have no gradient at its layer {layer} ({reason}); "
             "set it to null"

@@ -11,7 +11,7 @@ from torch import nn
 
 from ttame.backbones.tokens import TokenLayout
 from ttame.data.transforms import Preprocessing
-from ttame.errors import TTameError
+from ttame.errors import TTameError, reason_of
 
 
 @dataclass(frozen=True)
@@ -55,5 +55,5 @@ def import_library(module: str, extra: str, key: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        reason = " ".join(str(error).split())[:120]
+        reason = reason_of(error, most=120)
         raise TTameError(f"{key}: needs {module} ({reason}); pip install 'ttame[{extra}]'") from None

@@ -17,7 +17,7 @@ from ttame.backbones.tokens import TokenLayout
 from ttame.backbones.weights import count_classes, fit_weights, read_weights
 from ttame.backbones.zero_shot import ZeroShotClassifier, read_text_head
 from ttame.data.transforms import Preprocessing
-from ttame.errors import TTameError
+from ttame.errors import TTameError, reason_of
 from ttame.params.model_source import missing_head
 from ttame.params.settings import ModelSettings
 
@@ -122,7 +122,7 @@ def _preprocessing(repository: Repository, library: Any) -> Preprocessing:
     try:
         return read_preprocessing(processor)
     except Exception as error:  # whatever a processor raises on an image
-        reason = " ".join(str(error).split())[:160]
+        reason = reason_of(error, most=160)
         raise TTameError(
             f"{repository.key}: {repository.model}: its image processor {type(processor).__name__} cannot be followed, "
             f"{reason}; expected one that resizes, crops in the middle and scales to mean and std"
@@ -206,7 +206,7 @@ def _layout(model: nn.Module, input_size: tuple[int, int], config: Any, origin: 
     except Exception as error:
         raise TTameError(
             f"{origin}: fails on images of {rows} x {columns} pixels, as its image "
-            f"processor makes them ({' '.join(str(error).split())[:160]}); expected the processor of this very model"
+            f"processor makes them ({reason_of(error, most=160)}); expected the processor of this very model"
         ) from None
     patch = getattr(getattr(config, "vision_config", config), "patch_size", None)
     if not isinstance(patch, int) or len(states) < 2 or {state.shape for state in states} != {states[0].shape}:

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ttame.errors import TTameError
+from ttame.errors import TTameError, reason_of
 
 
 def load_weights(model: nn.Module, path: Path, name: str) -> None:
@@ -40,11 +40,11 @@ def read_weights(path: Path, name: str) -> dict[str, Tensor]:
         raise TTameError(f"{key}: {path}: no such file; expected default, none, or a state dict's path") from None
     except pickle.UnpicklingError as error:
         raise TTameError(
-            f"{key}: {path}: not a state dict that loads safely ({' '.join(str(error).split())[:80]}); a whole "
+            f"{key}: {path}: not a state dict that loads safely ({reason_of(error, most=80)}); a whole "
             "model was pickled? Save its tensors instead: torch.save(model.state_dict(), path)"
         ) from None
     except Exception as error:  # whatever a broken or malicious file makes its reader raise
-        reason = " ".join(str(error).split())[:160]
+        reason = reason_of(error, most=160)
         raise TTameError(f"{key}: {path}: not a state dict that loads safely ({reason})") from None
 
 

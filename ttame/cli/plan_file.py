@@ -127,9 +127,13 @@ def params_digest(settings: Settings) -> str:
 
 
 def options_of(settings: Settings) -> dict[str, Any]:
-    """The keys, by method, by which one map or one step takes another time."""
+    """The keys, by method, by which one map or one step may take another time."""
     mechanisms = {method: settings.attention[method].mechanism.model_dump() for method in settings.methods.trained}
-    return {"explainers": whole(settings)["explainers"], "attention": mechanisms}
+    explainers = {
+        method: {key: value for key, value in options.items() if key != "seed"}
+        for method, options in whole(settings)["explainers"].items()
+    }
+    return {"explainers": explainers, "attention": mechanisms}
 
 
 def write_plan(settings: Settings, plan: PlanFile) -> None:

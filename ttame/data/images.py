@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ttame.errors import TTameError
+from ttame.errors import TTameError, reason_of
 
 _NOT_DECODED = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
 """Formats that Pillow knows and leaves to other programs."""
@@ -46,7 +46,7 @@ def open_rgb(path: Path) -> Image.Image:
         kind = "an empty file" if size == 0 else "not an image that Pillow can read"
         raise TTameError(f"{path}: {kind}; replace it or take it out of the folder or datalist") from None
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        reason = " ".join(str(error).split())
+        reason = reason_of(error)
         raise TTameError(
             f"{path}: cannot be decoded ({reason}); replace it or take it out of the folder or datalist"
         ) from None

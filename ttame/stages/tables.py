@@ -43,7 +43,7 @@ from ttame.store.scored_methods import read_sanity, read_scores
 from ttame.store.seeds import SEED
 from ttame.store.sensitivity_file import read_sensitivity
 from ttame.store.statistics_file import EVERYTHING, write_statistics
-from ttame.store.undefined import reason_of
+from ttame.store.undefined import undefined_reason
 
 Marks = Mapping[tuple[str, str], Mark]
 
@@ -142,7 +142,7 @@ def _units(settings: Settings, backbone: str, evaluation: Evaluation) -> list[st
             lines.append(f"{said}; {note}.\n" if note else f"{said}.\n")
             continue
         path = basis_file(settings, backbone, measure)
-        if path.exists() and (reason := reason_of(path)):
+        if path.exists() and (reason := undefined_reason(path)):
             lines.append(f"{entry.title} is left out: {reason}.\n")
     return lines
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ttame.errors import TTameError
+from ttame.errors import TTameError, reason_of
 from ttame.store.artifacts import reading, write_text
 
 KEYS = ["backbone", "measure"]
@@ -39,7 +39,7 @@ def read_checks(path: Path, backbone: str, measures: Iterable[str]) -> pd.DataFr
     except FileNotFoundError:
         raise TTameError(f"{path}: no such file; run `python -m ttame tables` first") from None
     except (OSError, KeyError, ValueError) as error:
-        reason = " ".join(str(error).split())
+        reason = reason_of(error)
         raise TTameError(f"{path}: not checks of measures ({reason}); run `python -m ttame tables` again") from None
     found = table[table["backbone"] == backbone].set_index("measure")[CHECKS]
     if set(found.index) != set(measures) or not text.endswith("\n"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ttame.errors import TTameError
+from ttame.errors import TTameError, reason_of
 from ttame.params.settings import Settings
 from ttame.store.artifacts import reading
 from ttame.store.commands import command_of
@@ -33,7 +33,7 @@ def read_history(settings: Settings, backbone: str, method: str) -> pd.DataFrame
             terms = [term for term in TERMS if term in table]
             tables.append(table[[*COLUMNS, *terms]].astype(float).assign(**{SEED: seed}))
         except (KeyError, ValueError) as error:
-            reason, again = " ".join(str(error).split())[:120], command_of("train", backbone, method, seed)
+            reason, again = reason_of(error, most=120), command_of("train", backbone, method, seed)
             raise TTameError(
                 f"{path}: not the history of a training ({reason}); run `python -m {again}` again"
             ) from None

@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ttame.errors import reason_of
 from ttame.params.settings import Settings
 from ttame.runtime.speaking import is_first
 from ttame.store.artifacts import write_text
@@ -66,7 +67,7 @@ def _record(file: Path) -> dict[str, Any] | None:
         str(facts["finished"]), float(facts["seconds"]), dict(facts["versions"]), str(facts["stage"] + facts["device"])
         facts["commit"]
     except (KeyError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
+        reason = reason_of(error)
         print(f"warning: {file}: not the record of a stage ({reason}); left out", file=sys.stderr)
         return None
     return facts

@@ -10,13 +10,13 @@ from functools import partial
 import pandas as pd
 
 from ttame.data.datalists import read_names
-from ttame.errors import TTameError
+from ttame.errors import TTameError, reason_of
 from ttame.params.settings import Settings
 from ttame.store.artifacts import reading
 from ttame.store.commands import command_of
 from ttame.store.origin import origin_of_sanity, origin_of_scores, refuse_other_origin
 from ttame.store.paths import list_file, sanity_file, scores_file
-from ttame.store.scores_file import read_rows, shortened
+from ttame.store.scores_file import read_rows
 from ttame.store.seeds import SEED, join_seeds
 from ttame.store.undefined import is_defined
 
@@ -128,7 +128,7 @@ def _read_sanity(settings: Settings, backbone: str, method: str, seed: int | Non
         found = table[depths].astype(float)
     except (OSError, KeyError, ValueError) as error:
         raise TTameError(
-            f"{path}: not a sanity check at these depths ({shortened(error)}); run `python -m {again}` again"
+            f"{path}: not a sanity check at these depths ({reason_of(error, most=120)}); run `python -m {again}` again"
         ) from None
     if not len(found):
         raise TTameError(f"{path}: no image in it; run `python -m {again}` again")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ttame.errors import TTameError
+from ttame.errors import TTameError, reason_of
 from ttame.store.artifacts import atomic_path, reading
 from ttame.store.origin import KEY
 
@@ -49,11 +49,6 @@ def read_rows(
         scores["name"].tolist()
     except (OSError, KeyError, ValueError) as error:
         raise TTameError(
-            f"{path}: not a scores file ({shortened(error)}); delete it and run `python -m {again}` again"
+            f"{path}: not a scores file ({reason_of(error, most=120)}); delete it and run `python -m {again}` again"
         ) from None
     return scores, stored
-
-
-def shortened(error: Exception) -> str:
-    """What an exception says, in a part of a line."""
-    return " ".join(str(error).split())[:120]

@@ -6,7 +6,7 @@ import sys
 
 import pandas as pd
 
-from ttame.errors import TTameError
+from ttame.errors import TTameError, reason_of
 from ttame.params.settings import Settings
 from ttame.store.artifacts import reading
 from ttame.store.origin import origin_of_sensitivity, refuse_other_origin
@@ -31,7 +31,7 @@ def read_sensitivity(settings: Settings, backbone: str) -> pd.DataFrame:
         found = table[COLUMNS].astype({"noise": int, "mean": float})
         origins = table["origin"].astype(str)
     except (OSError, KeyError, ValueError) as error:
-        reason = " ".join(str(error).split())[:120]
+        reason = reason_of(error, most=120)
         raise TTameError(f"{path}: no answers to noise ({reason}); run `python -m {again}` again") from None
     if len(found):  # of controls alone there is nothing to ask
         refuse_other_origin(path, {"origin": origins[0]}, origin_of_sensitivity(settings, backbone), again)

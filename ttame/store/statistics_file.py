@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ttame.errors import TTameError
+from ttame.errors import TTameError, reason_of
 from ttame.store.artifacts import reading, write_text
 
 KEYS = ["backbone", "method", "subset", "column"]
@@ -44,7 +44,7 @@ def read_statistics(path: Path, backbone: str, columns: Mapping[str, Iterable[st
     except FileNotFoundError:
         raise TTameError(f"{path}: no such statistics; run `python -m ttame tables` first") from None
     except (KeyError, ValueError) as error:
-        reason = " ".join(str(error).split())
+        reason = reason_of(error)
         raise TTameError(f"{path}: not statistics ({reason}); run `python -m ttame tables` again") from None
     found = table[(table["backbone"] == backbone) & (table["subset"] == EVERYTHING)]
     if set(found["method"]) != set(columns):

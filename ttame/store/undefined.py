@@ -41,17 +41,17 @@ def refuse_undefined(path: Path) -> None:
     Raises:
         NotDefined: with the reason that the file gives.
     """
-    reason = reason_of(path) if path.exists() else None
+    reason = undefined_reason(path) if path.exists() else None
     if reason is not None:
         raise NotDefined(reason)
 
 
 def is_defined(path: Path) -> bool:
     """Whether a file holds more than the reason why there is nothing to hold."""
-    return reason_of(path) is None
+    return undefined_reason(path) is None
 
 
-def reason_of(path: Path) -> str | None:
+def undefined_reason(path: Path) -> str | None:
     """Why there is nothing in a file, or None where there is something."""
     try:
         if path.suffix == ".safetensors":
