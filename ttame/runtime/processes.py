@@ -97,7 +97,7 @@ def together(processes: Fabric) -> Iterator[None]:
         if failed is not None:
             keep_last_word()
         said = [""] * processes.world_size
-        distributed.all_gather_object(said, "" if failed is None else _told(failed))
+        distributed.all_gather_object(said, "" if failed is None else _message_of(failed))
         others = [f"process {rank}: {reason}" for rank, reason in enumerate(said) if reason]
         if failed is None and others:
             raise TTameError(f"another process of this job failed, {others[0]}")
@@ -105,7 +105,7 @@ def together(processes: Fabric) -> Iterator[None]:
         raise failed
 
 
-def _told(error: Exception) -> str:
+def _message_of(error: Exception) -> str:
     """What the others say of it; a message of ttame's has its own advice."""
     if isinstance(error, TTameError):
         return str(error)
