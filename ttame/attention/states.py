@@ -36,7 +36,7 @@ def read_state(path: Path, processes: Fabric) -> dict[str, Any] | None:
     A broken one is set aside and said, since the training then starts again.
 
     Raises:
-        TTameError: when it cannot be read, is whole but no state, or another process could not load it.
+        TTameError: when it cannot be read, is no state, a device failed, or another process could not load it.
     """
     # The bytes that one has read, whatever the others see of the file.
     content = read_by_first(processes, lambda: _read_whole(path))
@@ -61,8 +61,8 @@ def blaming_the_state(path: Path, what_it_is: str) -> Iterator[None]:
         reason = reason_of(error, most=120)
         if isinstance(error, RuntimeError) and not str(error).startswith(OF_THE_CONTENT):
             raise TTameError(
-                f"{path}: the state could not be read ({reason}), which need not be its fault; it is kept, run the "
-                "same command again"
+                f"{path}: the state could not be read ({reason}), which need not be its fault; run the same command "
+                "again before you set it aside"
             ) from error
         raise TTameError(f"{path}: {what_it_is} ({reason}); delete it to train anew") from None
 
