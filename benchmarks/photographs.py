@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from ttame.backbones.backbone import Backbone
-from ttame.data.transforms import center_crop, resize_shorter_side, to_bytes, to_unit_range
+from ttame.data.transforms import fit_image, to_bytes, to_unit_range
 from ttame.params.composition import compose
 from ttame.params.settings import Settings
 from ttame.runtime.device import select_device
@@ -26,9 +26,7 @@ def load_images(backbone: Backbone, count: int) -> Tensor:
         coarse = torch.rand(count, 3, 14, 14, generator=torch.Generator().manual_seed(0)).to(device)
         return backbone.normalise(torch.nn.functional.interpolate(coarse, preprocessing.input_size, mode="bilinear"))
     files = sorted(PHOTOS.iterdir())[:: len(list(PHOTOS.iterdir())) // count][:count]
-    crops = [
-        center_crop(resize_shorter_side(Image.open(f).convert("RGB"), preprocessing), preprocessing) for f in files
-    ]
+    crops = [fit_image(Image.open(f).convert("RGB"), preprocessing) for f in files]
     pixels = torch.stack([to_bytes(crop) for crop in crops]).to(device)
     return backbone.normalise(to_unit_range(pixels))
 

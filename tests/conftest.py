@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
-from ttame.data.transforms import Preprocessing, center_crop, resize_shorter_side, to_bytes, to_unit_range
+from ttame.data.transforms import Preprocessing, fit_image, to_bytes, to_unit_range
 from ttame.params.settings import ModelSettings
 from ttame.runtime.speaking import LAST_WORD
 from ttame.store.maps_file import Maps, read_maps
@@ -78,9 +78,7 @@ def two_photographs(photos: Path, lite0: Backbone) -> Tensor:
     """(2, 3, 224, 224), normalised."""
     preprocessing = lite0.preprocessing
     files = sorted((photos / "pets_eval").iterdir())[10::60]
-    crops = [
-        center_crop(resize_shorter_side(Image.open(f).convert("RGB"), preprocessing), preprocessing) for f in files
-    ]
+    crops = [fit_image(Image.open(f).convert("RGB"), preprocessing) for f in files]
     return lite0.normalise(to_unit_range(torch.stack([to_bytes(crop) for crop in crops])))
 
 

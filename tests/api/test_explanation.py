@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 import ttame
-from ttame.data.transforms import center_crop, resize_shorter_side
+from ttame.data.transforms import fit_image
 from ttame.report.pictures import overlay
 
 from .conftest import SIDE, refused, small_cnn, wrapped
@@ -24,7 +24,7 @@ def result(model, folder) -> ttame.Explanation:
 def test_what_the_classifier_saw_is_kept(result, model) -> None:
     for index in range(2):
         with Image.open(f"photos/{index + 1}.png") as photo:
-            crop = center_crop(resize_shorter_side(photo, model.preprocessing), model.preprocessing)
+            crop = fit_image(photo, model.preprocessing)
         assert np.array_equal(result.photos[index], np.asarray(crop))
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from ttame.backbones.image_processor import read_preprocessing
 from ttame.data.shapes import render
-from ttame.data.transforms import Preprocessing, center_crop, resize_shorter_side
+from ttame.data.transforms import Preprocessing, fit_image
 
 HALF = (0.5, 0.5, 0.5)
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -57,7 +57,7 @@ def test_a_processor_is_followed_to_the_pixel(kind: str, options: dict[str, Any]
     np.testing.assert_allclose([found.mean, found.std], [expected.mean, expected.std], atol=1e-6)
     image = Image.fromarray(render(3, 1).pixels).resize((400, 400))
     theirs = processor(images=image, return_tensors="np")["pixel_values"][0]
-    crop = np.asarray(center_crop(resize_shorter_side(image, found), found)).transpose(2, 0, 1) / 255
+    crop = np.asarray(fit_image(image, found)).transpose(2, 0, 1) / 255
     ours = (crop - np.reshape(found.mean, (3, 1, 1))) / np.reshape(found.std, (3, 1, 1))
     # Lanczos is the one that is not followed to the pixel.
     np.testing.assert_allclose(ours, theirs, atol=0.5 if options.get("resample") == 1 else 1e-4)
@@ -67,7 +67,7 @@ def test_an_image_that_would_be_squashed_is_cropped_instead() -> None:
     processor = _processor("ViT", size=_square(64))
     image = Image.fromarray(render(3, 1).pixels).resize((128, 64))
     squashed = processor(images=image, return_tensors="np")["pixel_values"]
-    crop = center_crop(resize_shorter_side(image, read_preprocessing(processor)), read_preprocessing(processor))
+    crop = fit_image(image, read_preprocessing(processor))
     assert squashed.shape == (1, 3, 64, 64)
     assert crop.tobytes() == image.crop((32, 0, 96, 64)).tobytes()
 

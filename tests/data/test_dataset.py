@@ -10,7 +10,7 @@ from PIL import Image
 
 from ttame.data.dataset import ImageDataset, epoch_order, in_order, load_batches
 from ttame.data.sources import FolderSource
-from ttame.data.transforms import Preprocessing, center_crop, resize_shorter_side
+from ttame.data.transforms import Preprocessing, fit_image
 from ttame.errors import TTameError
 
 from ..conftest import IMAGENET
@@ -56,7 +56,7 @@ def test_bad_image_in_a_worker_is_one_line(folder: Path) -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (30, 500), (500, 30), (28, 28), (24, 3000)])
 def test_every_shape_fits_the_input(size: tuple[int, int]) -> None:
-    cropped = center_crop(resize_shorter_side(Image.new("RGB", size), PREPROCESSING), PREPROCESSING)
+    cropped = fit_image(Image.new("RGB", size), PREPROCESSING)
     assert cropped.size == (24, 24)
 
 

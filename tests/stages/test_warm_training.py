@@ -16,7 +16,7 @@ from ttame.backbones.loading import load_backbone
 from ttame.cli.main import main
 from ttame.data.datalists import read_names
 from ttame.data.sources import open_source
-from ttame.data.transforms import center_crop, resize_shorter_side, to_bytes, to_unit_range
+from ttame.data.transforms import fit_image, to_bytes, to_unit_range
 from ttame.errors import Stopped
 from ttame.params.active import load_settings
 from ttame.stages import train as stage
@@ -47,7 +47,7 @@ def test_at_a_rate_near_zero_the_checkpoint_is_cam(experiment, scale) -> None:
     source = open_source(settings.data, "train")
     preprocessing = backbone.preprocessing
     names = read_names(Path("results/tiny/datalists/train.txt"))[:12]
-    crops = [center_crop(resize_shorter_side(source.load(name), preprocessing), preprocessing) for name in names]
+    crops = [fit_image(source.load(name), preprocessing) for name in names]
     images = to_unit_range(torch.stack([to_bytes(crop) for crop in crops]))
     rows = class_rows(backbone, "layer3", [images])
     found = load_file(CHECKPOINT)

@@ -16,7 +16,7 @@ from torch import Tensor
 from ttame.api.arguments import naming_arguments
 from ttame.backbones.backbone import Backbone
 from ttame.data.images import open_rgb, to_rgb
-from ttame.data.transforms import Preprocessing, center_crop, resize_shorter_side, to_bytes, to_unit_range
+from ttame.data.transforms import Preprocessing, fit_image, to_bytes, to_unit_range
 from ttame.errors import TTameError
 
 Photo = Image.Image | str | os.PathLike[str]
@@ -102,7 +102,7 @@ def seen_by(photo: Photo, preprocessing: Preprocessing, argument: str) -> Image.
             raise TTameError(f"{argument}: {path} is a folder; expected the file of an image")
         with naming_arguments(argument):
             image = open_rgb(path)
-    return center_crop(resize_shorter_side(image, preprocessing), preprocessing)
+    return fit_image(image, preprocessing)
 
 
 def _read(image: Any, model: Backbone, where: str) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ttame.data.transforms import Preprocessing, center_crop, resize_shorter_side
+from ttame.data.transforms import Preprocessing, fit_image
 
 INTERPOLATIONS = {"BILINEAR": "bilinear", "BICUBIC": "bicubic", "LANCZOS": "bicubic"}
 """Lanczos is taken as bicubic, its nearest of the two."""
@@ -98,7 +98,7 @@ def _confirm(processor: Any, about: Preprocessing) -> Preprocessing:
 
 
 def _ours(image: Image.Image, preprocessing: Preprocessing) -> Floats:
-    crop = np.asarray(center_crop(resize_shorter_side(image, preprocessing), preprocessing))
+    crop = np.asarray(fit_image(image, preprocessing))
     return crop.transpose(2, 0, 1) / 255
 
 

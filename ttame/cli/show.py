@@ -16,7 +16,7 @@ from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
 from ttame.data.images import open_rgb
 from ttame.data.sample import Sample
-from ttame.data.transforms import center_crop, resize_shorter_side, to_bytes, to_unit_range
+from ttame.data.transforms import fit_image, to_bytes, to_unit_range
 from ttame.errors import TTameError, suggestion
 from ttame.explainers.explainer import make_explainer
 from ttame.explainers.registry import EXPLAINERS, find, is_trained, registered_name, title
@@ -110,7 +110,7 @@ def run(settings: Settings, request: Request) -> str:
     device = select_device(settings.execution)
     crop = open_rgb(request.photo)
     backbone = load_backbone(name, settings.models[name]).to(device)
-    crop = center_crop(resize_shorter_side(crop, backbone.preprocessing), backbone.preprocessing)
+    crop = fit_image(crop, backbone.preprocessing)
     images = backbone.normalise(to_unit_range(to_bytes(crop)[None].to(device)))
     with torch.no_grad():
         probabilities = backbone(images).softmax(1)[0].cpu()

@@ -32,11 +32,11 @@ class Preprocessing:
 
 
 def resize_shorter_side(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
-    """Resize so that the shorter side is `resize` pixels and neither is shorter than the input; shape kept."""
+    """Resize so that the shorter side is `resize` pixels, or more where the input would not fit in; shape kept."""
     width, height = image.size
-    scale = preprocessing.resize / min(width, height)
     rows, columns = preprocessing.input_size
-    size = (max(columns, round(width * scale)), max(rows, round(height * scale)))
+    scale = max(preprocessing.resize / min(width, height), columns / width, rows / height)
+    size = (round(width * scale), round(height * scale))
     return image if size == image.size else image.resize(size, _INTERPOLATION[preprocessing.interpolation])
 
 
@@ -47,10 +47,15 @@ def center_crop(image: Image.Image, preprocessing: Preprocessing) -> Image.Image
     return image.crop((left, top, left + columns, top + rows))
 
 
+def fit_image(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    """The part of an image that a classifier sees, at its input size: resized, and the middle cut out."""
+    return center_crop(resize_shorter_side(image, preprocessing), preprocessing)
+
+
 def fit_mask(mask: NDArray[np.bool_], preprocessing: Preprocessing) -> NDArray[np.bool_]:
     """A mask of an image's own size as the classifier sees it: (H, W) bool to (rows, columns) of the input."""
     image = Image.fromarray(mask.astype(np.uint8) * 255)
-    return np.asarray(center_crop(resize_shorter_side(image, preprocessing), preprocessing)) > 127
+    return np.asarray(fit_image(image, preprocessing)) > 127
 
 
 def random_crop_and_flip(image: Image.Image, preprocessing: Preprocessing, random: np.random.Generator) -> Image.Image:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from ttame.data.shapes import MOST_PARTS
-from ttame.data.transforms import center_crop, fit_mask, resize_shorter_side, to_bytes, to_unit_range
+from ttame.data.transforms import fit_image, fit_mask, to_bytes, to_unit_range
 from ttame.errors import NotDefined
 from ttame.measures.measure import Measure
 from ttame.measures.options import KnownPartsOptions
@@ -79,7 +79,7 @@ def _examine(subject: Subject, image: Tensor, name: str) -> tuple[Tensor, Tensor
     preprocessing = subject.backbone.preprocessing
     parts = subject.images.source.parts(name)
     assert parts is not None, "the params refuse this measure where images have no parts"
-    fitted = [center_crop(resize_shorter_side(without, preprocessing), preprocessing) for without in parts.without]
+    fitted = [fit_image(without, preprocessing) for without in parts.without]
     without = torch.stack([to_unit_range(to_bytes(image)) for image in fitted]).to(image.device)
     logits = subject.logits(subject.backbone.normalise(torch.cat([image[None], without]))).double()
     target = logits[0].argmax()

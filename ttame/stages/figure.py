@@ -7,7 +7,7 @@ from contextlib import suppress
 import numpy as np
 
 from ttame.data.contents import open_checked
-from ttame.data.transforms import center_crop, resize_shorter_side
+from ttame.data.transforms import fit_image
 from ttame.errors import NotDefined, TTameError
 from ttame.explainers.registry import title
 from ttame.metrics.masking import saliency_map
@@ -32,10 +32,7 @@ def run(settings: Settings, backbone_name: str) -> None:
     first = next(iter(maps.values()))
     names, preprocessing = first.names, first.preprocessing
     chosen = sorted(set(np.linspace(0, len(names) - 1, min(IMAGES, len(names))).round().astype(int).tolist()))
-    photos = [
-        np.asarray(center_crop(resize_shorter_side(source.load(names[index]), preprocessing), preprocessing))
-        for index in chosen
-    ]
+    photos = [np.asarray(fit_image(source.load(names[index]), preprocessing)) for index in chosen]
     rows: list[tuple[str, list[np.ndarray]]] = [("Image", photos)]
     for method, found in maps.items():
         saliency = saliency_map(found.at(chosen).maps, preprocessing.input_size)

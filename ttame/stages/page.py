@@ -22,7 +22,7 @@ from ttame import __version__
 from ttame.data.contents import OtherImage, open_checked
 from ttame.data.datalists import read_names
 from ttame.data.sources import ImageSource
-from ttame.data.transforms import Preprocessing, center_crop, resize_shorter_side
+from ttame.data.transforms import Preprocessing, fit_image
 from ttame.errors import TTameError
 from ttame.explainers.registry import find, title
 from ttame.params.composition import whole
@@ -226,7 +226,7 @@ def _photo(source: ImageSource, preprocessing: Preprocessing, name: str) -> Imag
     except TTameError as error:
         print(f"page: {error}", file=sys.stderr)
         return None
-    return center_crop(resize_shorter_side(image, preprocessing), preprocessing)
+    return fit_image(image, preprocessing)
 
 
 def _colour_table() -> list[list[int]]:
