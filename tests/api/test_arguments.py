@@ -21,12 +21,32 @@ from ttame.errors import NotDefined, TTameError
         ("lower attention.ttame.recipe.batch_size", "lower batch_size"),
         ("trained for layers 1, but params.yaml says 2", "trained for layers 1, but this model has 2"),
         ("lower execution.batch_size in params.yaml", "lower batch_size"),
+        ("raise attention.ttame+.learning_rate, or loss.area", "raise learning_rate, or area"),
+        ("explainers.lrp.start_layer: a.b has 2 blocks", "start_layer: a.b has 2 blocks"),
+        ("models.a.b.weights: models.a.b.pt: no such file", "weights: models.a.b.pt: no such file"),
     ],
 )
 def test_keys_of_params_become_arguments(said, expected) -> None:
     with pytest.raises(TTameError) as caught, naming_arguments(name="a.b", classifier="module", target_layer="last"):
         raise TTameError(said)
     assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "runs/mechanism.safetensors: is no checkpoint",
+        "mechanism.safetensors: is no checkpoint",
+        "photos/loss.png: cannot be decoded",
+        "loss.area/recipe.epochs.jpg: cannot be decoded",
+        "did you mean 'layer.10.attention.output.dense' or 'loss.area' or 'attention.0.recipe.epochs'?",
+        "/home/models.a.b.weights/explainers.rise.masks: no such file",
+    ],
+)
+def test_names_of_files_and_layers_stay_whole(said: str) -> None:
+    with pytest.raises(TTameError) as caught, naming_arguments("images[0]", name="a.b"):
+        raise TTameError(said)
+    assert str(caught.value) == f"images[0]: {said}"
 
 
 def test_one_argument_may_be_what_all_errors_are_of() -> None:

@@ -181,3 +181,21 @@ def test_a_model_inside_another_module_has_the_layers_of_the_model(way: str, sav
         for method in ("gradcam", "rollout"):
             found, expected = (ttame.Explainer(method, one)(IMAGES, targets=1).raw for one in (inside, alone))
             torch.testing.assert_close(found, expected)
+
+
+def test_a_model_whose_own_part_is_called_as_timms_keeps_it(saved: tuple[Path, Any]) -> None:
+    """LayoutLMv3's part for patches is called `patch_embed`: what is stated of a model replaces none of its own."""
+    from transformers import ViTForImageClassification
+
+    class Patchy(ViTForImageClassification):
+        def __init__(self, config: Any) -> None:
+            super().__init__(config)
+            self.patch_embed, self.num_prefix_tokens = nn.Conv2d(3, 3, 1), "mine"
+
+        def forward(self, pixel_values: Tensor, **options: Any) -> Any:
+            return super().forward(self.patch_embed(pixel_values), **options)
+
+    model = _LogitsOf(Patchy(saved[1].config), "output")
+    wrapped = ttame.wrap(model, mean=(0.5,) * 3, std=(0.5,) * 3, input_size=SIZE)
+    torch.testing.assert_close(wrapped(IMAGES), model.eval()(IMAGES))
+    assert wrapped.tokens == TokenLayout(1, (4, 4))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 from ttame.backbones.open_clip_towers import from_open_clip, load_pair
+from ttame.backbones.tokens import TokenLayout, read_token_layout
 from ttame.backbones.zero_shot import TextHead, write_text_head
 from ttame.data.transforms import Preprocessing
 from ttame.errors import TTameError
@@ -54,15 +54,14 @@ def test_images_are_prepared_as_open_clip_says(tmp_path: Path, head: str) -> Non
 
 def test_a_convolutional_tower_states_no_tokens(tmp_path: Path, head: str) -> None:
     save_open_clip(tmp_path, layers=[1, 1, 1, 1], width=8, image_size=64)
-    assert not hasattr(
-        from_open_clip("mine", ModelSettings(model=f"open_clip:{tmp_path}", head=head)).model, "patch_embed"
-    )
+    model = from_open_clip("mine", ModelSettings(model=f"open_clip:{tmp_path}", head=head)).model
+    assert read_token_layout(model) is None
 
 
-def test_a_transformer_that_pools_says_so(tmp_path: Path, head: str) -> None:
+def test_a_transformer_states_its_tokens_whatever_becomes_of_them(tmp_path: Path, head: str) -> None:
     save_open_clip(tmp_path, pool_type="avg")
-    model: Any = from_open_clip("mine", ModelSettings(model=f"open_clip:{tmp_path}", head=head)).model
-    assert (model.num_prefix_tokens, model.global_pool) == (1, "other")
+    model = from_open_clip("mine", ModelSettings(model=f"open_clip:{tmp_path}", head=head)).model
+    assert read_token_layout(model) == TokenLayout(1, (SIZE // 8, SIZE // 8))
 
 
 def test_open_clip_speaks_of_nothing(folder: Path, head: str, capsys) -> None:

@@ -8,17 +8,29 @@ from contextlib import contextmanager
 from typing import Any
 
 from ttame.errors import NotDefined, TTameError
+from ttame.params.attention import LossSettings, MechanismSettings, RecipeSettings
+from ttame.params.section import Section
+from ttame.params.settings import ModelSettings
+
+SECTIONS: dict[str, type[Section]] = {"mechanism": MechanismSettings, "loss": LossSettings, "recipe": RecipeSettings}
+"""Of `attention` in the params; what they hold are options of training here."""
+
+
+def _before(section: str, *keys: str) -> str:
+    """A pattern of a section's name before one of its keys, and in no name of a file or a layer."""
+    return rf"(?<![\w./'\"-]){section}\.(?=(?:{'|'.join(keys)})\b(?![./]))"
+
 
 WORDS = (
-    (r"\b(?:mechanism|loss|recipe)\.(?=[a-z])", ""),
-    (r"\battention\.[\w+-]+\.(?=[a-z])", ""),
-    (r"\bexplainers\.[\w+-]+\.(?=[a-z])", ""),
+    (_before(r"attention\.[\w+-]+", "learning_rate", *(f"{section}\\.[a-z_]+" for section in SECTIONS)), ""),
+    *((_before(section, *kind.model_fields), "") for section, kind in SECTIONS.items()),
+    (r"^explainers\.[\w+-]+\.(?=[a-z_]+: )", ""),
     (r"\bparams\.yaml says", "this model has"),
     (r"\bexecution\.batch_size in params\.yaml", "batch_size"),
     (r"\bthe learning_rate of this mechanism in params\.yaml", "learning_rate"),
     (r"; the last state that was saved is good, and kept", ""),
-    (r"; mend the datalist or put the file there", "; mend the path"),
-    (r" or take it out of the folder or datalist", " or leave it out"),
+    (r"; mend the datalist or put the file there$", "; mend the path"),
+    (r" or take it out of the folder or datalist$", " or leave it out"),
 )
 """What the pipeline says, and what Python says instead."""
 
@@ -53,7 +65,7 @@ def _of_classifier(text: str, name: str, classifier: str, target_layer: str | No
     of_layer = "target_layer" if f"no layer called {target_layer!r}" in text else "layers"
     text = re.sub(rf"{key}: (?=no layer called|found no feature maps)", f"{of_layer}: ", text)
     text = re.sub(rf"{key}(?:\.model)?: ", f"{classifier}: ", text)
-    return re.sub(rf"{key}\.(?=[a-z])", "", text)
+    return re.sub(_before(key, *ModelSettings.model_fields), "", text)
 
 
 def refuse_other_number(value: Any, argument: str, least: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from ttame.api.arguments import naming_arguments, refuse_other_number
+from ttame.api.arguments import SECTIONS, naming_arguments, refuse_other_number
 from ttame.api.explainer import refuse_other_model, refuse_unknown_method
 from ttame.api.mechanism import Mechanism, checkpoint_path
 from ttame.attention.auxiliary import Auxiliary
@@ -25,17 +25,13 @@ from ttame.data.dataset import ImageDataset
 from ttame.data.sources import FolderSource
 from ttame.errors import TTameError, reason_of, suggestion
 from ttame.explainers.registry import find, refuse_undefined_pair
-from ttame.params.attention import AttentionSettings, LossSettings, MechanismSettings, RecipeSettings
+from ttame.params.attention import AttentionSettings
 from ttame.params.auxiliary import AuxiliarySettings
 from ttame.params.reading import merge
 from ttame.params.references import check_on_backbone
-from ttame.params.section import Section
 from ttame.params.validation import validated
 from ttame.params.written import Mistake
 from ttame.runtime.processes import one_process
-
-SECTIONS: dict[str, type[Section]] = {"mechanism": MechanismSettings, "loss": LossSettings, "recipe": RecipeSettings}
-"""Of `attention` in the params; what they hold are options here."""
 
 Paths = str | Path | Sequence[str | Path]
 """A folder of images, nested or not, or their files."""

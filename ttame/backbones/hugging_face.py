@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ttame.backbones.built import Built, Wrapper, state_tokens
+from ttame.backbones.built import Built
 from ttame.backbones.image_processor import read_preprocessing
 from ttame.backbones.repository import Repository, transformers_for
-from ttame.backbones.tokens import TokenLayout
+from ttame.backbones.tokens import TokenLayout, state_token_layout
 from ttame.backbones.weights import count_classes, fit_weights, read_weights
 from ttame.backbones.zero_shot import ZeroShotClassifier, read_text_head
 from ttame.data.transforms import Preprocessing
@@ -25,7 +25,7 @@ TOWERS = {"clip": "CLIPModel", "siglip": "SiglipModel"}
 """Models of an image tower and a text tower, by the `model_type` of their config."""
 
 
-class HuggingFaceClassifier(Wrapper):
+class HuggingFaceClassifier(nn.Module):
     """A model for image classification, of which the logits are kept: (B, 3, H, W) to (B, K)."""
 
     def __init__(self, model: nn.Module) -> None:
@@ -37,7 +37,7 @@ class HuggingFaceClassifier(Wrapper):
         return logits
 
 
-class HuggingFaceTower(Wrapper):
+class HuggingFaceTower(nn.Module):
     """The image tower of CLIP or SigLIP: (B, 3, H, W) to (B, D) embeddings, not normalised."""
 
     def __init__(self, pair: Any) -> None:
@@ -66,7 +66,7 @@ def from_hugging_face(name: str, settings: ModelSettings) -> Built:
                 raise TTameError(f"models.{name}.head: {missing_head(settings.model)}")
             head = read_text_head(Path(settings.head), f"models.{name}.head")
             tower = HuggingFaceTower(_with_weights(repository, library.AutoModel, config, settings.weights))
-            tower.state(_layout(tower.model, preprocessing.input_size, config, _origin(repository)))
+            state_token_layout(tower, _layout(tower.model, preprocessing.input_size, config, _origin(repository)))
             return ZeroShotClassifier.build(tower, head, preprocessing, name)
         if settings.head is not None:
             raise TTameError(f"models.{name}.head: {settings.model} has a head of its own; expected null")
@@ -74,7 +74,7 @@ def from_hugging_face(name: str, settings: ModelSettings) -> Built:
         names = [str(label) for label in labels if label is not None]
         inner = _with_weights(repository, library.AutoModelForImageClassification, config, settings.weights)
         model = HuggingFaceClassifier(inner)
-        model.state(_layout(inner, preprocessing.input_size, config, _origin(repository)))
+        state_token_layout(model, _layout(inner, preprocessing.input_size, config, _origin(repository)))
         return Built(model, preprocessing, names if len(names) == inner.num_labels else None)
 
 
@@ -158,7 +158,7 @@ def wrap_hugging_face(module: nn.Module, preprocessing: Preprocessing) -> nn.Mod
     if not isinstance(logits, Tensor):
         return module
     model = HuggingFaceClassifier(module)
-    model.state(_layout(module, preprocessing.input_size, module.config, "module"))
+    state_token_layout(model, _layout(module, preprocessing.input_size, module.config, "module"))
     return model
 
 
@@ -190,7 +190,7 @@ def state_tokens_inside(module: nn.Module, input_size: tuple[int, int]) -> None:
             hook.remove()
     for part, size in seen.items():
         with suppress(TTameError):  # without hidden states it is read as any other network
-            state_tokens(part, _layout(part, size, part.config, type(part).__name__))
+            state_token_layout(part, _layout(part, size, part.config, type(part).__name__))
 
 
 @torch.no_grad()

@@ -10,9 +10,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ttame.backbones.built import Built, Wrapper, import_library
+from ttame.backbones.built import Built, import_library
 from ttame.backbones.downloading import reachable_hub, stalling_for_seconds
-from ttame.backbones.tokens import TokenLayout, read_token_layout
+from ttame.backbones.tokens import TokenLayout, read_token_layout, state_token_layout
 from ttame.backbones.weights import fit_weights, read_weights
 from ttame.backbones.zero_shot import ZeroShotClassifier, read_text_head
 from ttame.data.transforms import Preprocessing
@@ -25,7 +25,7 @@ CHECKPOINTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetenso
 """What a folder's weights are called."""
 
 
-class OpenClipTower(Wrapper):
+class OpenClipTower(nn.Module):
     """(B, 3, H, W) to (B, D) embeddings, not normalised."""
 
     def __init__(self, model: nn.Module) -> None:
@@ -49,7 +49,7 @@ def from_open_clip(name: str, settings: ModelSettings) -> Built:
     head = read_text_head(Path(settings.head), f"models.{name}.head")
     pair = load_pair(name, settings)
     tower = OpenClipTower(pair.visual)
-    tower.state(*_layout(pair.visual))
+    state_token_layout(tower, _layout(pair.visual))
     return ZeroShotClassifier.build(tower, head, _preprocessing(name, settings.model, pair), name)
 
 
@@ -171,15 +171,14 @@ def _preprocessing(name: str, model: str, pair: Any) -> Preprocessing:
     return Preprocessing((side, side), side, interpolation, tuple(stated["mean"]), tuple(stated["std"]))
 
 
-def _layout(visual: Any) -> tuple[TokenLayout | None, str]:
-    """The tokens of a transformer of open_clip's or timm's, and whether the class token decides."""
+def _layout(visual: Any) -> TokenLayout | None:
+    """The tokens of a transformer of open_clip's or timm's; None for a CNN."""
     if hasattr(visual, "trunk"):
-        return read_token_layout(visual.trunk), str(getattr(visual.trunk, "global_pool", "token"))
+        return read_token_layout(visual.trunk)
     if not hasattr(visual, "class_embedding"):
-        return None, ""
-    decides = getattr(visual, "pool_type", "tok") == "tok" and getattr(visual, "attn_pool", None) is None
+        return None
     rows, columns = visual.grid_size
-    return TokenLayout(1, (int(rows), int(columns))), "token" if decides else "other"
+    return TokenLayout(1, (int(rows), int(columns)))
 
 
 @contextmanager

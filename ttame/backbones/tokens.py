@@ -35,6 +35,16 @@ class TokenLayout:
         return tokens[:, self.prefix_tokens :].transpose(1, 2).unflatten(2, self.grid)
 
 
+_STATED = "_ttame_token_layout"
+"""What `state_token_layout` says: a name that no module of a library has."""
+
+
+def state_token_layout(module: nn.Module, layout: TokenLayout | None) -> None:
+    """Say of a network, for `read_token_layout`, how it lays an image out; of a CNN, None, nothing is said."""
+    if layout is not None:
+        module.__dict__[_STATED] = layout  # `nn.Module` declares its attributes as tensors and modules
+
+
 def read_token_layout(model: nn.Module) -> TokenLayout | None:
     """The token layout that a transformer states about itself, or None for a CNN.
 
@@ -53,6 +63,9 @@ def transformers_inside(model: nn.Module) -> list[nn.Module]:
 
 
 def _stated(module: nn.Module) -> TokenLayout | None:
+    told: TokenLayout | None = module.__dict__.get(_STATED)
+    if told is not None:
+        return told
     stated: Any = module
     grid = getattr(getattr(module, "patch_embed", None), "grid_size", None)
     try:

@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ttame.backbones.built import Built, Wrapper
-from ttame.backbones.tokens import read_token_layout
+from ttame.backbones.built import Built
+from ttame.backbones.tokens import read_token_layout, state_token_layout
 from ttame.data.transforms import Preprocessing
 from ttame.errors import TTameError
 from ttame.store.artifacts import atomic_path, reading
@@ -78,23 +78,23 @@ def read_text_head(path: Path, key: str) -> TextHead:
     return head
 
 
-class ZeroShotClassifier(Wrapper):
+class ZeroShotClassifier(nn.Module):
     """(B, 3, H, W) to (B, K): the normalised image embedding times each class's scaled text embedding, plus a bias."""
 
-    def __init__(self, tower: Wrapper, head: TextHead) -> None:
+    def __init__(self, tower: nn.Module, head: TextHead) -> None:
         super().__init__()
         self.tower = tower
         classes, width = head.weight.shape
         self.head = nn.Linear(width, classes, bias=head.bias is not None)
         self.head.load_state_dict({"weight": head.weight} | ({} if head.bias is None else {"bias": head.bias}))
-        self.state(read_token_layout(tower), getattr(tower, "global_pool", "token"))
+        state_token_layout(self, read_token_layout(tower))
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(functional.normalize(self.tower(images), dim=-1))
 
     @classmethod
     @torch.no_grad()
-    def build(cls, tower: Wrapper, head: TextHead, preprocessing: Preprocessing, name: str) -> Built:
+    def build(cls, tower: nn.Module, head: TextHead, preprocessing: Preprocessing, name: str) -> Built:
         """Join the two.
 
         Raises:
