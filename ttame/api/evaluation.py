@@ -139,7 +139,7 @@ def _score(
     if "adcc" in chosen and explainer is not None:
         pixels = saliency[:, None] * batch.pixels
         again = explainer.explain_batch(Batch(pixels, model.normalise(pixels), batch.names), targets).raw
-        found["coherency"] = coherency(normalise_map(raw), normalise_map(again))
+        found["coherency"] = coherency(normalise_map(raw), normalise_map(again.to(raw)))
         whole = masked_probabilities(model, batch.pixels, saliency, targets, [100])["probability_100"]
         found["adcc"] = adcc(drop(found["probability"], whole), found["coherency"], complexity(saliency))
     if "single_deletion" in chosen:
@@ -224,5 +224,7 @@ def _maps(model: Backbone, batch: Batch, result: Any, targets: Targets, batch_si
         raise TTameError(f"result: a {type(result).__name__}; expected what an explainer returns, or maps (B, h, w)")
     if len(raw) != len(batch.clean):
         raise TTameError(f"result: {len(raw)} maps for {len(batch.clean)} images; expected those of these images")
-    raw = raw.to(batch.clean)
-    return _Maps(raw, saliency_map(raw, size), explained.to(raw.device))
+    # Half precision cannot tell a range from none.
+    dtype = torch.promote_types(torch.promote_types(raw.dtype, batch.clean.dtype), torch.float32)
+    raw = raw.to(batch.clean.device, dtype)
+    return _Maps(raw, saliency_map(raw, size).to(batch.clean), explained.to(raw.device))

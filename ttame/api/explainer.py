@@ -91,23 +91,22 @@ class Explainer:
 
     def explain_batch(self, batch: Batch, targets: Targets = None, batch_size: int = BATCH_SIZE) -> Explanation:
         """As a call, of images that were read already, for `ttame.evaluate`."""
-        model = self.model
-        parts = [slice(start, start + batch_size) for start in range(0, len(batch.clean), batch_size)]
+        model, clean = self.model, batch.clean
+        parts = [slice(start, start + batch_size) for start in range(0, len(clean), batch_size)]
         with torch.no_grad():
-            logits = torch.cat([model(batch.clean[rows]) for rows in parts])
+            logits = torch.cat([model(clean[rows]) for rows in parts])
         explained = as_targets(targets, logits, model)
         before = model.passes.forward, model.passes.backward
         with naming_arguments(name=model.name):
             raw = torch.cat([self._maps(batch.at(rows), explained[rows]) for rows in parts])
-        precise = raw if raw.dtype == torch.float64 else raw.float()  # half precision cannot tell a range from none
         made = (model.passes.forward - before[0], model.passes.backward - before[1])
         seen = (255 * batch.pixels.detach().clamp(0, 1)).round().to(torch.uint8)
         return Explanation(
             self.method,
-            saliency_map(precise, model.preprocessing.input_size).to(raw),
-            raw,
+            saliency_map(raw, model.preprocessing.input_size).to(clean),
+            raw.to(clean),
             explained,
-            logits.double().softmax(1).gather(1, explained[:, None])[:, 0].to(raw),
+            logits.double().softmax(1).gather(1, explained[:, None])[:, 0].to(clean),
             Passes(*(count / len(raw) for count in made)),
             model.class_names,
             self._method.training_counts(explained),
@@ -119,9 +118,10 @@ class Explainer:
         return f"Explainer({self.method!r}, {self.model.name})"
 
     def _maps(self, batch: Batch, targets: Tensor) -> Tensor:
-        """(b, h, w) raw maps."""
+        """(b, h, w) raw maps, in float32 at least: half precision cannot tell a range from none."""
         samples = [Sample(name) for name in batch.names]
-        return self._method(batch.clean, targets, samples).detach().to(batch.clean.dtype)
+        dtype = torch.promote_types(batch.clean.dtype, torch.float32)
+        return self._method(batch.clean, targets, samples).detach().to(dtype)
 
     def _learned(self, training: Training, checkpoint: str | Path | Mechanism | None) -> Learned:
         if checkpoint is None:

@@ -46,14 +46,16 @@ class RISE(Explainer):
     @torch.no_grad()
     def explain(self, images: Tensor, targets: Tensor, samples: Sequence[Sample]) -> Tensor:
         """(B, H, W) at the resolution of the image, not negative with softmax scores."""
-        totals = images.new_zeros(len(images), *images.shape[2:])
+        # A model in half precision sees its own; a sum of thousands of masks would drown in its rounding.
+        dtype = torch.promote_types(images.dtype, torch.float32)
+        totals = images.new_zeros(len(images), *images.shape[2:], dtype=dtype)
         count = len(self._grids)
 
         def work(start: int, stop: int) -> None:
-            masks = enlarge(self._grids[start:stop].to(images), self._shifts[start:stop], self._size)
+            masks = enlarge(self._grids[start:stop].to(images.device, dtype), self._shifts[start:stop], self._size)
             sums = []
             for image, target in zip(images, targets, strict=True):
-                logits = self._logits(image * masks[:, None])
+                logits = self._logits((image * masks[:, None]).to(image)).to(dtype)
                 scores = (logits.softmax(1) if self._softmax else logits)[:, target]
                 sums.append(torch.einsum("n,nhw->hw", scores, masks))
             totals.add_(torch.stack(sums))

@@ -35,6 +35,7 @@ def integrated_channels(backbone: Backbone, images: Tensor, targets: Tensor, ste
     Returns:
         (B, C, h, w).
     """
+    dtype = torch.promote_types(images.dtype, torch.float32)  # half precision would lose the small parts of the sum
     total: Tensor | None = None
     for step in range(steps + 1):
         interpolated = images * (step / steps)
@@ -42,7 +43,7 @@ def integrated_channels(backbone: Backbone, images: Tensor, targets: Tensor, ste
             activation, gradient = _gradient_along_activation(backbone, interpolated, targets, steps)
         else:
             activation, gradient = backbone.activation_and_gradient(interpolated, targets, backbone.target_layer)
-        part = gradient * activation.relu()
+        part = gradient.to(dtype) * activation.relu()
         total = part if total is None else total + part
     assert total is not None
     return total
@@ -52,7 +53,8 @@ def _gradient_along_activation(
     backbone: Backbone, images: Tensor, targets: Tensor, steps: int
 ) -> tuple[Tensor, Tensor]:
     recording = backbone.record(images, backbone.target_layer)
-    total = torch.zeros_like(recording.activation)
+    dtype = torch.promote_types(images.dtype, torch.float32)
+    total = torch.zeros_like(recording.activation, dtype=dtype)
     for step in range(steps + 1):
         with torch.enable_grad():
             activation = (recording.activation * (step / steps)).requires_grad_()

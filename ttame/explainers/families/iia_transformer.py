@@ -30,12 +30,14 @@ def integrate_attention(
     Returns:
         (B, rows, columns) of the patch grid, not negative.
     """
+    dtype = torch.promote_types(images.dtype, torch.float32)  # half precision would lose the small parts of the sum
     totals: list[Tensor] = []
     for step in range(steps + 1):
         interpolated = images * (step / steps)
         last = _last_attention(backbone, layers, interpolated)
         for share in range(steps + 1):
-            found = attention_times_gradient(backbone, layers, interpolated, targets, last * (share / steps))
+            given = attention_times_gradient(backbone, layers, interpolated, targets, last * (share / steps))
+            found = [part.to(dtype) for part in given]
             totals = [total + part for total, part in zip(totals, found, strict=True)] if totals else found
     runs = (steps + 1) ** 2
     return layers.deciding_map(roll_out([total / runs for total in totals], normalise_rows=True))

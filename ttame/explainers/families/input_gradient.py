@@ -49,16 +49,17 @@ def sum_of_gradients(
         weights: (N,) of the versions.
 
     Returns:
-        (B, 3, H, W).
+        (B, 3, H, W), in float32 where the images are in half precision.
     """
-    totals = torch.zeros_like(images)
-    weights = weights.to(images)
+    dtype = torch.promote_types(images.dtype, torch.float32)  # in half precision the sum would drown in its rounding
+    totals = torch.zeros_like(images, dtype=dtype)
+    weights = weights.to(totals)
 
     def work(start: int, stop: int) -> None:
         sums = []
         for several, target in zip(versions(images, start, stop), targets, strict=True):
             gradients = input_gradient(backbone, several, target.expand(len(several)))
-            sums.append(torch.einsum("n,nchw->chw", weights[start:stop], gradients))
+            sums.append(torch.einsum("n,nchw->chw", weights[start:stop], gradients.to(dtype)))
         totals.add_(torch.stack(sums))
 
     batches.run(len(weights), work)
