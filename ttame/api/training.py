@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +91,7 @@ def train(
     held_out = None if validation is None else _dataset(validation, model, "validation", None)
     if device is not None:
         _move(model, device)
-    with naming_arguments(name=model.name), _own_random_numbers(next(model.parameters()).device):
+    with naming_arguments(name=model.name), torch.random.fork_rng(devices=[]):
         training = _prepare(model, method, settings, augmented, seed, workers)
         run_epochs(training, augmented, held_out, workers, None)
     trained = TrainedMechanism(
@@ -178,8 +177,3 @@ def _move(model: Backbone, device: str | torch.device) -> None:
     except (RuntimeError, AssertionError) as error:
         reason = reason_of(error, most=160)
         raise TTameError(f"device: {device} cannot be had ({reason}); expected 'cpu', 'cuda' or 'cuda:1' say") from None
-
-
-def _own_random_numbers(device: torch.device) -> AbstractContextManager[None]:
-    """A block after which the caller's random numbers go on as if nothing had been drawn."""
-    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])

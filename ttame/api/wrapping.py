@@ -13,9 +13,9 @@ from torch import nn
 from ttame.api.arguments import listed, naming_arguments, refuse_other_number
 from ttame.api.models import with_names
 from ttame.backbones.backbone import Backbone
-from ttame.backbones.checking import check_finite, check_outputs, is_the_users, user_error
+from ttame.backbones.checking import check_finite, check_outputs, telling_users_errors
 from ttame.backbones.hugging_face import is_hugging_faces, state_tokens_inside, wrap_hugging_face
-from ttame.backbones.loading import timm_preprocessing
+from ttame.backbones.pretrained_cfg import timm_preprocessing
 from ttame.data.transforms import Preprocessing
 from ttame.errors import TTameError, reason_of
 
@@ -90,17 +90,11 @@ def wrap(
             target_layer = None if target_layer is None else _inside(target_layer, known)
         else:
             state_tokens_inside(copied, preprocessing.input_size)
-        try:
+        rows, columns = preprocessing.input_size
+        tried = f"its forward on {like.dtype} images (B, 3, {rows}, {columns})"
+        with telling_users_errors("module", tried, copied):
             backbone = Backbone(name, copied, preprocessing, chosen, target_layer, None, outputs).to(like.device)
             check_outputs(backbone, "model", like)
-        except TTameError:
-            raise
-        except Exception as error:  # whatever a user's forward raises
-            if not is_the_users(error, copied):
-                raise
-            rows, columns = preprocessing.input_size
-            tried = f"its forward on {like.dtype} images (B, 3, {rows}, {columns})"
-            raise user_error("module", tried, error) from None
         return with_names(backbone, class_names)
 
 
@@ -143,7 +137,7 @@ def _preprocessing(
     module: nn.Module, mean: Any, std: Any, input_size: Any, resize: Any, interpolation: Any
 ) -> Preprocessing:
     """What is said, else what a model of timm states, else the usual."""
-    stated = timm_preprocessing(module) if getattr(module, "pretrained_cfg", None) else None
+    stated = _stated(module, needed=None in (mean, std, input_size))
     for argument, value in (("mean", mean), ("std", std), ("input_size", input_size)):
         if value is None and stated is None:
             raise TTameError(f"{argument}: is missing, and the module states none in a pretrained_cfg as timm's do")
@@ -161,6 +155,18 @@ def _preprocessing(
         raise TTameError(f"std: {deviations}; expected three numbers above 0")
     resize = resize or round(min(size) / CROPPED)
     return Preprocessing(size, resize, interpolation or "bilinear", _three(mean, "mean"), deviations)
+
+
+def _stated(module: nn.Module, needed: bool) -> Preprocessing | None:
+    """What a model of timm states; what is no such statement is in the way only where it is needed."""
+    if not getattr(module, "pretrained_cfg", None):
+        return None
+    try:
+        return timm_preprocessing(module, "module")
+    except TTameError:
+        if needed:
+            raise
+        return None
 
 
 def _three(values: Any, argument: str) -> tuple[float, float, float]:

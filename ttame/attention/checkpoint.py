@@ -159,7 +159,8 @@ def load_checkpoint(
     known = layers if set(layers) <= set(read) else read
     _refuse_mismatch(path, metadata, fits(backbone, design, known, auxiliary))
     _refuse_other_weights(path, metadata, backbone)
-    network = make_network(backbone, design, layers, auxiliary)
+    with torch.random.fork_rng(devices=[]):  # its first weights are drawn, and go
+        network = make_network(backbone, design, layers, auxiliary)
     try:
         network.load_state_dict(tensors, assign=True)  # in the precision in which it was trained
     except RuntimeError as error:

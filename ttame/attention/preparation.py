@@ -36,7 +36,7 @@ def untrained(
         how: what the registry says of the method.
         settings: of the method on this classifier; they have to allow one step.
         images: in the training list.
-        seed: of the initial weights, and of the order and crops of the images. It is set for the whole process.
+        seed: of the initial weights, and of the order and crops of the images. It is set for the process's CPU.
         processes: those that train together.
         auxiliary: the classifier whose layers the mechanism reads; by default the explained one itself.
 
@@ -44,7 +44,7 @@ def untrained(
         TTameError: when the design is not defined on this classifier or these layers.
     """
     layers = chosen_layers(classifier_read(backbone, auxiliary), settings.mechanism.feature_layers)
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)  # of the CPU, where networks are made: nothing is drawn elsewhere
     network = make_network(backbone, how.design, layers, auxiliary).to(next(backbone.parameters()))
     if settings.mechanism.initial_bias is not None:
         start_at(network, settings.mechanism.initial_bias)

@@ -79,8 +79,8 @@ class Backbone(nn.Module):
         self.requires_grad_(False)
         self.train(False)
         # Kept in double precision and rounded once, at use: then a double precision run has exact constants.
-        mean = torch.tensor(preprocessing.mean, dtype=torch.float64)
-        std = torch.tensor(preprocessing.std, dtype=torch.float64)
+        mean = torch.tensor(preprocessing.mean, dtype=torch.float64, device="cpu")
+        std = torch.tensor(preprocessing.std, dtype=torch.float64, device="cpu")
         self.register_buffer("_mean", mean.view(1, 3, 1, 1), persistent=False)
         self.register_buffer("_std", std.view(1, 3, 1, 1), persistent=False)
         self.num_classes = self._count_classes()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sysconfig
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +15,9 @@ from torch import Tensor, nn
 
 from ttame.backbones.backbone import Backbone
 from ttame.errors import TTameError
+
+_INSTALLED = {Path(sysconfig.get_path(kind)) for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
+"""Where no code of the user's is; site-packages and, on Debian and Colab, dist-packages, may be elsewhere too."""
 
 
 def user_error(key: str, function: str, error: BaseException) -> TTameError:
@@ -26,6 +31,19 @@ def user_error(key: str, function: str, error: BaseException) -> TTameError:
     return TTameError(f"{key}: {function} raised {type(error).__name__}{place}: {reason or 'no message'}")
 
 
+@contextmanager
+def telling_users_errors(key: str, tried: str, model: nn.Module) -> Iterator[None]:
+    """A block in which the user's model runs: what its code raises becomes one line, `user_error`; ours stay."""
+    try:
+        yield
+    except TTameError:
+        raise
+    except Exception as error:  # whatever a user's forward raises
+        if not is_the_users(error, model):
+            raise
+        raise user_error(key, tried, error) from None
+
+
 def is_the_users(error: BaseException, model: nn.Module) -> bool:
     """Whether a user's own code raised it, or a call of the user's model did; else it is an error of ours."""
     if _users_line(error.__traceback__):
@@ -36,11 +54,16 @@ def is_the_users(error: BaseException, model: nn.Module) -> bool:
 
 
 def _users_line(trace: TracebackType | None) -> str:
-    package, library = Path(__file__).parents[1], Path(sysconfig.get_path("stdlib"))
+    package = Path(__file__).parents[1]
     for frame in reversed(traceback.extract_tb(trace)):
         file = Path(frame.filename)
-        installed = "site-packages" in file.parts or frame.filename.startswith("<") or library in file.parents
-        if not installed and file.suffix == ".py" and package not in file.parents:
+        installed = _INSTALLED & {*file.parents} or {"site-packages", "dist-packages"} & {*file.parts}
+        if (
+            not installed
+            and not frame.filename.startswith("<")
+            and file.suffix == ".py"
+            and package not in file.parents
+        ):
             return f" at {file}:{frame.lineno}"
     return ""
 
@@ -59,7 +82,7 @@ def check_outputs(backbone: Backbone, key: str, like: Tensor | None = None) -> N
     """
     count = replace(backbone.passes)
     rows, columns = backbone.preprocessing.input_size
-    drawn = torch.randn(2, 3, rows, columns, generator=torch.Generator().manual_seed(0))
+    drawn = torch.randn(2, 3, rows, columns, generator=torch.Generator().manual_seed(0), device="cpu")
     images = drawn.to(drawn if like is None else like).requires_grad_()
     with torch.enable_grad():
         logits = backbone(images)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
-from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -15,17 +13,17 @@ from torch import nn
 from ttame.backbones import lite0, shapes
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.built import Built
-from ttame.backbones.checking import check_finite, check_outputs, is_the_users, user_error
+from ttame.backbones.checking import check_finite, check_outputs, telling_users_errors
 from ttame.backbones.downloading import reachable_hub, stalling_for_seconds
-from ttame.backbones.hugging_face import from_hugging_face, state_tokens_inside
+from ttame.backbones.hugging_face import from_hugging_face
 from ttame.backbones.layers import PAPER_LAYERS, PAPER_TARGET_LAYERS
+from ttame.backbones.own_function import from_function
+from ttame.backbones.pretrained_cfg import timm_preprocessing
 from ttame.backbones.weights import count_classes, fit_weights, load_weights, read_weights
 from ttame.data.transforms import Preprocessing
 from ttame.errors import TTameError, reason_of, suggestion
 from ttame.params.model_source import HUGGING_FACE, OPEN_CLIP, is_function, mistake_of_head, split_library
 from ttame.params.settings import ModelSettings
-
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def load_backbone(name: str, settings: ModelSettings) -> Backbone:
@@ -45,7 +43,9 @@ def load_backbone(name: str, settings: ModelSettings) -> Backbone:
     own_code, own_weights = ":" in settings.model, settings.weights not in ("default", "none")
     if own_code or own_weights:
         check_finite(name, "weights" if own_weights else "model", built.model)
-    try:
+    rows, columns = built.preprocessing.input_size
+    tried = f"{settings.model}: its forward on float32 images (B, 3, {rows}, {columns})"
+    with telling_users_errors(f"models.{name}.model", tried, built.model) if own_code else nullcontext():
         backbone = Backbone(
             name,
             built.model,
@@ -58,14 +58,6 @@ def load_backbone(name: str, settings: ModelSettings) -> Backbone:
         stated = (settings.layers, settings.target_layer, settings.outputs) != ("auto", "auto", "logits")
         if own_code or stated:
             check_outputs(backbone, "model")
-    except TTameError:
-        raise
-    except Exception as error:  # whatever a user's forward raises
-        if not own_code or not is_the_users(error, built.model):
-            raise
-        rows, columns = built.preprocessing.input_size
-        tried = f"{settings.model}: its forward on float32 images (B, 3, {rows}, {columns})"
-        raise user_error(f"models.{name}.model", tried, error) from None
     return backbone.to(memory_format=torch.channels_last)
 
 
@@ -89,7 +81,7 @@ def _build(name: str, settings: ModelSettings) -> Built:
 
         return from_open_clip(name, settings)
     if is_function(model):
-        return _from_function(name, settings)
+        return from_function(name, settings)
     import torchvision.models
 
     if model in torchvision.models.list_models(module=torchvision.models):
@@ -106,45 +98,6 @@ def _embedded(name: str, settings: ModelSettings) -> Built:
     size = (shapes.IMAGE_SIZE, shapes.IMAGE_SIZE)
     preprocessing = Preprocessing(size, shapes.IMAGE_SIZE, "bilinear", shapes.MEAN, shapes.STD)
     return Built(model, preprocessing, list(shapes.CLASS_NAMES) if settings.weights == "default" else None)
-
-
-def _from_function(name: str, settings: ModelSettings) -> Built:
-    """A model of the user's. It may carry timm's `pretrained_cfg` to state its preprocessing."""
-    module_name, _, function_name = settings.model.partition(":")
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        function: Callable[[], Any] = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError) as error:
-        raise TTameError(
-            f"models.{name}.model: cannot import {settings.model!r} ({error}); expected package.module:function"
-        ) from None
-    except (Exception, SystemExit) as error:  # whatever a user's module raises when it is imported
-        raise user_error(f"models.{name}.model", f"importing {settings.model}", error) from None
-    finally:
-        sys.path.pop(0)
-    try:
-        model = function()
-    except (Exception, SystemExit) as error:
-        raise user_error(f"models.{name}.model", f"{settings.model}()", error) from None
-    if not isinstance(model, nn.Module):
-        raise TTameError(
-            f"models.{name}.model: {settings.model} returned a {type(model).__name__}; expected a torch.nn.Module"
-        )
-    if settings.weights not in ("default", "none"):
-        load_weights(model, Path(settings.weights), name)
-    try:
-        preprocessing = timm_preprocessing(model)
-        expected = len(preprocessing.mean) == len(preprocessing.std) == 3 and min(preprocessing.std) > 0
-        reason = "" if expected else f"mean {preprocessing.mean}, std {preprocessing.std}"
-    except (TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
-        reason = str(error)
-    if reason:
-        raise TTameError(
-            f"models.{name}.model: {settings.model}: its pretrained_cfg does not fit ({reason}); expected timm's: "
-            "input_size (3, rows, columns), mean and std of three numbers, std above 0"
-        )
-    state_tokens_inside(model, preprocessing.input_size)
-    return Built(model, preprocessing)
 
 
 def _from_torchvision(name: str, settings: ModelSettings) -> Built:
@@ -203,7 +156,11 @@ def _from_timm(name: str, settings: ModelSettings) -> Built:
         if classes not in (None, model.num_classes):
             model = timm.create_model(settings.model, num_classes=classes)
         fit_weights(model, state, Path(settings.weights), name)
-    return Built(model, timm_preprocessing(model), _imagenet_names(model) if download else None)
+    return Built(
+        model,
+        timm_preprocessing(model, f"models.{name}.model: {settings.model}"),
+        _imagenet_names(model) if download else None,
+    )
 
 
 def _imagenet_names(model: Any) -> list[str] | None:
@@ -216,19 +173,6 @@ def _imagenet_names(model: Any) -> list[str] | None:
     names: list[str] = ResNet50_Weights.DEFAULT.meta["categories"]
     of_imagenet = "in1k" in (model.pretrained_cfg.get("tag") or "")
     return names if of_imagenet and len(names) == model.num_classes else None
-
-
-def timm_preprocessing(model: nn.Module) -> Preprocessing:
-    """What the model states in `pretrained_cfg`; ImageNet's usual values for a model that states nothing."""
-    stated = getattr(model, "pretrained_cfg", None) or {}
-    rows, columns = stated.get("input_size", (3, 224, 224))[1:]
-    return Preprocessing(
-        (int(rows), int(columns)),
-        round(min(rows, columns) / float(stated.get("crop_pct") or 0.875)),
-        "bilinear" if stated.get("interpolation") == "bilinear" else "bicubic",
-        tuple(stated.get("mean", IMAGENET_MEAN)),
-        tuple(stated.get("std", IMAGENET_STD)),
-    )
 
 
 def _no_download(name: str, file: Path, error: Exception) -> TTameError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -123,11 +124,9 @@ def probing_images(input_size: tuple[int, int], like: nn.Module, seed: int = 0) 
         like: the classifier, whose device and precision they have.
         seed: of the noise.
     """
-    generator = torch.Generator().manual_seed(seed)
-    coarse = torch.randn(2, 3, CELLS, CELLS, generator=generator)
-    first, second = functional.interpolate(coarse, input_size) + 0.5 * torch.randn(
-        2, 3, *input_size, generator=generator
-    )
+    drawn: dict[str, Any] = {"generator": torch.Generator().manual_seed(seed), "device": "cpu"}
+    coarse = torch.randn(2, 3, CELLS, CELLS, **drawn)
+    first, second = functional.interpolate(coarse, input_size) + 0.5 * torch.randn(2, 3, *input_size, **drawn)
     rows, columns = input_size
     beside, below = first.clone(), first.clone()
     beside[..., columns // 2 :] = second[..., columns // 2 :]

@@ -27,10 +27,10 @@ def randomise(layers: Sequence[nn.Module], seed: int) -> None:
     for layer in layers:
         for tensor in _weights(layer):
             if tensor.ndim > 1:
-                drawn = torch.randn(tensor.shape, generator=generator).to(tensor)
+                drawn = torch.randn(tensor.shape, generator=generator, device="cpu").to(tensor)
                 tensor.copy_(drawn * math.sqrt(tensor.square().mean()))  # torch's own depends on the processor's maker
             else:
-                order = torch.randperm(len(tensor.flatten()), generator=generator).to(tensor.device)
+                order = torch.randperm(tensor.numel(), generator=generator, device="cpu").to(tensor.device)
                 tensor.copy_(tensor.flatten()[order].view_as(tensor))
 
 

@@ -87,7 +87,7 @@ def _gradients(logits: Tensor, leaves: list[Tensor]) -> list[Tensor]:
 
 
 def _noise(like: Tensor, seed: int) -> Tensor:
-    return torch.randn(like.shape, generator=torch.Generator().manual_seed(seed)).to(like)
+    return torch.randn(like.shape, generator=torch.Generator().manual_seed(seed), device="cpu").to(like)
 
 
 def _groups(gradient: Tensor, prefix: int) -> tuple[slice, ...] | None:

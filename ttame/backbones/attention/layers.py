@@ -112,7 +112,7 @@ def _inspect(backbone: Backbone) -> AttentionLayers:
 def _trial_image(backbone: Backbone) -> Tensor:
     """(1, 3, H, W) of noise, the same in every run and on every device."""
     rows, columns = backbone.preprocessing.input_size
-    noise = torch.randn(1, 3, rows, columns, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(1, 3, rows, columns, generator=torch.Generator().manual_seed(0), device="cpu")
     return noise.to(next(backbone.model.parameters()))
 
 
