@@ -38,6 +38,16 @@ def test_same_logits_and_gradient_on_a_real_network() -> None:
     torch.testing.assert_close(torch.autograd.grad(frozen[:, 3].sum(), images)[0], gradient)
 
 
+def test_a_users_norm_that_is_called_as_timms_stays() -> None:
+    class BatchNormAct2d(nn.BatchNorm2d):
+        def forward(self, maps: torch.Tensor) -> torch.Tensor:
+            return super().forward(maps).sin()
+
+    norm: Any = _with_statistics(nn.Sequential(BatchNormAct2d(4)))
+    freeze_batch_norms(norm)
+    assert isinstance(norm[0], BatchNormAct2d)
+
+
 def test_norm_without_parameters() -> None:
     norm: Any = _with_statistics(nn.Sequential(nn.BatchNorm2d(4, affine=False)))
     maps = torch.randn(2, 4, 3, 3)

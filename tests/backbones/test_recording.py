@@ -47,6 +47,28 @@ class SharedReLU(nn.Module):
         return self.head(self.relu(self.third(side) + 0.05).mean((2, 3)) + maps.mean((2, 3)))
 
 
+class SharedInBlocks(nn.Module):
+    """One ReLU for all blocks: that of the last one is not the first call of it."""
+
+    class Block(nn.Module):
+        def __init__(self, act: nn.Module) -> None:
+            super().__init__()
+            self.conv1, self.conv2, self.act = nn.Conv2d(8, 8, 3, 1, 1), nn.Conv2d(8, 8, 3, 1, 1), act
+
+        def forward(self, maps: Tensor) -> Tensor:
+            inner = self.act(self.conv1(maps))
+            return self.act(self.conv2(inner) + inner)
+
+    def __init__(self) -> None:
+        super().__init__()
+        act = nn.ReLU()
+        self.stem, self.b1, self.b2 = nn.Conv2d(3, 8, 3, 2, 1), self.Block(act), self.Block(act)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.b2(self.b1(self.stem(images))).mean((2, 3)))
+
+
 CASES = {
     "resnet_middle": (lambda: torchvision.models.resnet18(num_classes=5), "layer3.0.bn1"),
     "resnet_block": (lambda: torchvision.models.resnet18(num_classes=5), "layer3.1"),
@@ -55,6 +77,7 @@ CASES = {
     "timm_hidden": (_timm_vit, "blocks.2.mlp.fc1"),
     "torchvision_norm": (_torchvision_vit, "encoder.layers.encoder_layer_1.ln_1"),
     "shared_relu": (SharedReLU, "third"),
+    "shared_in_blocks": (SharedInBlocks, "b2.conv2"),
 }
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ttame.attention.mechanism import AttentionMechanism
 from ttame.backbones.backbone import Backbone
+from ttame.backbones.hooks import hooked
 from ttame.errors import TTameError, is_lack_of_memory, reason_of
 
 RANGE = 4.0
@@ -125,12 +126,8 @@ def rows_of_head(backbone: Backbone, layer: str, clean: Tensor) -> Tensor | None
         calls.append((module, inputs[0], output))
 
     heads = [module for module in backbone.model.modules() if isinstance(module, nn.Linear)]
-    hooks = [head.register_forward_hook(note) for head in heads]
-    try:
+    with hooked(head.register_forward_hook(note) for head in heads):
         logits, features = backbone.features(clean, [layer])
-    finally:
-        for hook in hooks:
-            hook.remove()
     means = backbone.to_maps(features[layer]).mean((2, 3))
     for head, given, found in reversed(calls):
         if found.shape == logits.shape and torch.equal(found, logits):

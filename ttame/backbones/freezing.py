@@ -71,7 +71,7 @@ def freeze_batch_norms(model: nn.Module) -> None:
                 continue
             if type(child) is nn.BatchNorm2d:
                 setattr(parent, name, FrozenBatchNorm(child, nn.Identity()))
-            elif type(child).__name__ == "BatchNormAct2d":
+            elif type(child).__name__ == "BatchNormAct2d" and type(child).__module__.startswith("timm."):
                 # timm's, which is not imported here because it costs two seconds that other models need not pay.
                 applied: Any = child
                 setattr(parent, name, FrozenBatchNorm(child, nn.Sequential(applied.drop, applied.act)))

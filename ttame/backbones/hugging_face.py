@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ttame.backbones.built import Built
+from ttame.backbones.hooks import hooked
 from ttame.backbones.image_processor import read_preprocessing
 from ttame.backbones.repository import Repository, transformers_for
 from ttame.backbones.tokens import TokenLayout, state_token_layout
@@ -180,14 +181,11 @@ def state_tokens_inside(module: nn.Module, input_size: tuple[int, int]) -> None:
         if images is not None and images.shape[1] == 3:
             seen[part] = (images.shape[2], images.shape[3])
 
-    hooks = [part.register_forward_pre_hook(note, with_kwargs=True) for part in inside]
     try:
-        module.eval()(next(module.parameters()).new_zeros(1, 3, *input_size))
+        with hooked(part.register_forward_pre_hook(note, with_kwargs=True) for part in inside):
+            module.eval()(next(module.parameters()).new_zeros(1, 3, *input_size))
     except Exception:  # whatever a user's forward raises; a check that all classifiers go through says it
         return
-    finally:
-        for hook in hooks:
-            hook.remove()
     for part, size in seen.items():
         with suppress(TTameError):  # without hidden states it is read as any other network
             state_token_layout(part, _layout(part, size, part.config, type(part).__name__))

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ttame.backbones.hooks import hooked
 from ttame.backbones.probing import LEAST_AGREEMENT, Step, probing_images
 
 LEAST_CHANGE = 1e-3
@@ -30,13 +31,9 @@ def without_the_image(model: nn.Module, input_size: tuple[int, int], steps: Sequ
 
     if suspects:
         images = probing_images(input_size, like=model)[:1].requires_grad_()
-        hooks = [module.register_forward_hook(note(name)) for name, module in suspects.items()]
-        try:
-            with torch.enable_grad():
-                logits = model(images)
-        finally:
-            for hook in hooks:
-                hook.remove()
+        notes = (module.register_forward_hook(note(name)) for name, module in suspects.items())
+        with hooked(notes), torch.enable_grad():
+            logits = model(images)
         if not isinstance(logits, Tensor) or not logits.requires_grad:
             return set()  # others say what is wrong with such a classifier
     return found
@@ -99,11 +96,7 @@ def _staying_behind(model: nn.Module, input_size: tuple[int, int], step: Step) -
         return compare
 
     first, second = probing_images(input_size, like=model)[:2]
-    hooks = [module.register_forward_hook(note(name)) for name, module in model.named_modules() if name]
-    hooks.append(step.module.register_forward_hook(replace))
-    try:
+    notes = (module.register_forward_hook(note(name)) for name, module in model.named_modules() if name)
+    with hooked(notes), hooked([step.module.register_forward_hook(replace)]):
         model(torch.stack([first, first, first, second]))
-    finally:
-        for hook in hooks:
-            hook.remove()
     return staying

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ttame.backbones.hooks import hooked
 from ttame.backbones.probing import probing_images
 
 LEAST_SHARE = 0.05
@@ -78,19 +79,11 @@ def _reaches(
         image = _image(given, options)
         seen.extend([] if image is None else [image])
 
-    hook = modules[before].register_forward_hook(cut)
-    try:
-        with torch.enable_grad():
-            _run(model, input_size, {modules[after]: look})
-    finally:
-        hook.remove()
+    with hooked([modules[before].register_forward_hook(cut)]), torch.enable_grad():
+        _run(model, input_size, {modules[after]: look})
     return bool(leaves) and any(image.requires_grad for image in seen)
 
 
 def _run(model: nn.Module, input_size: tuple[int, int], looks: Mapping[nn.Module, Callable[..., None]]) -> None:
-    hooks = [module.register_forward_pre_hook(look, with_kwargs=True) for module, look in looks.items()]
-    try:
+    with hooked(module.register_forward_pre_hook(look, with_kwargs=True) for module, look in looks.items()):
         model(probing_images(input_size, like=model)[:1])
-    finally:
-        for hook in hooks:
-            hook.remove()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ttame.backbones.hooks import hooked
 from ttame.backbones.layout import Layout, possible_layouts
 from ttame.backbones.tokens import TokenLayout
 
@@ -92,7 +92,10 @@ def probe(
         given[calls].constant &= of_images and torch.equal(output[:1].expand_as(output), output)
         calls += 1
 
-    with _hooked({name: module for name, module in model.named_modules() if name}, note):
+    def noting(name: str) -> Callable[[nn.Module, object, object], None]:
+        return lambda module, _, output: note(name, module, output)
+
+    with hooked(module.register_forward_hook(noting(name)) for name, module in model.named_modules() if name):
         for pair in range(pairs):
             calls = 0
             images = probing_images(input_size, like=model, seed=pair)
@@ -171,16 +174,3 @@ def _of_halves(nearer: Tensor) -> float | None:
     centred = nearer - nearer.mean()
     spread = centred.square().mean().sqrt()
     return None if spread < LEAST_SPREAD else ((centred * side).mean() / spread).item()
-
-
-@contextmanager
-def _hooked(modules: Mapping[str, nn.Module], note: Callable[[str, nn.Module, object], None]) -> Iterator[None]:
-    def noting(name: str) -> Callable[[nn.Module, object, object], None]:
-        return lambda module, _, output: note(name, module, output)
-
-    hooks = [module.register_forward_hook(noting(name)) for name, module in modules.items()]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()

@@ -7,15 +7,16 @@ the recorded values too, so nothing has to be known of the architecture.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from ttame.backbones.hooks import hooked
 from ttame.backbones.layout import Layout
 from ttame.backbones.playback import has_batch, mapped, playing, versions
 from ttame.errors import TTameError
@@ -27,13 +28,27 @@ class _Call:
 
     Attributes:
         module: what was called.
+        ordinal: how many of its calls finished before this one, among them calls in parts that are played back whole.
         changed: whether the network changes the output in place later on, so that a copy must be recorded.
         changed_in_rerun: whether it does so in a rerun, where the changing module may be played back itself.
     """
 
     module: nn.Module
+    ordinal: int
     changed: bool = False
     changed_in_rerun: bool = False
+
+
+class _Finished(NamedTuple):
+    """A call as it ended, with the versions of its output then."""
+
+    module: nn.Module
+    ordinal: int
+    output: Any
+    versions: list[int]
+
+    def planned(self) -> _Call:
+        return _Call(self.module, self.ordinal, versions(self.output) != self.versions)
 
 
 @dataclass
@@ -126,8 +141,9 @@ def plan_rerun(model: nn.Module, layer: nn.Module, images: Tensor, name: str) ->
     Raises:
         TTameError: when the layer is not used, gives no tensor, or the rerun does not give the same logits.
     """
-    calls: list[list[tuple[nn.Module, Any, list[int]]]] = [[]]
-    found: list[tuple[nn.Module, Any, list[int]]] = []
+    calls: list[list[_Finished]] = [[]]
+    found: list[_Finished] = []
+    finished: Counter[nn.Module] = Counter()
 
     def enter(module: nn.Module, _: object) -> None:
         if not found:
@@ -137,41 +153,43 @@ def plan_rerun(model: nn.Module, layer: nn.Module, images: Tensor, name: str) ->
         if found:
             return
         calls.pop()
-        call = (module, output, versions(output))
+        call = _Finished(module, finished[module], output, versions(output))
+        finished[module] += 1
         if module is layer:
             found.append(call)
         else:
             calls[-1].append(call)
 
-    with _hooked(model, enter, leave):
+    inside = [module for module in model.modules() if module is not model]
+    entering = (module.register_forward_pre_hook(enter) for module in inside)
+    leaving = (module.register_forward_hook(leave) for module in inside)
+    with hooked(chain(entering, leaving)):
         logits = model(images)
-    if not found or not isinstance(found[0][1], Tensor):
-        given = type(found[0][1]).__name__ if found else "nothing, since the forward pass does not use it"
+    if not found or not isinstance(found[0].output, Tensor):
+        given = type(found[0].output).__name__ if found else "nothing, since the forward pass does not use it"
         raise TTameError(f"layer {name!r} gives {given}; expected a layer whose output is one tensor")
     before = [call for frame in calls for call in frame]
-    plan = Plan([_Call(m, versions(o) != v) for m, o, v in before], _Call(layer, versions(found[0][1]) != found[0][2]))
+    plan = Plan([call.planned() for call in before], found[0].planned())
     _try(plan, model, images, logits, name)
     return plan
 
 
 def record(model: nn.Module, plan: Plan, images: Tensor) -> Recording:
     """A forward pass of (B, 3, H, W) images that can be run again from the plan's layer."""
-    outputs: dict[nn.Module, list[Any]] = defaultdict(list)
-    wanted = {call.module: call.changed for call in (*plan.before, plan.layer)}
+    wanted = {(call.module, call.ordinal): call for call in (*plan.before, plan.layer)}
+    outputs: dict[tuple[nn.Module, int], Any] = {}
+    finished: Counter[nn.Module] = Counter()
 
     def keep(module: nn.Module, _: object, output: Any) -> None:
-        outputs[module].append(mapped(output, torch.clone) if wanted[module] else output)
+        place = (module, finished[module])
+        finished[module] += 1
+        if place in wanted:
+            outputs[place] = mapped(output, torch.clone) if wanted[place].changed else output
 
-    hooks: list[torch.utils.hooks.RemovableHandle] = []
-    try:
-        hooks += [module.register_forward_hook(keep) for module in wanted]
+    with hooked(module.register_forward_hook(keep) for module, _ in wanted):
         logits = model(images)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    output = outputs[plan.layer.module][0]
-    places: dict[nn.Module, Iterator[Any]] = {module: iter(given) for module, given in outputs.items()}
-    return Recording(images, logits, output, model, plan, [next(places[call.module]) for call in plan.before])
+    before = [outputs[call.module, call.ordinal] for call in plan.before]
+    return Recording(images, logits, outputs[plan.layer.module, plan.layer.ordinal], model, plan, before)
 
 
 def _try(plan: Plan, model: nn.Module, images: Tensor, logits: Tensor, name: str) -> None:
@@ -191,16 +209,3 @@ def _try(plan: Plan, model: nn.Module, images: Tensor, logits: Tensor, name: str
     for call, copy, before in zip(plan.before, copies, before_rerun, strict=True):
         call.changed_in_rerun = versions(copy) != before
     plan.layer.changed_in_rerun = versions(activation) != version
-
-
-@contextmanager
-def _hooked(model: nn.Module, enter: Callable[..., None], leave: Callable[..., None]) -> Iterator[None]:
-    hooks: list[torch.utils.hooks.RemovableHandle] = []
-    try:
-        for module in model.modules():
-            if module is not model:
-                hooks += [module.register_forward_pre_hook(enter), module.register_forward_hook(leave)]
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ttame.backbones.attention.layers import FIRST, AttentionLayers, attention_layers
 from ttame.backbones.backbone import Backbone
+from ttame.backbones.hooks import hooked
 from ttame.backbones.probing import probing_images
 from ttame.backbones.tokens import transformers_inside
 from ttame.errors import NotDefined
@@ -101,11 +102,8 @@ def _gives_the_logits(part: nn.Module, backbone: Backbone) -> bool:
     if part is backbone.model:
         return True
     given: list[object] = []
-    hook = part.register_forward_hook(lambda module, inputs, output: given.append(output))
-    try:
+    with hooked([part.register_forward_hook(lambda module, inputs, output: given.append(output))]):
         logits = backbone.model(probing_images(backbone.preprocessing.input_size, like=backbone.model))
-    finally:
-        hook.remove()
     return len(given) == 1 and isinstance(given[0], Tensor) and torch.equal(given[0], logits)
 
 

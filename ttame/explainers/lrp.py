@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ttame.backbones.attention.opening import AttentionStep
 from ttame.backbones.backbone import Backbone
+from ttame.backbones.hooks import hooked
 from ttame.backbones.transformer_blocks import Block, read_transformer
 from ttame.data.sample import Sample
 from ttame.errors import TTameError
@@ -82,7 +83,9 @@ class TransformerLRP(Explainer):
 
         watched = [self._transformer.norm, *(head for _, head in self._transformer.heads)]
         watched += [module for block in blocks for module in _watched(block)]
-        with torch.enable_grad(), self._transformer.attention.opened(self.backbone, tap), _Values(watched) as values:
+        values = _Values()
+        looking = hooked(module.register_forward_hook(values.keep) for module in watched)
+        with torch.enable_grad(), self._transformer.attention.opened(self.backbone, tap), looking:
             logits = self.backbone(images)
             weights = [step.weights for step in steps]
             gradients = torch.autograd.grad(logits.gather(1, targets[:, None]).sum(), weights)
@@ -139,22 +142,12 @@ def _watched(block: Block) -> list[nn.Module]:
 
 
 class _Values:
-    """What goes into and comes out of modules while the block lasts."""
+    """What goes into and comes out of modules: `keep` is a hook on them."""
 
-    def __init__(self, modules: Sequence[nn.Module]) -> None:
-        self._modules = modules
+    def __init__(self) -> None:
         self._seen: dict[nn.Module, tuple[Tensor, Tensor]] = {}
-        self._hooks: list[torch.utils.hooks.RemovableHandle] = []
 
-    def __enter__(self) -> _Values:
-        self._hooks = [module.register_forward_hook(self._keep) for module in self._modules]
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for hook in self._hooks:
-            hook.remove()
-
-    def _keep(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Any) -> None:
+    def keep(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Any) -> None:
         first = output[0] if isinstance(output, tuple) else output
         self._seen[module] = inputs[0].detach(), first.detach()
 

@@ -111,6 +111,15 @@ def test_softmax_of_logits_is_no_attention() -> None:
     assert not mode.hidden
 
 
+def test_a_forward_of_the_users_own_stays() -> None:
+    layer = nn.MultiheadAttention(24, 2, batch_first=True).eval()
+    own = layer.forward
+    layer.__dict__["forward"] = own
+    with opened(layer, _same):
+        assert layer.__dict__["forward"] is own
+    assert layer.__dict__["forward"] is own
+
+
 def test_multihead_attention_that_pools() -> None:
     """A query of its own, as in the pooling of SigLIP by transformers."""
     torch.manual_seed(0)

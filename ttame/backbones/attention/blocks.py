@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from itertools import takewhile
 from typing import Any
 
-import torch
 from torch import Tensor, nn
+
+from ttame.backbones.hooks import hooked
 
 
 def block_names(attention: Sequence[str]) -> list[str] | None:
@@ -40,10 +41,5 @@ def rewritten(model: nn.Module, modules: Sequence[str], change: Callable[[int, T
 
         return rewrite
 
-    hooks: list[torch.utils.hooks.RemovableHandle] = []
-    try:
-        hooks += [model.get_submodule(name).register_forward_hook(hook(n)) for n, name in enumerate(modules)]
+    with hooked(model.get_submodule(name).register_forward_hook(hook(n)) for n, name in enumerate(modules)):
         yield
-    finally:
-        for handle in hooks:
-            handle.remove()

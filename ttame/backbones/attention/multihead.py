@@ -14,6 +14,7 @@ def can_be_fused(module: nn.Module) -> TypeGuard[nn.MultiheadAttention]:
     return (
         isinstance(module, nn.MultiheadAttention)
         and type(module).forward is nn.MultiheadAttention.forward
+        and "forward" not in module.__dict__
         and module.batch_first
         and module.in_proj_weight is not None
         and module.bias_k is None

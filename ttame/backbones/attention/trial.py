@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ttame.backbones.attention.opening import AttentionStep, opened
+from ttame.backbones.hooks import hooked
 
 TOLERANCE, ROUNDINGS = 1e-4, 8
 """By how much values may differ that are the same in theory, as a share of the largest; so many roundings where that is
@@ -56,15 +57,10 @@ def run_in_the_open(model: nn.Module, image: Tensor) -> OpenRun:
         if name in modules:
             outputs[name] = _first(output)
 
-    hooks: list[torch.utils.hooks.RemovableHandle] = []
-    try:
-        for name, module in model.named_modules():
-            hooks += [module.register_forward_pre_hook(enter(name)), module.register_forward_hook(leave)]
-        with opened(model, tap) as mode:
-            logits = model(image)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    entering = (module.register_forward_pre_hook(enter(name)) for name, module in model.named_modules())
+    leaving = (module.register_forward_hook(leave) for module in model.modules())
+    with hooked(entering), hooked(leaving), opened(model, tap) as mode:
+        logits = model(image)
     return OpenRun(logits, modules, shapes, outputs, mode.hidden)
 
 
@@ -90,13 +86,8 @@ def run_as_it_is(model: nn.Module, image: Tensor, modules: Iterable[str]) -> Own
 
         return hook
 
-    hooks: list[torch.utils.hooks.RemovableHandle] = []
-    try:
-        hooks += [model.get_submodule(n).register_forward_hook(keep(n), with_kwargs=True) for n in modules]
+    with hooked(model.get_submodule(name).register_forward_hook(keep(name), with_kwargs=True) for name in modules):
         return OwnRun(model(image), inputs, outputs)
-    finally:
-        for handle in hooks:
-            handle.remove()
 
 
 @torch.no_grad()
