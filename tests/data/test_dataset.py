@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from ttame.data.contents import OtherImage
 from ttame.data.dataset import ImageDataset, epoch_order, in_order, load_batches
 from ttame.data.sources import FolderSource
 from ttame.data.transforms import Preprocessing, fit_image
@@ -52,6 +53,18 @@ def test_bad_image_in_a_worker_is_one_line(folder: Path) -> None:
         with pytest.raises(TTameError, match="an empty file") as caught:
             list(load_batches(_dataset(folder, None), in_order(6, 6), workers))
         assert "\n" not in str(caught.value)
+
+
+def test_an_error_in_a_worker_keeps_its_kind_and_its_line(folder: Path) -> None:
+    class Changed:
+        def load(self, name: str) -> Image.Image:
+            raise OtherImage(f"{name}: its pixels are others")
+
+    dataset = _dataset(folder, None)
+    dataset.source = Changed()  # type: ignore[assignment]
+    for workers in (0, 1):
+        with pytest.raises(OtherImage, match=r"^0\.png: its pixels are others$"):
+            list(load_batches(dataset, in_order(6, 6), workers))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (30, 500), (500, 30), (28, 28), (24, 3000)])

@@ -31,6 +31,14 @@ def test_transparency_lies_on_white(tmp_path: Path) -> None:
     assert np.asarray(open_rgb(tmp_path / "clear.png")).min() == 255
 
 
+def test_a_colour_that_is_transparent_lies_on_white_too(tmp_path: Path) -> None:
+    image = Image.new("RGB", (2, 1), (255, 0, 0))
+    image.putpixel((1, 0), (0, 0, 255))
+    image.save(tmp_path / "key.png", transparency=(255, 0, 0))
+    opened = open_rgb(tmp_path / "key.png")
+    assert [opened.getpixel((column, 0)) for column in (0, 1)] == [(255, 255, 255), (0, 0, 255)]
+
+
 def test_orientation_of_the_camera_is_applied(tmp_path: Path) -> None:
     image = Image.new("RGB", (4, 2))
     exif = image.getexif()

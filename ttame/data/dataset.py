@@ -71,7 +71,8 @@ def load_batches(
         yield from loader
     except TTameError as error:
         # A worker process hands over its traceback as the message; the line for the user is the last one.
-        raise TTameError(str(error).strip().splitlines()[-1].removeprefix("ttame.errors.TTameError: ")) from None
+        line = str(error).strip().splitlines()[-1]
+        raise type(error)(line.removeprefix(f"{type(error).__module__}.{type(error).__name__}: ")) from None
 
 
 def epoch_order(count: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:

@@ -64,12 +64,14 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _refuse_line(image: Image.Image) -> None:
+    if min(image.size) == 0:
+        raise ValueError(f"{image.width} x {image.height} pixels")
     if max(image.size) > LONGEST * min(image.size):
         raise ValueError(f"{image.width} x {image.height} pixels, longer than {LONGEST} times its shorter side")
 
 
 def _converted(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB":
+    if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode.startswith("I"):
         grey = np.asarray(image).astype(np.float64)
