@@ -179,3 +179,16 @@ def test_what_a_checkpoint_says_runs_no_code_and_ends_in_a_line(tiny_cnn, tmp_pa
         make_explainer("ptame", tiny_cnn, None, _checkpoint(tmp_path, tiny_cnn, auxiliary))
     assert "\n" not in str(caught.value)
     assert not Path("executed").exists()
+
+
+def test_half_precision_reads_what_single_precision_trained_and_leaves_it_whole(tiny_cnn, tmp_path) -> None:
+    auxiliary = Auxiliary(auxiliary_settings("shapes_cnn"), tiny_cnn)
+    path = _checkpoint(tmp_path, tiny_cnn, auxiliary)
+    before = {name: tensor.clone() for name, tensor in auxiliary.classifier.state_dict().items()}
+    moved = auxiliary.copied()
+    moved.classifier.bfloat16()
+    assert moved.stated() == auxiliary.stated()
+    assert moved.classifier.passes is tiny_cnn.passes
+    assert all(torch.equal(tensor, before[name]) for name, tensor in auxiliary.classifier.state_dict().items())
+    explainer = make_explainer("ptame", tiny_cnn.bfloat16(), None, path)
+    assert explainer(torch.rand(1, 3, 32, 32).bfloat16(), torch.tensor([1])).isfinite().all()

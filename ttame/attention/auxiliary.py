@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -35,6 +35,7 @@ class Auxiliary:
     Attributes:
         settings: where it came from.
         classifier: itself; random weights are the same at every load.
+        digest: of all of its weights, 16 hexadecimal digits.
     """
 
     def __init__(self, settings: AuxiliarySettings, backbone: Backbone) -> None:
@@ -53,6 +54,7 @@ class Auxiliary:
                 classifier = load_backbone(settings.name, model)
         except TTameError as error:
             raise TTameError(f"mechanism.auxiliary, on {backbone.name}: {error}") from None
+        self.digest = digest_of_weights(classifier.model)  # before a cast to half precision, which rounds them
         self.classifier: Backbone = classifier.to(next(backbone.parameters()))
         self.classifier.passes = backbone.passes
 
@@ -84,10 +86,12 @@ class Auxiliary:
                     f"other layers in models.{self.settings.name}.layers, or another auxiliary classifier"
                 ) from None
 
-    @cached_property
-    def digest(self) -> str:
-        """Of all of its weights, 16 hexadecimal digits."""
-        return digest_of_weights(self.classifier.model)
+    def copied(self) -> Auxiliary:
+        """One of its own for who moves it to another device or precision, counted with the same passes."""
+        other = copy.copy(self)
+        other.classifier = copy.deepcopy(self.classifier)
+        other.classifier.passes = self.classifier.passes
+        return other
 
     def stated(self) -> dict[str, Any]:
         """What a checkpoint says of it."""
