@@ -188,3 +188,13 @@ def test_against_the_package_on_a_timm_vit(method) -> None:
     model = VisionTransformer(img_size=32, patch_size=8, embed_dim=24, depth=3, num_heads=2, num_classes=5)
     backbone = Backbone("vit", model, Preprocessing((32, 32), 32, "bilinear", *IMAGENET))
     _agrees_with_the_package(method, backbone, torch.randn(2, 3, 32, 32), 1e-3)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("size", [(2, 3), (5, 4)], ids=["fewer positions than channels", "more"])
+def test_the_component_is_positive_where_activations_are_strong(sign: float, size: tuple[int, int]) -> None:
+    """Positions that differ along one direction alone: the component is their place on it, whichever way it points."""
+    along = torch.linspace(1, 3, size[0] * size[1], dtype=torch.float64).view(1, 1, *size)
+    direction = torch.tensor([2.0, -1, 2, 0, 0, 0, 0, 0], dtype=torch.float64).view(1, -1, 1, 1)
+    found = principal_component(sign * along * direction)
+    torch.testing.assert_close(found, 3 * (along - along.mean())[:, 0])

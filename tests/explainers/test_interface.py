@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ttame.attention.auxiliary import Auxiliary
-from ttame.attention.checkpoint import TrainedMechanism, chosen_layers, classifier_read, make_network, save_checkpoint
 from ttame.attention.designs import DESIGNS
 from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
 from ttame.data.transforms import Preprocessing
 from ttame.errors import TTameError
-from ttame.explainers.explainer import Explainer, make_explainer
+from ttame.explainers.explainer import make_explainer
 from ttame.explainers.registry import EXPLAINERS, find, in_order, title
-from ttame.params.auxiliary import AuxiliarySettings
 
 from ..conftest import IMAGENET, TinyCNN
-
-OPTIONS: dict[str, dict[str, Any]] = {
-    "integrated_gradients": {"steps": 10},
-    "smoothgrad": {"draws": 10},
-    "rise": {"masks": 40, "cells": 4, "keep": 0.5, "scores": "softmax", "seed": 1},
-    "iia": {"steps": 2},
-}
-KINDS = {"cnn": "CNN", "vit": "transformer"}
-PAIRS = [(name, method) for name, kind in KINDS.items() for method in EXPLAINERS if kind in EXPLAINERS[method].works_on]
+from .any_method import OPTIONS, PAIRS, batch_for, make_method
 
 
 @pytest.fixture
@@ -43,48 +30,11 @@ def vit(tiny_vit: Backbone) -> Backbone:
     return tiny_vit
 
 
-def _make(method: str, backbone: Backbone, folder: Path) -> Explainer:
-    checkpoint = None
-    training = EXPLAINERS[method].training
-    if training is not None:
-        torch.manual_seed(4)
-        checkpoint = folder / f"{method}.safetensors"
-        auxiliary = _auxiliary(backbone) if training.reads_auxiliary else None
-        layers = chosen_layers(classifier_read(backbone, auxiliary), [-1] if training.design == "lcam" else "all")
-        network = make_network(backbone, training.design, layers, auxiliary)
-        trained = TrainedMechanism(network, layers, torch.arange(backbone.num_classes), auxiliary)
-        save_checkpoint(checkpoint, trained, backbone, training.design)
-    return make_explainer(method, backbone, OPTIONS.get(method), checkpoint)
-
-
-def _auxiliary(backbone: Backbone) -> Auxiliary:
-    """Of the other kind, with images of another size."""
-    model = "shapes_cnn" if backbone.is_transformer else "shapes_vit"
-    return Auxiliary(AuxiliarySettings(name=model, model=model, weights="default", layers="auto"), backbone)
-
-
-def _batch(backbone: Backbone) -> tuple[Tensor, Tensor, list[Sample]]:
-    torch.manual_seed(5)
-    rows, columns = backbone.preprocessing.input_size
-    images = backbone.normalise(torch.rand(4, 3, rows, columns))
-    random = np.random.default_rng(0)
-    samples = [Sample(f"{index}.png", random.random((rows, columns)) < 0.2) for index in range(4)]
-    return images, torch.tensor([0, 3, 2, 4]), samples
-
-
-def _is_clean(backbone: Backbone) -> bool:
-    """No hook, no replaced forward and no gradient is left on the classifier."""
-    modules = list(backbone.model.modules())
-    hooks = any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in modules)
-    replaced = any("forward" in module.__dict__ for module in modules)
-    return not hooks and not replaced and all(parameter.grad is None for parameter in backbone.parameters())
-
-
 @pytest.mark.parametrize(("name", "method"), PAIRS)
 def test_an_image_gets_in_a_batch_what_it_gets_alone(name, method, request, tmp_path) -> None:
     backbone = request.getfixturevalue(name)
-    explainer = _make(method, backbone, tmp_path)
-    images, targets, samples = _batch(backbone)
+    explainer = make_method(method, backbone, tmp_path)
+    images, targets, samples = batch_for(backbone)
     together = explainer(images, targets, samples)
     assert together.shape[0] == 4
     assert together.ndim == 3
@@ -95,39 +45,13 @@ def test_an_image_gets_in_a_batch_what_it_gets_alone(name, method, request, tmp_
         torch.testing.assert_close(alone[0] / scale, together[index] / scale, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "method"), PAIRS)
-def test_two_runs_are_identical_and_leave_nothing_behind(name, method, request, tmp_path) -> None:
-    backbone = request.getfixturevalue(name)
-    explainer = _make(method, backbone, tmp_path)
-    images, targets, samples = _batch(backbone)
-    first, second = explainer(images, targets, samples), explainer(images, targets, samples)
-    assert torch.equal(first, second)
-    assert not first.requires_grad
-    assert _is_clean(backbone)
-
-
-@pytest.mark.parametrize(("name", "method"), [pair for pair in PAIRS if EXPLAINERS[pair[1]].kind != "control"])
-def test_nothing_stays_behind_when_a_method_raises(name, method, request, tmp_path, monkeypatch) -> None:
-    backbone = request.getfixturevalue(name)
-    explainer = _make(method, backbone, tmp_path)
-    images, targets, samples = _batch(backbone)
-
-    def broken(module: nn.Module, inputs: Tensor) -> Tensor:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(nn.Linear, "forward", broken)  # the classifier's head, after every hook has run
-    with pytest.raises(ZeroDivisionError):
-        explainer(images, targets, samples)
-    assert _is_clean(backbone)
-
-
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 @pytest.mark.parametrize(("name", "method"), PAIRS)
 def test_cpu_and_gpu_agree(name, method, request, tmp_path) -> None:
     backbone = request.getfixturevalue(name)
-    images, targets, samples = _batch(backbone)
-    expected = _make(method, backbone, tmp_path)(images, targets, samples)
-    found = _make(method, backbone.cuda(), tmp_path)(images.cuda(), targets.cuda(), samples).cpu()
+    images, targets, samples = batch_for(backbone)
+    expected = make_method(method, backbone, tmp_path)(images, targets, samples)
+    found = make_method(method, backbone.cuda(), tmp_path)(images.cuda(), targets.cuda(), samples).cpu()
     scale = max(1.0, expected.abs().max().item())
     torch.testing.assert_close(found / scale, expected / scale, atol=1e-3, rtol=0)
 
@@ -144,15 +68,15 @@ def test_cpu_and_gpu_agree(name, method, request, tmp_path) -> None:
     ],
 )
 def test_passes_are_counted(method, passes, cnn, tmp_path) -> None:
-    explainer = _make(method, cnn, tmp_path)
+    explainer = make_method(method, cnn, tmp_path)
     cnn.passes.forward = cnn.passes.backward = 0
-    explainer(*_batch(cnn))
+    explainer(*batch_for(cnn))
     assert (cnn.passes.forward, cnn.passes.backward) == passes
 
 
 @pytest.mark.parametrize("method", ["scorecam", "ablationcam"])
 def test_channels_that_are_zero_cost_no_pass(method, cnn) -> None:
-    images, targets, samples = _batch(cnn)
+    images, targets, samples = batch_for(cnn)
     _, features = cnn.features(images, [cnn.target_layer])
     alive = int((features[cnn.target_layer] != 0).flatten(2).any(2).sum())
     assert 0 < alive < 4 * 16
@@ -167,7 +91,7 @@ def test_constant_activations_give_a_finite_map(method, cnn) -> None:
     """A dead target layer: every value the same, so nothing can be normalised by its range."""
     for parameter in cnn.model.stage2[0].parameters():
         parameter.data.zero_()
-    images, targets, samples = _batch(cnn)
+    images, targets, samples = batch_for(cnn)
     maps = make_explainer(method, cnn, OPTIONS.get(method))(images, targets, samples)
     assert maps.isfinite().all()
 
@@ -186,7 +110,7 @@ def test_forward_that_returns_a_tuple_is_said_in_one_line() -> None:
 
 def test_bad_input_is_named(cnn) -> None:
     explainer = make_explainer("gradcam", cnn)
-    images, targets, _ = _batch(cnn)
+    images, targets, _ = batch_for(cnn)
     with pytest.raises(TTameError, match="target 5 is no class of tiny_cnn; expected 0 to 4"):
         explainer(images, torch.tensor([0, 1, 5, 2]))
     with pytest.raises(TTameError, match="3 targets for 4 images"):
@@ -202,14 +126,14 @@ def test_unknown_method_names_the_nearest(cnn) -> None:
 
 
 def test_ttame_tells_how_often_a_class_was_seen(cnn, tmp_path) -> None:
-    explainer = _make("ttame", cnn, tmp_path)
+    explainer = make_method("ttame", cnn, tmp_path)
     counts = explainer.training_counts(torch.tensor([3, 0, 4]))
     assert counts is not None
     assert counts.tolist() == [3, 0, 4]
 
 
 def test_checkpoint_of_another_backbone_design_or_layers_is_refused(cnn, vit, tmp_path) -> None:
-    _make("ttame", cnn, tmp_path)
+    make_method("ttame", cnn, tmp_path)
     path = tmp_path / "ttame.safetensors"
     with pytest.raises(TTameError, match="trained for backbone tiny_cnn"):
         make_explainer("ttame", vit, None, path)
@@ -229,7 +153,7 @@ def test_missing_and_broken_checkpoints_are_named(cnn, tmp_path) -> None:
 
 
 def test_ground_truth_needs_ground_truth(cnn) -> None:
-    images, targets, _ = _batch(cnn)
+    images, targets, _ = batch_for(cnn)
     with pytest.raises(TTameError, match="no object masks"):
         make_explainer("ground_truth", cnn)(images, targets, [Sample("a")] * 4)
 

@@ -13,7 +13,7 @@ from ttame.backbones.loading import load_backbone
 from ttame.data.sample import Sample
 from ttame.params.settings import ModelSettings
 
-from .test_interface import OPTIONS, _make
+from .any_method import OPTIONS, make_method
 
 LEAKED = 8 * 2**20
 """Bytes by which the resident memory of a process may grow by chance."""
@@ -24,7 +24,7 @@ def _measure(method: str, folder: Path) -> tuple[int, int]:
     torch.set_num_threads(1)
     OPTIONS["iia"] = {"steps": 1}
     backbone = load_backbone("shapes_vit", ModelSettings(model="shapes_vit", weights="none"))
-    explainer = _make(method, backbone, folder)
+    explainer = make_method(method, backbone, folder)
     image, target = torch.rand(1, 3, 64, 64), torch.tensor([1])
 
     def resident_after(calls: int) -> int:

@@ -8,7 +8,7 @@ import torch
 from ttame.explainers.explainer import at_most, make_explainer
 from ttame.explainers.registry import EXPLAINERS
 
-from .test_interface import OPTIONS, PAIRS, _batch
+from .any_method import OPTIONS, PAIRS, batch_for
 
 FINE = [
     (name, method) for name, method in PAIRS if "largest" in getattr(EXPLAINERS[method].options, "model_fields", ())
@@ -18,7 +18,7 @@ FINE = [
 @pytest.mark.parametrize(("name", "method"), FINE)
 def test_maps_as_large_as_the_image_are_kept_smaller_where_that_is_asked(name, method, request) -> None:
     backbone = request.getfixturevalue(f"tiny_{name}")
-    images, targets, _ = _batch(backbone)
+    images, targets, _ = batch_for(backbone)
     whole = make_explainer(method, backbone, OPTIONS[method])(images, targets)
     rows, columns = whole.shape[1:]
     half = make_explainer(method, backbone, OPTIONS[method] | {"largest": max(rows, columns) // 2})(images, targets)
