@@ -102,6 +102,22 @@ def test_what_a_map_of_one_corner_keeps_by_hand(module, dtype) -> None:
     assert found["complexity"].tolist() == pytest.approx([50, 50])
 
 
+def test_maps_that_are_a_mirrored_view_are_read(model) -> None:
+    images, maps = torch.randn(2, 3, SIDE, SIDE), torch.rand(2, 8, 8).numpy()[..., ::-1]
+    found, expected = (ttame.evaluate(model, images, shown, ["complexity"]) for shown in (maps, maps.copy()))
+    pd.testing.assert_frame_equal(found, expected)
+
+
+def test_targets_that_are_given_cost_no_pass(model) -> None:
+    images, maps = torch.randn(3, 3, SIDE, SIDE), torch.rand(3, 8, 8)
+    passes = []
+    for targets in (None, [1, 0, 2]):
+        before = model.passes.forward
+        ttame.evaluate(model, images, maps, ["complexity"], targets=targets)
+        passes.append(model.passes.forward - before)
+    assert passes == [6, 3], "the model truths, and the probabilities of the targets"
+
+
 def test_rows_are_named_and_do_not_depend_on_the_batch(folder, model) -> None:
     paths = sorted((folder / "photos").iterdir())[:5]
     result = ttame.Explainer("gradcam", model)(paths)
@@ -126,6 +142,7 @@ def test_a_measure_that_is_not_defined_is_left_out_unless_it_is_asked_for() -> N
         ({"measures": ["single_deletions"]}, "measures: 'single_deletions' .*; did you mean 'single_deletion'"),
         ({"measures": "road"}, "measures: 'road'; expected names in a list"),
         ({"measures": []}, "measures: there is none"),
+        ({"measures": [["road"]]}, r"measures: \[\['road'\]\]; expected names in a list"),
         (
             {"measures": {"road": {"share": [10]}}},
             r"measures\['road'\]: share: no option of road; did you mean 'shares'",

@@ -5,6 +5,7 @@ import sys
 from typing import Any
 from unittest.mock import Mock
 
+import numpy as np
 import pytest
 import torch
 
@@ -154,6 +155,8 @@ def test_a_model_can_be_moved_to_another_precision() -> None:
         ("gradcam", {"model": SmallCNN()}, r"model: a SmallCNN; expected a classifier, of ttame\.open_model"),
         ("rise", {"mask": 9}, "mask: no option of rise; did you mean 'masks'"),
         ("gradcam", {"masks": 9}, "masks: no option of gradcam; it has none"),
+        ("gradcam", {"target_layer": "layer3"}, r"target_layer: is the classifier's; say it to ttame\.wrap or"),
+        ("rise", {"layers": ["layer3"]}, r"layers: is the classifier's; say it to ttame\.wrap or"),
         ("rise", {"keep": 1.5}, r"keep: 1\.5 should be less than 1"),
         ("rise", {"masks": 2.5}, r"masks: 2\.5 should be a valid integer"),
         ("rise", {"scores": "logit"}, "scores: 'logit' should .*; did you mean 'logits'"),
@@ -184,6 +187,17 @@ def test_a_mistake_is_said_before_anything_is_explained(method, said, message, m
 def test_a_class_that_there_is_not_is_named(said, message, model, folder) -> None:
     explainer = ttame.Explainer("gradcam", model)
     refused(lambda: explainer(torch.zeros(2, 3, SIDE, SIDE), **said), message)
+
+
+def test_options_that_are_no_mapping_are_refused(model, folder) -> None:
+    images: Any = torch.zeros(1, 3, SIDE, SIDE)
+    options: Any = "masks"
+    refused(lambda: ttame.explain(model, images, "rise", options=options), "options: 'masks'; expected options by name")
+
+
+def test_numbers_of_numpy_are_whole_numbers(model) -> None:
+    batch_size: Any = np.int64(2)
+    assert len(ttame.Explainer("gradcam", model)(torch.zeros(3, 3, SIDE, SIDE), batch_size=batch_size)) == 3
 
 
 def test_an_option_that_does_not_fit_the_classifier_is_named() -> None:

@@ -76,6 +76,8 @@ def test_a_result_says_in_a_line_what_it_is(module, dtype) -> None:
     [
         ({"index": 2}, "index: 2 is none of 2 images; expected 0 to 1"),
         ({"opacity": 2}, "opacity: 2; expected 0 to 1"),
+        ({"opacity": "x"}, "opacity: 'x'; expected 0 to 1"),
+        ({"photo": Image.new("RGB", (0, 0))}, r"photo: cannot be decoded \(0 x 0 pixels"),
         ({"photo": "nowhere.png"}, r"photo: nowhere\.png: no such image; mend the path"),
     ],
 )

@@ -34,6 +34,8 @@ def test_many_terms_are_summed_in_single_precision(method: str) -> None:
 
 def test_what_is_given_is_in_the_precision_of_the_model() -> None:
     result = ttame.Explainer("rise", wrapped(small_cnn(torch.bfloat16)), masks=4)(torch.rand(1, 3, SIDE, SIDE))
+    assert result.overlay().size == (SIDE, SIDE)
+    assert "data:image/png" in result._repr_html_()
     assert {result.raw.dtype, result.saliency.dtype, result.probabilities.dtype} == {torch.bfloat16}
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -76,6 +77,13 @@ def test_one_of_another_method_or_classifier_is_refused(mechanism, model) -> Non
     other = ttame.wrap(small_cnn(), **KNOWN, name="other")
     message = r"path: mine\.safetensors: trained for backbone SmallCNN, but this model has other"
     refused(lambda: ttame.load_mechanism("mine.safetensors", other), message)
+
+
+def test_who_gives_a_module_for_the_classifier_is_told(mechanism) -> None:
+    module: Any = small_cnn()
+    mechanism.save("mine.safetensors")
+    refused(lambda: ttame.load_mechanism("mine.safetensors", module), "model: a SmallCNN; expected a classifier")
+    refused(lambda: ttame.load_images("photos/1.png", module), "model: a SmallCNN; expected a classifier")
 
 
 def test_a_file_that_cannot_be_read_or_written_is_named(mechanism, model, odd_files) -> None:

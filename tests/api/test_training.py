@@ -84,6 +84,10 @@ def test_the_seed_decides_and_the_callers_random_numbers_go_on(folder, model) ->
         for seed in (1, 1, 2)
     ]
     assert torch.equal(torch.rand(3), expected)
+    ttame.train(model, "lcam_img", "photos", epochs=1, batch_size=5, output="mine.safetensors")
+    torch.manual_seed(5)
+    ttame.Explainer("lcam_img", model, checkpoint="mine.safetensors")
+    assert torch.equal(torch.rand(3), expected), "nor does one that is read take any"
     same, other = (
         all(torch.equal(weights[0][name], found[name]) for name in found) for found in (weights[1], weights[2])
     )
@@ -136,6 +140,8 @@ def test_ptame_reads_another_classifier(folder, model) -> None:
         ({"images": torch.zeros(2, 3, 32, 32)}, "images: a Tensor; expected a folder of images"),
         ({"images": ["text.png", "photos/1.png"]}, r"text\.png: not an image .*; replace it or leave it out"),
         ({"batch_size": 32}, "images: 10 do not fill a step of 32; give more, or lower batch_size"),
+        ({"validation": []}, "validation: there is none; expected a folder of images"),
+        ({"output": 5}, "output: a int; expected the name of a file"),
         ({"validation": "nowhere"}, "validation: nowhere: no such folder"),
         ({"seed": -1}, "seed: -1; expected a whole number, 0 or more"),
         ({"workers": 1.5}, r"workers: 1\.5; expected a whole number"),

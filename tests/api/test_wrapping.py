@@ -38,23 +38,13 @@ def test_logits_are_those_of_the_module_in_its_precision(module, dtype) -> None:
     assert model.layers == ("features.2", "features.5", "features")
 
 
-@pytest.mark.parametrize("method", ["gradcam", "rise"])
-def test_the_callers_default_device_is_no_ones_business(method) -> None:
-    """On `meta`, as on a GPU, what is made without a device is not where the module is."""
-    module, images = small_cnn(), torch.randn(1, 3, SIDE, SIDE)
-    options: dict[str, Any] = {"masks": 4} if method == "rise" else {}
-    expected = ttame.Explainer(method, wrapped(module), **options)(images)
-    with torch.device("meta"):
-        model = wrapped(module)
-        found = ttame.Explainer(method, model, **options)(images)
-    assert torch.equal(found.raw, expected.raw)
-
-
 def test_a_statement_that_is_none_is_in_the_way_only_where_it_is_needed() -> None:
     module: Any = small_cnn()
     module.pretrained_cfg = "a1_in1k"
     assert wrapped(module).preprocessing.input_size == (SIDE, SIDE)
-    refused(lambda: ttame.wrap(module, mean=MEAN, std=STD), r"module: its pretrained_cfg does not fit \(.*expected timm's")
+    refused(
+        lambda: ttame.wrap(module, mean=MEAN, std=STD), r"module: its pretrained_cfg does not fit \(.*expected timm's"
+    )
 
 
 def test_layers_and_preprocessing_that_are_said() -> None:
@@ -216,6 +206,12 @@ def test_layers_may_be_given_as_themselves() -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_torchscript_is_refused() -> None:
     refused(lambda: _wrapped(torch.jit.trace(small_cnn(), torch.randn(1, 3, SIDE, SIDE))), "module: TorchScript")
+
+
+def test_a_compiled_module_is_refused() -> None:
+    compiled: Any = torch.compile(small_cnn())
+    refused(lambda: _wrapped(compiled), r"module: of torch\.compile, which hides its layers; .* module\._orig_mod")
+    assert _wrapped(compiled._orig_mod).num_classes == len(CLASSES)
 
 
 def test_inference_mode_outside_does_not_stay_inside() -> None:

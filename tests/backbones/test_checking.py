@@ -101,6 +101,18 @@ def test_an_installed_model_that_raises_is_the_users(tmp_path: Path, monkeypatch
         _brought(source, tmp_path, monkeypatch)
 
 
+@pytest.mark.parametrize("folder", ["site-packages", "dist-packages"])
+def test_code_of_an_installed_library_is_not_the_users(folder: str, tmp_path: Path, monkeypatch) -> None:
+    """Debian and Colab install into dist-packages."""
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "library.py").write_text("def fail(): raise ValueError('inside')\n")
+    monkeypatch.syspath_prepend(tmp_path / folder)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.delitem(sys.modules, "library", raising=False)
+    said = r"build\(\) raised ValueError at .*brought\.py:12: inside"
+    _refused("import library\ndef build(): library.fail()", said, tmp_path, monkeypatch)
+
+
 @pytest.mark.parametrize("suffix", ["pth", "safetensors"])
 @pytest.mark.parametrize(
     ("fault", "said"),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any
 
+from ttame.backbones.backbone import Backbone
 from ttame.errors import NotDefined, TTameError
 from ttame.params.attention import LossSettings, MechanismSettings, RecipeSettings
 from ttame.params.section import Section
@@ -68,13 +70,26 @@ def _of_classifier(text: str, name: str, classifier: str, target_layer: str | No
     return re.sub(_before(key, *ModelSettings.model_fields), "", text)
 
 
+def refuse_other_model(model: Any) -> None:
+    """Check that a classifier was opened or wrapped.
+
+    Raises:
+        TTameError: when it is something else.
+    """
+    if not isinstance(model, Backbone):
+        raise TTameError(
+            f"model: a {type(model).__name__}; expected a classifier, of ttame.open_model(name) or ttame.wrap(module, "
+            "mean=..., std=..., input_size=...)"
+        )
+
+
 def refuse_other_number(value: Any, argument: str, least: int) -> None:
     """Check that a caller gave a whole number, `least` or more.
 
     Raises:
         TTameError: when it is something else.
     """
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 2**63:
+    if not isinstance(value, Integral) or isinstance(value, bool) or not least <= int(value) < 2**63:
         raise TTameError(f"{argument}: {value!r:.60}; expected a whole number, {least} or more")
 
 

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from ttame.api.arguments import naming_arguments, refuse_other_number
-from ttame.api.explainer import BATCH_SIZE, Explainer, refuse_other_model
+from ttame.api.arguments import naming_arguments, refuse_other_model, refuse_other_number
+from ttame.api.explainer import BATCH_SIZE, Explainer
 from ttame.api.explanation import Explanation
 from ttame.api.images import Batch, Images, as_batch
+from ttame.api.surroundings import undisturbed
 from ttame.api.targets import Targets, as_targets
 from ttame.backbones.backbone import Backbone
 from ttame.errors import NotDefined, TTameError, suggestion
@@ -64,7 +65,7 @@ class _Maps(NamedTuple):
     targets: Tensor
 
 
-@torch.inference_mode(False)
+@undisturbed()
 def evaluate(
     model: Backbone,
     images: Images,
@@ -165,7 +166,8 @@ def _table(scores: pd.DataFrame, chosen: Mapping[str, Any]) -> pd.DataFrame:
 
 def _chosen(measures: Measures, model: Backbone, explainer: Explainer | None) -> dict[str, Any]:
     """Checked options by measure."""
-    if measures is not None and (isinstance(measures, str) or not isinstance(measures, Sequence | Mapping)):
+    is_said = isinstance(measures, Sequence | Mapping) and not isinstance(measures, str)
+    if measures is not None and not (is_said and all(isinstance(name, str) for name in measures)):
         raise TTameError(
             f"measures: {measures!r:.60}; expected names in a list, or a mapping from names to their options"
         )
@@ -198,11 +200,16 @@ def _chosen(measures: Measures, model: Backbone, explainer: Explainer | None) ->
     return chosen
 
 
+@torch.no_grad()
+def _model_truths(model: Backbone, clean: Tensor, batch_size: int) -> Tensor:
+    return torch.cat([model(part).argmax(1) for part in clean.split(batch_size)])
+
+
 def _maps(model: Backbone, batch: Batch, result: Any, targets: Targets, batch_size: int) -> _Maps:
     """Of all images."""
     size = model.preprocessing.input_size
     if isinstance(result, np.ndarray):
-        result = torch.from_numpy(result)
+        result = torch.from_numpy(np.ascontiguousarray(result))  # not of every view can torch make a tensor
     if isinstance(result, Explanation):
         if targets is not None:
             raise TTameError("targets: the result has its own; leave them out")
@@ -217,9 +224,8 @@ def _maps(model: Backbone, batch: Batch, result: Any, targets: Targets, batch_si
             raise TTameError(
                 f"result: a {result.dtype} tensor {tuple(result.shape)}; expected maps (B, h, w), floating-point"
             )
-        with torch.no_grad():
-            logits = torch.cat([model(part) for part in batch.clean.split(batch_size)])
-        raw, explained = result.detach(), as_targets(targets, logits, model)
+        raw, clean = result.detach(), batch.clean
+        explained = _model_truths(model, clean, batch_size) if targets is None else as_targets(targets, clean, model)
     else:
         raise TTameError(f"result: a {type(result).__name__}; expected what an explainer returns, or maps (B, h, w)")
     if len(raw) != len(batch.clean):

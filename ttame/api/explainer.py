@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ttame.api.arguments import naming_arguments, refuse_other_number
+from ttame.api.arguments import naming_arguments, refuse_other_model, refuse_other_number
 from ttame.api.explanation import Explanation, Passes
 from ttame.api.images import Batch, Images, as_batch
 from ttame.api.mechanism import Mechanism, mechanism_for
+from ttame.api.surroundings import undisturbed
 from ttame.api.targets import Targets, as_targets
 from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
@@ -26,20 +27,22 @@ from ttame.params.validation import validated
 BATCH_SIZE = 32
 """Images that a method is given at a time; it changes no map beyond rounding."""
 
+_OF_THE_CLASSIFIER = {"target_layer", "target_layers", "layers"}
+
 
 class Explainer:
     """Where a classifier looks, by one method.
 
     What a method sets up once, RISE's masks or a trained mechanism, is set up here and serves every call. It may be
-    made and called in a block of `torch.no_grad()` or `torch.inference_mode()`; the gradients that most methods need
-    are computed all the same.
+    made and called in a block of `torch.no_grad()`, `torch.inference_mode()` or `torch.autocast()`: the gradients that
+    most methods need are computed all the same, and the classifier stays in its own precision.
 
     Attributes:
         method: its registered name.
         model: the classifier.
     """
 
-    @torch.inference_mode(False)
+    @undisturbed()
     def __init__(
         self, method: str, model: Backbone, *, checkpoint: str | Path | Mechanism | None = None, **options: Any
     ) -> None:
@@ -60,6 +63,8 @@ class Explainer:
         self.method = method
         self.model = model
         entry = find(method)
+        for option in _OF_THE_CLASSIFIER & {*options} - {*entry.options.model_fields}:
+            raise TTameError(f"{option}: is the classifier's; say it to ttame.wrap or ttame.open_model")
         chosen = validated(entry.options, options, method)
         with naming_arguments("method"):
             refuse_undefined_pair(method, model.name, model.is_transformer)
@@ -71,7 +76,7 @@ class Explainer:
         else:
             self._method = self._learned(entry.training, checkpoint)
 
-    @torch.inference_mode(False)
+    @undisturbed()
     def __call__(self, images: Images, targets: Targets = None, *, batch_size: int = BATCH_SIZE) -> Explanation:
         """Explain images.
 
@@ -95,10 +100,11 @@ class Explainer:
         parts = [slice(start, start + batch_size) for start in range(0, len(clean), batch_size)]
         with torch.no_grad():
             logits = torch.cat([model(clean[rows]) for rows in parts])
-        explained = as_targets(targets, logits, model)
+        explained = logits.argmax(1) if targets is None else as_targets(targets, clean, model)
         before = model.passes.forward, model.passes.backward
         with naming_arguments(name=model.name):
             raw = torch.cat([self._maps(batch.at(rows), explained[rows]) for rows in parts])
+        counts = self._method.training_counts(explained)
         made = (model.passes.forward - before[0], model.passes.backward - before[1])
         seen = (255 * batch.pixels.detach().clamp(0, 1)).round().to(torch.uint8)
         return Explanation(
@@ -109,7 +115,7 @@ class Explainer:
             logits.double().softmax(1).gather(1, explained[:, None])[:, 0].to(clean),
             Passes(*(count / len(raw) for count in made)),
             model.class_names,
-            self._method.training_counts(explained),
+            None if counts is None else counts.to(clean.device),
             seen.permute(0, 2, 3, 1).cpu().contiguous().numpy(),
             model.preprocessing,
         )
@@ -149,20 +155,9 @@ def explain(
     Raises:
         TTameError: for an unknown method or option, a target that is no class, or a checkpoint that does not fit.
     """
+    if not isinstance(options, Mapping | None):
+        raise TTameError(f"options: {options!r:.60}; expected options by name, {{'masks': 1000}} say")
     return Explainer(method, model, checkpoint=checkpoint, **dict(options or {}))(images, targets).saliency
-
-
-def refuse_other_model(model: Any) -> None:
-    """Check that a classifier was opened or wrapped.
-
-    Raises:
-        TTameError: when it is something else.
-    """
-    if not isinstance(model, Backbone):
-        raise TTameError(
-            f"model: a {type(model).__name__}; expected a classifier, of ttame.open_model(name) or ttame.wrap(module, "
-            "mean=..., std=..., input_size=...)"
-        )
 
 
 def refuse_unknown_method(method: Any, trained: bool = False) -> None:

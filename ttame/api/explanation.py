@@ -7,6 +7,7 @@ import html
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -84,10 +85,10 @@ class Explanation:
         index = index.item() if isinstance(index, np.integer) else index
         if not isinstance(index, int) or not 0 <= index < len(self):
             raise TTameError(f"index: {index!r} is none of {len(self)} images; expected 0 to {len(self) - 1}")
-        if not 0 <= opacity <= 1:
+        if not isinstance(opacity, Real) or not 0 <= opacity <= 1:
             raise TTameError(f"opacity: {opacity!r}; expected 0 to 1")
         under = self.photos[index] if photo is None else np.asarray(seen_by(photo, self.preprocessing, "photo"))
-        blended = overlay(under, self.saliency[index].cpu(), opacity)
+        blended = overlay(under, self.saliency[index].float().cpu(), opacity)
         return Image.fromarray(np.round(255 * blended).astype(np.uint8))
 
     def __repr__(self) -> str:

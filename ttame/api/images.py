@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ttame.api.arguments import naming_arguments
+from ttame.api.arguments import naming_arguments, refuse_other_model
 from ttame.backbones.backbone import Backbone
 from ttame.data.images import open_rgb, to_rgb
 from ttame.data.transforms import Preprocessing, fit_image, to_bytes, to_unit_range
@@ -53,6 +53,7 @@ def load_images(paths: Photo | Sequence[Photo], model: Backbone) -> Tensor:
     Raises:
         TTameError: naming a file that cannot be read.
     """
+    refuse_other_model(model)
     return as_batch(paths, model, "paths").clean
 
 

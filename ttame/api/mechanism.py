@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
-import torch
 from torch import Tensor
 
-from ttame.api.arguments import naming_arguments
+from ttame.api.arguments import naming_arguments, refuse_other_model
+from ttame.api.surroundings import undisturbed
 from ttame.attention.checkpoint import TrainedMechanism, load_checkpoint, save_checkpoint, stated_design
 from ttame.backbones.backbone import Backbone
 from ttame.errors import TTameError
@@ -56,7 +56,8 @@ class Mechanism:
 
     def trained_copy(self) -> TrainedMechanism:
         """One of its own for who moves it to another device or precision."""
-        return replace(self.trained, network=copy.deepcopy(self.trained.network))
+        auxiliary = None if self.trained.auxiliary is None else self.trained.auxiliary.copied()
+        return replace(self.trained, network=copy.deepcopy(self.trained.network), auxiliary=auxiliary)
 
     def __repr__(self) -> str:
         counts, layers = self.trained.counts, ", ".join(self.trained.layers)
@@ -64,7 +65,7 @@ class Mechanism:
         return f"Mechanism {self.design} for {self.model.name}: reads {layers}; {seen}"
 
 
-@torch.inference_mode(False)
+@undisturbed()
 def load_mechanism(path: str | Path, model: Backbone) -> Mechanism:
     """A mechanism from a file of `Mechanism.save` or of the pipeline's train stage.
 
@@ -75,6 +76,7 @@ def load_mechanism(path: str | Path, model: Backbone) -> Mechanism:
     Raises:
         TTameError: for a file that is missing or broken, and one of another classifier, layers or classes.
     """
+    refuse_other_model(model)
     return _read(path, model, "path")
 
 
@@ -102,6 +104,8 @@ def checkpoint_path(path: str | Path, argument: str) -> Path:
     Raises:
         TTameError: when it is a folder, or a name without the ending.
     """
+    if not isinstance(path, str | Path):
+        raise TTameError(f"{argument}: a {type(path).__name__}; expected the name of a file that ends in {ENDING}")
     target = Path(path)
     if target.suffix != ENDING or target.is_dir():
         raise TTameError(f"{argument}: {target}; expected the name of a file that ends in {ENDING}")

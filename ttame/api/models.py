@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from torch import nn
 
 from ttame.api.arguments import listed, naming_arguments
+from ttame.api.surroundings import undisturbed
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
 from ttame.errors import TTameError
@@ -17,7 +17,7 @@ from ttame.params.settings import ModelSettings
 from ttame.params.validation import validated
 
 
-@torch.inference_mode(False)
+@undisturbed()
 def open_model(
     model: str,
     weights: str | Path = "default",

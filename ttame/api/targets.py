@@ -15,15 +15,13 @@ Targets = int | Sequence[int] | Tensor | None
 """A class for all images, one for each, or None for the model truths."""
 
 
-def as_targets(targets: Targets, logits: Tensor, model: Backbone) -> Tensor:
-    """(B,) int64 classes on the device of the (B, K) logits.
+def as_targets(targets: int | Sequence[int] | Tensor, images: Tensor, model: Backbone) -> Tensor:
+    """(B,) int64 classes on the device of the (B, 3, H, W) images.
 
     Raises:
         TTameError: for a target that is no class, and other than one for each image.
     """
-    count, classes = logits.shape
-    if targets is None:
-        return logits.argmax(1)
+    count, classes = len(images), model.num_classes
     listed: Any = targets.tolist() if hasattr(targets, "tolist") else targets
     listed = list(listed) if isinstance(listed, range) else listed
     found = [_class(target) for target in (listed if isinstance(listed, list | tuple) else [listed])]
@@ -36,7 +34,7 @@ def as_targets(targets: Targets, logits: Tensor, model: Backbone) -> Tensor:
     for target in found:
         if not 0 <= target < classes:
             raise TTameError(f"targets: {target} is no class of {model.name}; expected 0 to {classes - 1}")
-    return torch.tensor(found, dtype=torch.int64, device=logits.device)
+    return torch.tensor(found, dtype=torch.int64, device=images.device)
 
 
 def _class(target: Any) -> int:

@@ -9,9 +9,10 @@ from typing import Any
 import pandas as pd
 import torch
 
-from ttame.api.arguments import SECTIONS, naming_arguments, refuse_other_number
-from ttame.api.explainer import refuse_other_model, refuse_unknown_method
+from ttame.api.arguments import SECTIONS, naming_arguments, refuse_other_model, refuse_other_number
+from ttame.api.explainer import refuse_unknown_method
 from ttame.api.mechanism import Mechanism, checkpoint_path
+from ttame.api.surroundings import undisturbed
 from ttame.attention.auxiliary import Auxiliary
 from ttame.attention.checkpoint import TrainedMechanism
 from ttame.attention.epochs import steps_of_epoch
@@ -36,7 +37,7 @@ Paths = str | Path | Sequence[str | Path]
 """A folder of images, nested or not, or their files."""
 
 
-@torch.inference_mode(False)
+@undisturbed()
 def train(
     model: Backbone,
     method: str,
@@ -164,6 +165,8 @@ def _dataset(images: Paths, model: Backbone, argument: str, seed: int | None) ->
         if not isinstance(images, list | tuple) or not all(isinstance(path, str | Path) for path in images):
             raise TTameError(f"{argument}: a {type(images).__name__}; expected a folder of images, or a list of files")
         names = [str(path) for path in images]
+        if not names:
+            raise TTameError(f"{argument}: there is none; expected a folder of images, or a list of files")
         missing = [name for name in names if not Path(name).is_file()]
         if missing:
             raise TTameError(f"{argument}: {len(missing)} of {len(names)} files are not there, {missing[0]} for one")
@@ -174,6 +177,6 @@ def _dataset(images: Paths, model: Backbone, argument: str, seed: int | None) ->
 def _move(model: Backbone, device: str | torch.device) -> None:
     try:
         model.to(device)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, TypeError) as error:
         reason = reason_of(error, most=160)
         raise TTameError(f"device: {device} cannot be had ({reason}); expected 'cpu', 'cuda' or 'cuda:1' say") from None

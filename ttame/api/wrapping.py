@@ -12,6 +12,7 @@ from torch import nn
 
 from ttame.api.arguments import listed, naming_arguments, refuse_other_number
 from ttame.api.models import with_names
+from ttame.api.surroundings import undisturbed
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.checking import check_finite, check_outputs, telling_users_errors
 from ttame.backbones.hugging_face import is_hugging_faces, state_tokens_inside, wrap_hugging_face
@@ -23,7 +24,7 @@ CROPPED = 0.875
 """The input over the shorter side of the resized photo, as of the usual 224 and 256 pixels."""
 
 
-@torch.inference_mode(False)
+@undisturbed()
 def wrap(
     module: nn.Module,
     *,
@@ -42,7 +43,8 @@ def wrap(
 
     The module stays as it is: what is explained is a deep copy, since freezing replaces batch norms, makes activations
     work out of place and switches the gradients of weights off. So what is changed in `module` later on is not seen;
-    wrap it again. The copy takes as much memory as the module.
+    wrap it again. The copy takes as much memory as the module. Hooks are copied by reference: what they write to is
+    written to by the copy too.
 
     Args:
         module: from (B, 3, H, W) normalised images to (B, K) logits, K at least 2, with a gradient; or a model for
@@ -69,9 +71,15 @@ def wrap(
         raise TTameError(
             "module: TorchScript has no modules of Python that could be read; expected what it was made of"
         )
+    if type(module).__name__ == "OptimizedModule":
+        raise TTameError(
+            "module: of torch.compile, which hides its layers; expected what it was made of, module._orig_mod"
+        )
     like = next(module.parameters(), None)
     if like is None:
         raise TTameError("module: it has no parameters, which would tell its device and precision")
+    if like.device.type == "mps":
+        raise TTameError("module: on MPS, which has no double precision; expected it on the CPU or CUDA")
     if like.is_inference():
         raise TTameError("module: it was made in torch.inference_mode(), where nothing has a gradient; make it outside")
     if outputs not in ("logits", "probabilities"):
