@@ -27,7 +27,8 @@ from ttame.params.validation import validated
 BATCH_SIZE = 32
 """Images that a method is given at a time; it changes no map beyond rounding."""
 
-_OF_THE_CLASSIFIER = {"target_layer", "target_layers", "layers"}
+OF_THE_CLASSIFIER = ("target_layer", "target_layers", "layers")
+"""What other libraries ask of a method, and here is said once of a classifier."""
 
 
 class Explainer:
@@ -63,8 +64,9 @@ class Explainer:
         self.method = method
         self.model = model
         entry = find(method)
-        for option in _OF_THE_CLASSIFIER & {*options} - {*entry.options.model_fields}:
-            raise TTameError(f"{option}: is the classifier's; say it to ttame.wrap or ttame.open_model")
+        for option in OF_THE_CLASSIFIER:
+            if option in options:
+                raise TTameError(f"{option}: is the classifier's; say it to ttame.wrap or ttame.open_model")
         chosen = validated(entry.options, options, method)
         with naming_arguments("method"):
             refuse_undefined_pair(method, model.name, model.is_transformer)
