@@ -2,7 +2,8 @@
 
     VENV/bin/python scripts/install_packages.py requirements.lock
 
-It says so on standard error, since `make -s venv` prints the environment's folder for a shell to take. Needs nothing but Python, since it runs before anything is installed.
+It says so on standard error, since `make -s venv` prints the environment's folder for a shell to take. Needs nothing
+but Python: it runs before anything is installed.
 """
 
 from __future__ import annotations

@@ -32,7 +32,11 @@ from .blocks import Block, blocks
 ELSEWHERE = {"docs/python.md", "docs/your_model.md", "README.md"}
 """Run by test_python_guide, by tests/pipeline/test_guide.py, and lines of the former."""
 ADDING = "docs/adding.md"
-SHELL = {"docs/start.md": "Maps of ", "docs/explain_one_image.md": "Maps of ", "docs/compare_methods.md": "mine is active"}
+SHELL = {
+    "docs/start.md": "Maps of ",
+    "docs/explain_one_image.md": "Maps of ",
+    "docs/compare_methods.md": "mine is active",
+}
 """Pages whose shell blocks are run, and what these say."""
 
 
@@ -53,11 +57,11 @@ def test_shell_blocks_run(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     images[0].save(elsewhere / "photo.jpg")
-    for page in SHELL:
+    for page, said in SHELL.items():
         folder = tmp_path if page == "docs/compare_methods.md" else elsewhere
         text = "\n".join(block.text for block in blocks("sh", page) if block.is_run)
         output = shell(folder, shutil.which("bash") or "bash", "-e", "-c", text, PYTHONPATH=str(REPOSITORY))
-        assert SHELL[page] in output, page
+        assert said in output, page
     assert np.asarray(Image.open(elsewhere / "photo.maps.png")).std() > 0
     assert (elsewhere / "tiger_cat.maps.png").exists()
     assert yaml.safe_load((tmp_path / "params.yaml").read_text())["explainers"]["rise"]["masks"] == 100

@@ -93,9 +93,7 @@ def decided_p_values(differences: Differences, ends: Ends, resamples: int, seed:
         for part in (coarse & trained, coarse & ~trained):
             if part.any():
                 of_part = None if chance is None or not trained[part].all() else chance.of(part)
-                raw[part], patterns[part] = sharper_p_values(
-                    differences.of(part), raw[part], resamples, seed, of_part
-                )
+                raw[part], patterns[part] = sharper_p_values(differences.of(part), raw[part], resamples, seed, of_part)
         patterns[coarse] = np.maximum(patterns[coarse], resamples + 1)  # these are done, if none more were allowed
 
 
