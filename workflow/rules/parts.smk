@@ -9,7 +9,9 @@ How many parts a job has is in PARTS, which the run decides once. It goes to the
 again, on another machine or after another `ttame plan`, it finds what its own run has decided, and no other run's.
 """
 
+import base64
 import json
+import zlib
 
 from ttame.cli.job_sizes import parts_of
 from ttame.cli.plan_file import JobName, known_plan
@@ -41,8 +43,9 @@ def decide_parts():
 
 
 told = None if workflow.is_main_process else os.environ.get(DECIDED)
-PARTS = decide_parts() if told is None else json.loads(told)
-os.environ[DECIDED] = json.dumps(PARTS)
+PARTS = decide_parts() if told is None else json.loads(zlib.decompress(base64.b64decode(told)))
+# Thousands of names would be more than the environment may hold.
+os.environ[DECIDED] = base64.b64encode(zlib.compress(json.dumps(PARTS).encode())).decode()
 
 
 def parts(stage, wildcards):
