@@ -18,11 +18,12 @@ def test_mixed_precision_around_a_call_does_not_reach_inside(method) -> None:
     options: dict[str, Any] = {"rise": {"masks": 20}, "smoothgrad": {"draws": 4}}.get(method, {})
     images = torch.randn(2, 3, SIDE, SIDE)
     measures = ["average_drop", "insertion_deletion"]
-    model = wrapped(small_cnn())
+    module = small_cnn()
+    model = wrapped(module)
     expected = ttame.Explainer(method, model, **options)(images)
     scores = ttame.evaluate(model, images, expected, measures)
     with torch.autocast("cpu", torch.bfloat16):
-        again = wrapped(small_cnn())
+        again = wrapped(module)
         found = ttame.Explainer(method, again, **options)(images)
         table = ttame.evaluate(again, images, found, measures)
         assert torch.is_autocast_enabled("cpu"), "outside it goes on"

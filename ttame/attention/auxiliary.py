@@ -63,7 +63,9 @@ class Auxiliary:
         """What the layers give for (B, 3, H, W) images in [0, 1]: (B, C, h, w), or (B, tokens, C), for each."""
         size = self.classifier.preprocessing.input_size
         if images.shape[2:] != size:
-            images = functional.interpolate(images, size, mode="bilinear", align_corners=False, antialias=True)
+            precise = images.to(torch.promote_types(images.dtype, torch.float32))  # half precision has no antialiasing
+            resized = functional.interpolate(precise, size, mode="bilinear", align_corners=False, antialias=True)
+            images = resized.to(images.dtype)
         _, found = self.classifier.features(self.classifier.normalise(images), layers)
         return list(found.values())
 
