@@ -127,5 +127,5 @@ def test_a_folder_that_is_none_is_one_line(file: str, content: bytes | None, sai
 
 def test_without_the_library_a_line_says_what_to_install(folder: Path, head: str, monkeypatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "open_clip", None)
-    with pytest.raises(TTameError, match=r"needs open_clip .*pip install ttame\[clip\]"):
+    with pytest.raises(TTameError, match=r"needs open_clip .*pip install 'ttame\[clip\]'"):
         from_open_clip("mine", ModelSettings(model=f"open_clip:{folder}", head=head))

@@ -123,7 +123,7 @@ def test_what_does_not_fit_together_is_one_line(model, weights, head, said, copi
 
 def test_without_the_library_a_line_says_what_to_install(saved: Path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(TTameError, match=r"needs transformers .*pip install ttame\[hf\]"):
+    with pytest.raises(TTameError, match=r"needs transformers .*pip install 'ttame\[hf\]'"):
         open_model(f"hf:{saved}")
 
 
