@@ -121,10 +121,11 @@ def _changed_images(place: Place) -> Any:
 
 def _scores(place: Place) -> Any:
     saliency = place.given(2, 64, 64)
-    table = ttame.evaluate(place.cnn, place.images, saliency, ["average_drop", "road", "insertion_deletion"])
     targets = place.classes(1, 7)
+    measures = ["average_drop", "road", "insertion_deletion"]
+    tables = [ttame.evaluate(place.cnn, place.images, saliency, measures, targets=asked) for asked in (None, [1, 7])]
     return [
-        torch.from_numpy(table.select_dtypes("number").to_numpy()),
+        *(torch.from_numpy(table.select_dtypes("number").to_numpy()) for table in tables),
         probability(place.cnn, place.clean, targets),
         masked_probabilities(place.cnn, place.images, saliency, targets, [50]),
     ]

@@ -34,7 +34,7 @@ def as_targets(targets: int | Sequence[int] | Tensor, images: Tensor, model: Bac
     for target in found:
         if not 0 <= target < classes:
             raise TTameError(f"targets: {target} is no class of {model.name}; expected 0 to {classes - 1}")
-    return torch.tensor(found, dtype=torch.int64, device=images.device)
+    return torch.tensor(found, dtype=torch.int64, device="cpu").to(images.device)
 
 
 def _class(target: Any) -> int:
