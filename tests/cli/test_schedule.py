@@ -4,12 +4,17 @@ import random
 
 import pytest
 
+from ttame.cli.plan_file import JobName
 from ttame.cli.schedule import Job, Name, finish
 from ttame.errors import TTameError
 
 
+def _name(name: str) -> Name:
+    return Name(JobName(name, "cnn"))
+
+
 def _job(name: str, hours: float, *after: str, devices: int = 1) -> Job:
-    return Job(Name(name, "cnn"), hours, devices, [Name(other, "cnn") for other in after])
+    return Job(_name(name), hours, devices, [_name(other) for other in after])
 
 
 def test_one_device_takes_the_sum_and_enough_the_longest_chain() -> None:
@@ -39,7 +44,7 @@ def test_between_what_no_order_beats_and_grahams_bound(seed) -> None:
     chance = random.Random(seed)
     jobs: list[Job] = []
     for number in range(40):
-        before = chance.sample([job.name.stage for job in jobs], k=min(len(jobs), chance.randint(0, 3)))
+        before = chance.sample([job.name.job.stage for job in jobs], k=min(len(jobs), chance.randint(0, 3)))
         jobs.append(_job(str(number), chance.random(), *before))
     chains: dict[Name, float] = {}
     for job in jobs:

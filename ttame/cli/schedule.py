@@ -7,17 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ttame.cli.plan_file import JobName
 from ttame.errors import TTameError
 
 
 class Name(NamedTuple):
-    """Of a job; `part` is 0 for a whole one."""
+    """Of a job or of a part of it, from 1; 0 is the whole."""
 
-    stage: str
-    backbone: str
-    method: str = ""
-    seed: int | None = None
-    measure: str = ""
+    job: JobName
     part: int = 0
 
 
@@ -47,9 +44,10 @@ def finish(jobs: Sequence[Job], devices: int) -> float:
     by_name = {job.name: job for job in jobs}
     for job in jobs:
         if job.devices > devices:
+            stage, backbone, *_ = job.name.job
             raise TTameError(
-                f"--devices: {job.name.stage} {job.name.backbone} takes {job.devices} (execution.devices x nodes), and "
-                f"there are {devices}; name as many"
+                f"--devices: {stage} {backbone} takes {job.devices} (execution.devices x nodes), and there are "
+                f"{devices}; name as many"
             )
     waits = {job.name: sum(name in by_name for name in job.after) for job in jobs}
     followers: dict[Name, list[Name]] = {job.name: [] for job in jobs}

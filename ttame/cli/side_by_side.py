@@ -38,7 +38,7 @@ def on_devices(rows: Sequence[Row], settings: Settings, plan: PlanFile, devices:
         execution = settings.execution.model_copy(update={"parts": parts})
         jobs = list(_jobs(rows, settings.model_copy(update={"execution": execution}), plan))
         hours, longest = finish(jobs, devices), max(jobs, key=lambda job: job.hours)
-        which = JobName(*longest.name[:-1])
+        which = longest.name.job
         cells.append(
             [
                 str(parts),
@@ -61,14 +61,14 @@ def _jobs(rows: Sequence[Row], settings: Settings, plan: PlanFile) -> Iterator[J
     """Those of the engine; of a stage in parts, the whole joins them and takes no time."""
     hours = {row.name: row.hours for row in rows}
     for name in sorted(hours, key=lambda name: list(WAITS_FOR).index(name.stage)):
-        after = [Name(*other) for other in hours if _waits(name, other)]
+        after = [Name(other) for other in hours if _waits(name, other)]
         processes, parts = processes_of(settings, name.stage), parts_of(settings, plan, name)
         if name.stage in PARTED and parts > 1:
-            shares = [Name(*name, part=part) for part in range(1, parts + 1)]
+            shares = [Name(name, part) for part in range(1, parts + 1)]
             yield from (Job(share, hours[name] / parts / processes, processes, after) for share in shares)
-            yield Job(Name(*name), 0.0, 1, shares)
+            yield Job(Name(name), 0.0, 1, shares)
             continue
-        yield Job(Name(*name), hours[name] / processes, processes, after)
+        yield Job(Name(name), hours[name] / processes, processes, after)
 
 
 def _waits(name: JobName, other: JobName) -> bool:
