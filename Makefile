@@ -29,7 +29,7 @@ $(READY):
 venv: $(READY) ## set the environment up and print its folder
 	@echo $(VENV)
 
-demo: $(READY) ## the whole pipeline on the embedded data, 7 to 19 minutes on 2 cores
+demo: $(READY) ## the whole pipeline on the embedded data, some ten minutes on 2 cores
 	snakemake --cores all
 	@python -m ttame results
 
@@ -40,7 +40,7 @@ test: $(READY) ## lint, types, workflow lint and the tests of less than five sec
 test-slow: $(READY) ## the other tests: both engines on small experiments, kills, faults, several processes
 	pytest --numprocesses auto --dist loadfile -m "slow and not long"
 
-test-long: $(READY) ## the guide and the paper's experiment from their text; LONG= runs every long test, an hour
+test-long: $(READY) ## the guide and the paper's experiment from their text; LONG= runs every long test
 	pytest -m long -k "$(LONG)"
 
 lint: $(READY) ## ruff, mypy, snakemake --lint, snakefmt
