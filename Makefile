@@ -12,6 +12,8 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 VENV ?= $(CACHE)/ttame/venv-$(DIGEST)
 export PATH := $(VENV)/bin:$(PATH)
 export PYTHONUNBUFFERED := 1
+# Every job is a process; as some images of containers set it, each would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -7,7 +7,7 @@ import torch
 from ttame.backbones.vision_transformer import VisionTransformer
 
 
-def test_it_is_timms_with_the_same_weights_to_the_bit() -> None:
+def test_it_is_timms_with_the_same_weights() -> None:
     from timm.layers import HybridEmbed
     from timm.models.vision_transformer import VisionTransformer as TimmVisionTransformer
     from timm.models.vision_transformer_hybrid import ConvStem
@@ -25,7 +25,7 @@ def test_it_is_timms_with_the_same_weights_to_the_bit() -> None:
     ).eval()
     ours = VisionTransformer(32, stem_widths=(8, 16, 24), depth=2, heads=4, classes=5).eval()
     ours.load_state_dict(timms.state_dict())
-    images = torch.randn(3, 3, 32, 32)
+    images = torch.randn(20, 3, 32, 32)
     with torch.no_grad():
-        assert torch.equal(ours(images), timms(images))
+        torch.testing.assert_close(ours(images), timms(images), rtol=0, atol=1e-6)
     assert ours.patch_embed.grid_size == timms.patch_embed.grid_size

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ttame.backbones.token_linear import TokenLinear
+
 EPSILON = 1e-6
 """Of every LayerNorm."""
 
@@ -23,8 +25,8 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.num_heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.proj = nn.Linear(width, width)
+        self.qkv = TokenLinear(width, 3 * width)
+        self.proj = TokenLinear(width, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
         projected = self.qkv(tokens).unflatten(2, (3, self.num_heads, -1))
@@ -39,9 +41,9 @@ class MLP(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(width, 4 * width)
+        self.fc1 = TokenLinear(width, 4 * width)
         self.act = nn.GELU()
-        self.fc2 = nn.Linear(4 * width, width)
+        self.fc2 = TokenLinear(4 * width, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
         result: Tensor = self.fc2(self.act(self.fc1(tokens)))

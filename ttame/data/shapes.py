@@ -22,6 +22,7 @@ MOST_PARTS = DISTRACTORS[1] + 1
 CLASS_NAMES = tuple(f"{pattern} {outline}" for outline in OUTLINES for pattern in PATTERNS)
 
 Array = NDArray[np.float64]
+Window = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,10 @@ def render(seed: int, index: int, without: int | None = None) -> ShapesImage:
     painted = [_distractor(random) for _ in range(int(random.integers(DISTRACTORS[0], DISTRACTORS[1] + 1)))]
     painted.append(_object(OUTLINES[outline], PATTERNS[pattern], random))
     parts = np.zeros((IMAGE_SIZE, IMAGE_SIZE), np.uint8)
-    for part, (coverage, fill) in enumerate(painted, start=1):
+    for part, (window, coverage, fill) in enumerate(painted, start=1):
         if part != without:
-            canvas = _paint(canvas, coverage, fill)
-            parts[coverage > 0.5] = part
+            canvas[window] += coverage[..., None] * (fill - canvas[window])
+            parts[window][coverage > 0.5] = part
     canvas += random.normal(0.0, 0.02, canvas.shape)
     pixels = np.round(np.clip(canvas, 0.0, 1.0) * 255.0).astype(np.uint8)
     return ShapesImage(pixels, parts == len(painted), parts, len(painted), label)
@@ -84,9 +85,16 @@ def _background(random: np.random.Generator) -> Array:
     return canvas
 
 
-def _local(centre: Array, radius: float, angle: float) -> tuple[Array, Array]:
+def _window(centre: Array, radius: float) -> Window:
+    """The pixels that an object may cover: no outline reaches further than its corners or antialiasing."""
+    reach = 1.25 * radius + 1
+    row, column = (slice(max(0, int(place - reach)), int(place + reach) + 2) for place in centre)
+    return row, column
+
+
+def _local(window: Window, centre: Array, radius: float, angle: float) -> tuple[Array, Array]:
     """Pixel coordinates in the frame of an object: unit radius, rotated."""
-    down, right = (_ROWS - centre[0]) / radius, (_COLUMNS - centre[1]) / radius
+    down, right = (_ROWS[window] - centre[0]) / radius, (_COLUMNS[window] - centre[1]) / radius
     return right * np.cos(angle) + down * np.sin(angle), -right * np.sin(angle) + down * np.cos(angle)
 
 
@@ -131,12 +139,12 @@ _SIGNED_DISTANCE: dict[str, Callable[[Array, Array], Array]] = {
 
 
 def _coverage(outline: str, x: Array, y: Array, radius: float) -> Array:
-    """(64, 64) share of each pixel that lies inside the outline, antialiased over one pixel."""
+    """Share of each pixel of a window that lies inside the outline, antialiased over one pixel."""
     return np.clip(0.5 - _SIGNED_DISTANCE[outline](x, y) * radius, 0.0, 1.0)
 
 
 def _pattern(name: str, x: Array, y: Array, radius: float, random: np.random.Generator) -> Array:
-    """(64, 64) weight of the second colour of a fill."""
+    """Weight of the second colour of a fill at each pixel of a window."""
     angle, phase, shift = random.uniform(0, 2 * np.pi, 3)
     u = (np.cos(angle) * x + np.sin(angle) * y) * radius
     v = (-np.sin(angle) * x + np.cos(angle) * y) * radius
@@ -154,26 +162,25 @@ def _contrasting_colours(random: np.random.Generator) -> tuple[Array, Array]:
     return (dark, light) if random.uniform() < 0.5 else (light, dark)
 
 
-def _paint(canvas: Array, coverage: Array, fill: Array) -> Array:
-    return canvas + coverage[..., None] * (fill - canvas)
-
-
-def _distractor(random: np.random.Generator) -> tuple[Array, Array]:
-    """Coverage and fill of half of a class: a plain class outline, or a class pattern in an ellipse."""
+def _distractor(random: np.random.Generator) -> tuple[Window, Array, Array]:
+    """Window, coverage and fill of half of a class: a plain class outline, or a class pattern in an ellipse."""
     radius = random.uniform(5.0, 9.0)
-    x, y = _local(random.uniform(4, IMAGE_SIZE - 4, 2), radius, random.uniform(0, 2 * np.pi))
+    centre = random.uniform(4, IMAGE_SIZE - 4, 2)
+    window = _window(centre, radius)
+    x, y = _local(window, centre, radius, random.uniform(0, 2 * np.pi))
     first, second = _contrasting_colours(random)
     if random.uniform() < 0.5:
-        return _coverage(OUTLINES[int(random.integers(len(OUTLINES)))], x, y, radius), first
+        return window, _coverage(OUTLINES[int(random.integers(len(OUTLINES)))], x, y, radius), first
     weight = _pattern(PATTERNS[int(random.integers(len(PATTERNS)))], x, y, radius, random)[..., None]
-    return _coverage("ellipse", x, y, radius), first + weight * (second - first)
+    return window, _coverage("ellipse", x, y, radius), first + weight * (second - first)
 
 
-def _object(outline: str, pattern: str, random: np.random.Generator) -> tuple[Array, Array]:
-    """Coverage and fill of the object that decides the class."""
+def _object(outline: str, pattern: str, random: np.random.Generator) -> tuple[Window, Array, Array]:
+    """Window, coverage and fill of the object that decides the class."""
     radius = random.uniform(10.0, 15.0)
     centre = random.uniform(radius + 1, IMAGE_SIZE - radius - 1, 2)
-    x, y = _local(centre, radius, random.uniform(-0.35, 0.35))
+    window = _window(centre, radius)
+    x, y = _local(window, centre, radius, random.uniform(-0.35, 0.35))
     first, second = _contrasting_colours(random)
     weight = _pattern(pattern, x, y, radius, random)[..., None]
-    return _coverage(outline, x, y, radius), first + weight * (second - first)
+    return window, _coverage(outline, x, y, radius), first + weight * (second - first)

@@ -23,6 +23,7 @@ from ttame.errors import TTameError
 from ttame.params.active import load_settings
 from ttame.params.composition import whole
 from ttame.params.contents import WATCHED, digests, named_files
+from ttame.params.safe_loader import SafeLoader
 from ttame.params.settings import Settings
 from ttame.params.specification import classifier_specification, specification
 from ttame.store.artifacts import guarded
@@ -112,7 +113,7 @@ def _describe(stage: str, path: Path) -> Mapping[str, Any]:
 
 @cache
 def _stages(path: Path) -> dict[str, Any]:
-    return dict(yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]) if path.exists() else {}
+    return dict(yaml.load(path.read_text(encoding="utf-8"), SafeLoader)["stages"]) if path.exists() else {}
 
 
 def _filled(key: str, wildcards: Mapping[str, str]) -> str:

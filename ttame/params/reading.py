@@ -15,6 +15,7 @@ from ttame.errors import TTameError
 from ttame.explainers.registry import find, is_trained, registered_name
 from ttame.params.messages import explain
 from ttame.params.references import check_references
+from ttame.params.safe_loader import SafeLoader
 from ttame.params.settings import Settings
 from ttame.params.written import EVERY, Layer, Mistake
 
@@ -22,7 +23,7 @@ BY_BACKBONE = ("learning_rate", "checkpoints")
 """Keys with a value by backbone: to say another value is to say it for all backbones."""
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(SafeLoader):
     """Refuses a key that stands twice, and takes 1e-3 for the number that it is in YAML 1.2, which DVC reads."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

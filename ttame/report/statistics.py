@@ -144,13 +144,15 @@ def paired_p_values(differences: Differences, resamples: int, seed: int, chance:
     at_least = np.zeros(len(differences))
     training = _training_draws(seed)
     for signs in _sign_patterns(count, resamples, seed):
-        sums = signs @ differences.values
+        sums = differences.values.T @ signs.T  # of a column side by side, as they are taken
         moved = None if chance is None else count * chance.draw(training, len(signs))
-        for part in in_turns([len(signs)] * len(differences), CHUNK):
-            found = sums[:, differences.first[part]] - sums[:, differences.second[part]]
+        for part in in_turns([len(signs)] * len(differences), CHUNK // 8):
+            found = sums[differences.first[part]]
+            found -= sums[differences.second[part]]
             if moved is not None:
-                found += moved[:, part]
-            at_least[part] += (np.abs(found) >= reach[part]).sum(axis=0)
+                found += moved[:, part].T
+            np.abs(found, out=found)
+            at_least[part] += np.count_nonzero(found >= reach[part, None], axis=1)
     return (at_least + 1) / (resamples + 1)
 
 

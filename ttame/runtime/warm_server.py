@@ -220,6 +220,8 @@ def load() -> None:
     """
     for library in LIBRARIES:
         importlib.import_module(library)
+    # With its first function it reads all that it knows of types and machine, which takes the better part of a second.
+    sys.modules["numba"].njit(lambda: None)()
     if len(list(Path("/proc/self/task").iterdir())) > 1:
         raise RuntimeError("a library has started threads, so stages start without this server")
     gc.freeze()  # a copy need not look through all of this for garbage

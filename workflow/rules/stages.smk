@@ -16,8 +16,8 @@ for stage, is_part in [
         wildcard_constraints:
             **allowed_wildcards(stage),
             **({"part": "[0-9]+", "parts": "[0-9]+", "state": "[0-9a-f]+"} if is_part else {}),
-        # The longest jobs first, so that nothing waits for them at the end.
-        priority: 10 if stage == "train" else 0
+        # The longest jobs first, so that nothing waits for them at the end, and last what only the tables wait for.
+        priority: {"train": 10, "sanity": -10, "sanity_trained": -10}.get(stage, 0)
         conda:
             "../envs/ttame.yaml"
         threads: ASKED[stage]["threads"]
