@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from ttame.data import shapes
 from ttame.data.shapes import CLASS_NAMES, IMAGE_SIZE, render
 from ttame.data.sources import ShapesSource
 from ttame.errors import TTameError
@@ -40,3 +41,13 @@ def test_all_classes_occur() -> None:
 def test_name_that_is_no_shape_is_refused(name: str) -> None:
     with pytest.raises(TTameError, match="expected shapes-<seed>-<index>"):
         ShapesSource(1, "train").load(name)
+
+
+def test_nothing_of_an_object_lies_outside_its_window(monkeypatch) -> None:
+    images = range(300)
+    windows = [render(7, index) for index in images]
+    monkeypatch.setattr(shapes, "_window", lambda centre, radius: (slice(None), slice(None)))
+    for index, found in zip(images, windows, strict=True):
+        whole = render(7, index)
+        assert np.array_equal(found.pixels, whole.pixels)
+        assert np.array_equal(found.parts, whole.parts)
