@@ -86,7 +86,10 @@ def _background(random: np.random.Generator) -> Array:
 
 
 def _window(centre: Array, radius: float) -> Window:
-    """The pixels that an object may cover: no outline reaches further than its corners or antialiasing."""
+    """The pixels that an object may cover, the soft edge of one pixel included.
+
+    In radii, a square's corner, which is the furthest point of all outlines, lies at 1.13.
+    """
     reach = 1.25 * radius + 1
     row, column = (slice(max(0, int(place - reach)), int(place + reach) + 2) for place in centre)
     return row, column

@@ -1,4 +1,4 @@
-"""YAML's safe loader, of libyaml where PyYAML was built with it: ten times as fast, and every job reads files of params
+"""YAML's safe loader, of libyaml where PyYAML was built with it: eight times as fast, and every job reads files of params
 and dvc.yaml.
 """
 

@@ -2,7 +2,7 @@
 
     python -m ttame.runtime.warm_server DESCRIPTOR   # of a listening socket; ends when its standard input does
 
-It loads third-party libraries alone, so that a copy reads the code of ttame as it is by then; and it neither starts
+A copy keeps what it has loaded of ttame only as long as those files stay as they were (`loaded_code`). It neither starts
 threads nor asks for CUDA, neither of which a copy could go on with.
 """
 
@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ttame.runtime.loaded_code import State, keep_or_forget, load_stages
 from ttame.runtime.warm_start import STARTED
 
 LIBRARIES = (
@@ -40,7 +41,6 @@ LIBRARIES = (
     "lightning_fabric",
 )
 """What most stages of the embedded data load."""
-
 
 SECONDS_TO_SAVE = 30
 """Of a copy that nobody waits for any more, until it is killed."""
@@ -178,7 +178,7 @@ def _send(process: int, number: int) -> None:
             os.kill(process, number)
 
 
-def become(descriptors: list[int], server: int) -> None:
+def become(descriptors: list[int], server: int, code: State) -> None:
     """Make a copy what an ordinary start would be, and run `python -m ttame` in it."""
     os.setpgid(0, 0)
     set_parent_death_signal = 1
@@ -195,9 +195,7 @@ def become(descriptors: list[int], server: int) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     sys.argv[:], sys.orig_argv[:], sys.path[:] = request["arguments"], request["command"], request["path"]
-    for name in [name for name in sys.modules if name.split(".")[0] == "ttame"]:
-        del sys.modules[name]
-    importlib.invalidate_caches()
+    keep_or_forget(code, request["package"])
     try:
         runpy.run_module("ttame", run_name="__main__", alter_sys=True)
     except SystemExit as stopped:
@@ -212,8 +210,8 @@ def leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def load() -> None:
-    """Load the libraries, in a state that can be copied.
+def load() -> State:
+    """Load the libraries and the stages, in a state that can be copied; the state of the stages' files.
 
     Raises:
         RuntimeError: when one of them has started threads, which a copy would miss.
@@ -222,9 +220,11 @@ def load() -> None:
         importlib.import_module(library)
     # With its first function it reads all that it knows of types and machine, which takes the better part of a second.
     sys.modules["numba"].njit(lambda: None)()
+    code = load_stages()
     if len(list(Path("/proc/self/task").iterdir())) > 1:
         raise RuntimeError("a library has started threads, so stages start without this server")
     gc.freeze()  # a copy need not look through all of this for garbage
+    return code
 
 
 def main() -> None:
@@ -232,13 +232,13 @@ def main() -> None:
     own_process = os.getpid()
     server = Server(socket.socket(fileno=int(sys.argv[1])))
     try:
-        load()
+        code = load()
     except BaseException:
         server.end()
         raise
     descriptors = server.serve()
     if descriptors is not None:
-        become(descriptors, own_process)
+        become(descriptors, own_process, code)
     leave(0)
 
 

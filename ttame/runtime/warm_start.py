@@ -97,7 +97,8 @@ def run_warm(arguments: list[str]) -> int | None:
 
 def _socket_name() -> str:
     """Another Python, and another version of what is said on the socket, have another name."""
-    said = b"".join(Path(__file__).with_name(f"{name}.py").read_bytes() for name in ("warm_start", "warm_server"))
+    files = (Path(__file__).with_name(f"{name}.py") for name in ("warm_start", "warm_server", "loaded_code"))
+    said = b"".join(file.read_bytes() for file in files)
     return hashlib.sha256(f"{Path(sys.prefix).resolve()} {sys.version}".encode() + said).hexdigest()[:16]
 
 
@@ -109,6 +110,7 @@ def _send_request(connection: socket.socket) -> None:
         "arguments": sys.argv,
         "command": sys.orig_argv,
         "path": sys.path,
+        "package": str(_PACKAGE),
     }
     with os.fdopen(os.memfd_create("request"), "w+") as file:
         json.dump(request, file)
