@@ -54,9 +54,9 @@ def test_use_moves_no_experiment_and_comes_back(checkout) -> None:
 
 
 def test_overrides_stand_above_the_file(checkout, capsys) -> None:
-    run("use", "shapes", "metrics.coherency=false", "explainers.rise.masks=7", "data.counts={evaluation:\n  3}")
+    run("use", "shapes", "metrics.coherency=true", "explainers.rise.masks=7", "data.counts={evaluation:\n  3}")
     settings = load_settings()
-    assert (settings.metrics.coherency, settings.data.counts.evaluation, settings.data.counts.train) == (False, 3, 1200)
+    assert (settings.metrics.coherency, settings.data.counts.evaluation, settings.data.counts.train) == (True, 3, 1000)
     assert settings.options("rise").model_dump()["masks"] == 7  # type: ignore[union-attr]
     for override, message in (
         ("metrics.coherenc=false", "metrics: unknown key 'coherenc'; did you mean 'coherency'"),
