@@ -31,7 +31,7 @@ $(READY):
 venv: $(READY) ## set the environment up and print its folder
 	@echo $(VENV)
 
-demo: $(READY) ## the whole pipeline on the embedded data, some 13 minutes on 2 cores
+demo: $(READY) ## the whole pipeline on the embedded data, some 10 minutes on 2 cores
 	snakemake --cores all
 	@python -m ttame results
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ttame.params.evaluation import MetricSettings
 from ttame.params.settings import MethodSettings
 
 LEGEND = """\
@@ -10,13 +11,13 @@ salient share of the image, {shares} %, is kept; AG, average gain (higher is bet
 probability of 1 the masked image brings. ROAD: percent of the images still classified the same after removing
 the most (MoRF, lower is better) or least (LeRF, higher is better) relevant pixels, mean over the shares. Deletion
 (lower is better) and insertion (higher is better): mean probability while the most salient pixels are deleted from the
-image, or brought back to a blurred one. ADCC (higher is better): harmonic mean of what AD leaves, coherency and
-simplicity. All these in percent. Forward and backward passes are counted, per map. Every method explains the model
-truth, the class that the frozen classifier gives the clean image.
+image, or brought back to a blurred one.{adcc} All these in percent. Forward and backward passes are counted, per map.
+Every method explains the model truth, the class that the frozen classifier gives the clean image.
 {measures}
 Of the methods, controls aside, the **best** is bold and the <u>second</u> underlined; ≈ is no worse than the best as
 far as these images tell (paired permutation test, Holm's correction, 5 %).
 """
+ADCC = " ADCC (higher is better): harmonic mean of what AD leaves, coherency and simplicity."
 SEEN = """\
 A trained mechanism has no trained map for a class that was never a model truth in its training: that is the share
 *Untrained %* above. The same comparison on the images whose class was seen, for every method:
@@ -42,6 +43,12 @@ SANITY = """\
 Sanity check: rank correlation of the map with the map after so many layers, counted from the output, were randomised,
 mean over {images} images. A method that explains what the classifier learned ends near 0:
 """
+
+
+def legend(metrics: MetricSettings, measures: str) -> str:
+    """What the columns are: those of an experiment's metrics, and a paragraph for every further measure."""
+    shares = ", ".join(str(share) for share in metrics.shares)
+    return LEGEND.format(shares=shares, adcc=ADCC if metrics.coherency else "", measures=measures)
 
 
 def seeds_in_caption(methods: MethodSettings) -> str:

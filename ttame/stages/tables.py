@@ -58,9 +58,8 @@ def run(settings: Settings) -> None:
         TTameError: when no method has scores, or scores are not of the images in the evaluation list.
     """
     names = read_names(list_file(settings, "evaluation"))
-    shares = ", ".join(str(share) for share in settings.metrics.shares)
     measures = "".join(f"\n{MEASURES[measure].legend}\n" for measure in settings.measures.taken)
-    sections = [f"# Results of `{settings.experiment}`\n", legends.LEGEND.format(shares=shares, measures=measures)]
+    sections = [f"# Results of `{settings.experiment}`\n", legends.legend(settings.metrics, measures)]
     means, statistics, seeds, shown, sanity, checks, agreements = [], [], [], {}, {}, {}, {}
     for backbone in settings.backbones:
         scores, missing = read_scores(settings, backbone, names, curves=False)
