@@ -45,7 +45,9 @@ def test_every_method_gives_what_it_is_in_the_precision_of_the_module(method, mo
     assert len(result) == 3
 
 
-@pytest.mark.parametrize("method", ON_CNNS)
+@pytest.mark.parametrize(
+    "method", [pytest.param(name, marks=[pytest.mark.slow] if name == "rise" else []) for name in ON_CNNS]
+)
 def test_no_option_has_to_be_named(method, model) -> None:
     maps = ttame.explain(model, torch.randn(1, 3, SIDE, SIDE), method)
     assert maps.shape == (1, SIDE, SIDE)

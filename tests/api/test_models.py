@@ -11,7 +11,12 @@ from ttame.data.shapes import CLASS_NAMES
 from .conftest import refused
 
 
-@pytest.mark.parametrize("model", ["resnet18", "resnet18.a1_in1k", "test_vit.r160_in1k"])
+def slow(value: str) -> pytest.ParameterSet:
+    """A parameter whose test takes more than five seconds."""
+    return pytest.param(value, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("model", [*map(slow, ["resnet18", "resnet18.a1_in1k"]), "test_vit.r160_in1k"])
 def test_number_of_classes_comes_from_the_weights(tmp_path, model) -> None:
     import timm
     import torchvision.models
@@ -40,7 +45,7 @@ def published(monkeypatch) -> None:
     monkeypatch.setattr(torchvision.models, "get_model", lambda name, weights=None, **options: get(name, **options))
 
 
-@pytest.mark.parametrize("model", ["squeezenet1_1", "test_vit.r160_in1k"])
+@pytest.mark.parametrize("model", [slow("squeezenet1_1"), "test_vit.r160_in1k"])
 def test_the_names_of_imagenet_are_those_of_its_weights(published, tmp_path, model) -> None:
     opened = ttame.open_model(model)
     assert opened.class_names is not None
@@ -56,6 +61,7 @@ def test_the_names_of_imagenet_are_those_of_its_weights(published, tmp_path, mod
     assert named.class_names == tuple(mine)
 
 
+@pytest.mark.slow
 def test_a_thousand_outputs_are_not_imagenet(published) -> None:
     opened = ttame.open_model("resmlp_12_224.fb_dino", layers=["blocks"], target_layer="blocks")
     assert (opened.num_classes, opened.class_names) == (1000, None)

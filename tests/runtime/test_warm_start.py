@@ -135,7 +135,8 @@ def test_code_is_loaded_once_as_long_as_it_stays(own_server, package) -> None:
 
 def test_code_that_does_not_load_is_told_by_who_runs_it(server, package) -> None:
     package.stage("this is no Python")
-    code = "from ttame.runtime.loaded_code import load_stages; import sys; load_stages(); print('ttame.cli' in sys.modules)"
+    load = "import sys; from ttame.runtime.loaded_code import load_stages; load_stages()"
+    code = f"{load}; print('ttame.cli' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=package.folder, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
     package.says("from ttame.stages import maps")

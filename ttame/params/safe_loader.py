@@ -1,5 +1,5 @@
-"""YAML's safe loader, of libyaml where PyYAML was built with it: eight times as fast, and every job reads files of params
-and dvc.yaml.
+"""YAML's safe loader, of libyaml where PyYAML was built with it: eight times as fast, and every job reads files of
+params and dvc.yaml.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python -m ttame.runtime.warm_server DESCRIPTOR   # of a listening socket; ends when its standard input does
 
-A copy keeps what it has loaded of ttame only as long as those files stay as they were (`loaded_code`). It neither starts
-threads nor asks for CUDA, neither of which a copy could go on with.
+A copy keeps what it has loaded of ttame only as long as those files stay as they were (`loaded_code`). It neither
+starts threads nor asks for CUDA, neither of which a copy could go on with.
 """
 
 from __future__ import annotations

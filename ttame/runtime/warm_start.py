@@ -1,4 +1,4 @@
-"""Stages that start in a copy of a process that has already loaded the libraries, which take seconds of CPU a job.
+"""Stages that start in a copy of a process that has already loaded libraries and code, which take seconds of CPU a job.
 
 An engine calls `start`; then every `python -m ttame STAGE` that it runs hands itself over to `warm_server`, waits, and
 ends as its copy ended. Without a server, or with one that is not this user's or not of this Python, a stage starts as
