@@ -24,7 +24,9 @@ OF_AN_IMAGE = {"scorecam": 6, "ablationcam": 6, "rise": 4}
 """Waits an image of the methods that ask about one image at a time."""
 
 
-@pytest.mark.parametrize("method", EXPLAINERS)
+@pytest.mark.parametrize(
+    "method", [pytest.param(name, marks=[pytest.mark.slow] if name == "ptame" else []) for name in EXPLAINERS]
+)
 def test_maps_are_those_of_the_cpu(method, pair, images, samples, asked) -> None:
     found = []
     for backbone, given in zip(pair, (images, images.to(DEVICE)), strict=True):

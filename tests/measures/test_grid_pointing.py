@@ -8,6 +8,7 @@ from PIL import Image
 from ttame.measures.grid_pointing import draw_grids, join, share_inside
 
 
+@pytest.mark.slow
 def test_golden_shares(golden) -> None:
     arrays = golden("grid_pointing")
     found = share_inside(arrays["attributions"], (24, 24))

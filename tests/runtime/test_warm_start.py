@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,68 +39,6 @@ time.sleep(600)
 """
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A socket that answers."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv(VARIABLE, raising=False)
-        warm_start.start(EXECUTION)
-        process, path = warm_start._servers.pop(), os.environ[VARIABLE]
-        yield path
-        assert process.stdin is not None
-        process.stdin.close()
-        process.wait(60)
-    assert not Path(path).parent.exists()
-
-
-@pytest.fixture
-def own_server(package: Package, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A socket of a server that has loaded the tests' package ahead."""
-    monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.setattr(warm_start, "_PACKAGE", package.folder / "ttame")
-    package.says("print(__import__('ttame.stages.maps').stages.maps.LOADED_BY)")
-    package.stage("import os; LOADED_BY = os.getpid()")
-    warm_start.start(EXECUTION)
-    process, path = warm_start._servers.pop(), os.environ[VARIABLE]
-    yield path
-    assert process.stdin is not None
-    process.stdin.close()
-    process.wait(60)
-
-
-class Package:
-    """A ttame whose command line does what a test says."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        shutil.copytree(REPOSITORY / "ttame" / "runtime", folder / "ttame" / "runtime")
-        for name in ("__init__.py", "__main__.py", "errors.py"):
-            shutil.copy(REPOSITORY / "ttame" / name, folder / "ttame")
-        for name in ("cli/__init__.py", "stages/maps.py"):
-            (folder / "ttame" / name).parent.mkdir(exist_ok=True)
-            (folder / "ttame" / name).touch()
-
-    def says(self, body: str) -> None:
-        lines = ["import sys", "def main():", *(f"    {line}" for line in body.strip().splitlines())]
-        (self.folder / "ttame" / "cli" / "main.py").write_text("\n".join(lines) + "\n")
-
-    def stage(self, text: str) -> None:
-        (self.folder / "ttame" / "stages" / "maps.py").write_text(text + "\n")
-
-    def start(self, path: str, command: str = "maps") -> subprocess.Popen[str]:
-        arguments = [sys.executable, "-m", "ttame", command, "shapes_cnn"]
-        pipe = subprocess.PIPE
-        environment = os.environ | {VARIABLE: path, "COLOUR": "green", "PYTHONPATH": ""}
-        return subprocess.Popen(
-            arguments, cwd=self.folder, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True
-        )
-
-
-@pytest.fixture
-def package(tmp_path: Path) -> Package:
-    return Package(tmp_path)
-
-
 @pytest.mark.slow
 def test_a_copy_is_where_and_what_an_ordinary_start_would_be(server, package) -> None:
     package.says("""
@@ -116,31 +53,6 @@ return 3
         assert output == f"{warm} {package.folder} green {None if warm else path} ['maps', 'shapes_cnn']\n"
         assert errors == f"typed {package.folder}/ttame/cli/main.py ['-m', 'ttame']\n"
         assert job.returncode == 3
-
-
-def test_code_that_was_edited_is_read_anew(server, package) -> None:
-    for answer in ("first", "and the second"):
-        package.says(f"print({answer!r}, 'torch' in sys.modules)")
-        assert package.start(server).communicate()[0] == f"{answer} True\n"
-
-
-def test_code_is_loaded_once_as_long_as_it_stays(own_server, package) -> None:
-    loaded_by = [package.start(own_server).communicate() for _ in range(2)]
-    assert loaded_by[0] == loaded_by[1], "both copies have the module of the server"
-    package.stage("import os; LOADED_BY = f'{os.getpid()}, edited'")
-    edited = [package.start(own_server).communicate()[0] for _ in range(2)]
-    assert edited[0].endswith(", edited\n")
-    assert edited[0] != edited[1], "every copy reads what was edited"
-
-
-def test_code_that_does_not_load_is_told_by_who_runs_it(server, package) -> None:
-    package.stage("this is no Python")
-    load = "import sys; from ttame.runtime.loaded_code import load_stages; load_stages()"
-    code = f"{load}; print('ttame.cli' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=package.folder, capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
-    package.says("from ttame.stages import maps")
-    assert "SyntaxError" in package.start(server).communicate()[1]
 
 
 def test_other_commands_start_as_usual(server, package) -> None:

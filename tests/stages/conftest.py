@@ -28,6 +28,7 @@ def tiny_params(params: dict[str, Any]) -> dict[str, Any]:
     params["backbones"] = ["shapes_cnn"]
     params["methods"] |= {"training_free": METHODS[:-1], "trained": ["ttame"]}
     params["attention"]["ttame"]["recipe"] |= {"epochs": 2, "batch_size": 8}
+    params["metrics"]["coherency"] = True
     params["metrics"]["road"]["shares"] = [10, 70]
     params["metrics"]["insertion_deletion"]["steps"] = 4
     params["measures"]["taken"] = ["single_deletion"]

@@ -80,6 +80,7 @@ def test_from_training_to_tables(prepared, capsys) -> None:
     assert "unknown model 'shapes_cn'; did you mean 'shapes_cnn'" in _refused(capsys, "train", *PAIR)
 
 
+@pytest.mark.slow
 def test_other_weights_in_the_same_file_are_refused(prepared, capsys) -> None:
     prepared()
     state = load_file(WEIGHTS / "shapes_vit.safetensors")
