@@ -227,10 +227,8 @@ def test_inference_mode_outside_does_not_stay_inside() -> None:
     ttame.Explainer("smoothgrad", model, draws=2)(images)
 
 
-@pytest.mark.parametrize(
-    ("method", "kind"),
-    [*((method, torch.bfloat16) for method in ("rollout", "gae", "legrad", "iia", "lrp")), ("legrad", torch.float16)],
-)
+@pytest.mark.parametrize("method", ["rollout", "gae", "legrad", "iia", "lrp"])
+@pytest.mark.parametrize("kind", [torch.bfloat16, pytest.param(torch.float16, marks=pytest.mark.slow)])
 def test_attention_in_half_precision(method, kind) -> None:
     from timm.models.vision_transformer import VisionTransformer
 

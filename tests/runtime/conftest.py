@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,9 @@ from ttame.runtime.warm_start import VARIABLE
 EXECUTION = ExecutionSettings(device="cpu", devices=1, threads=1, batch_size=4)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A socket that answers."""
+@contextmanager
+def running_server() -> Iterator[str]:
+    """The socket of a server, which is gone afterwards."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv(VARIABLE, raising=False)
         warm_start.start(EXECUTION)
@@ -31,6 +32,13 @@ def server() -> Iterator[str]:
         process.stdin.close()
         process.wait(60)
     assert not Path(path).parent.exists()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A socket that answers."""
+    with running_server() as path:
+        yield path
 
 
 class Package:

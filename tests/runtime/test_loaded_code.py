@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,9 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from ttame.runtime import warm_start
-from ttame.runtime.warm_start import VARIABLE
 
-from .conftest import EXECUTION, Package
+from .conftest import Package, running_server
 
 pytestmark = [
     pytest.mark.slow,
@@ -23,16 +21,11 @@ pytestmark = [
 @pytest.fixture
 def own_server(package: Package, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A socket of a server that has loaded the tests' package ahead."""
-    monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.setattr(warm_start, "_PACKAGE", package.folder / "ttame")
     package.says("print(__import__('ttame.stages.maps').stages.maps.LOADED_BY)")
     package.stage("import os; LOADED_BY = os.getpid()")
-    warm_start.start(EXECUTION)
-    process, path = warm_start._servers.pop(), os.environ[VARIABLE]
-    yield path
-    assert process.stdin is not None
-    process.stdin.close()
-    process.wait(60)
+    with running_server() as path:
+        yield path
 
 
 def test_code_that_was_edited_is_read_anew(server, package) -> None:
