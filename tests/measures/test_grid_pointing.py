@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from typing import Any, cast
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from ttame.measures.grid_pointing import draw_grids, join, share_inside
+from ttame.measures.column import SILENT
+from ttame.measures.grid_pointing import GridPointing, draw_grids, join, share_inside
+from ttame.measures.options import GridPointingOptions
+from ttame.store.basis_file import Basis
 
 
 @pytest.mark.slow
@@ -30,6 +35,15 @@ def test_share_by_a_plain_loop() -> None:
 def test_even_map_is_chance_and_no_mass_is_nothing() -> None:
     assert share_inside(torch.ones(1, 4, 5, 5), (8, 8)).tolist() == [[0.25] * 4]
     assert share_inside(-torch.ones(1, 4, 5, 5), (8, 8)).tolist() == [[0.0] * 4]
+
+
+def test_maps_without_positive_mass_are_counted() -> None:
+    measure, subject = GridPointing(GridPointingOptions()), cast(Any, None)  # no pass is made
+    maps = torch.stack([-torch.ones(4, 6, 6), torch.ones(4, 6, 6)])
+    maps[1, 3] = -1
+    found = measure.judge(subject, measure.normalise(maps), Basis(["a", "b"], (6, 6), {}), subject)
+    assert found[SILENT].tolist() == [1, 0.25]
+    assert found["grid_pointing"].tolist() == [0, 0.75 * 0.25]
 
 
 def test_images_stand_row_by_row_at_half_their_size() -> None:

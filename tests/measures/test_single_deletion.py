@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import scipy.stats
 import torch
 from torch import nn
 
+from ttame.measures.column import SILENT
 from ttame.measures.measure import cell_masks
 from ttame.measures.options import SingleDeletionOptions
-from ttame.measures.single_deletion import cell_correlation, cell_drops
+from ttame.measures.single_deletion import SingleDeletion, cell_correlation, cell_drops
+from ttame.store.basis_file import Basis
 
 
 def test_golden_drops_sums_and_correlations(golden) -> None:
@@ -49,6 +53,17 @@ def test_cells_that_differ_by_rounding_alone_are_tied() -> None:
     exact = cell_correlation(half, drops)
     noisy = cell_correlation(half * (1 + 1e-8 * torch.rand(1, 32, 32)), drops)
     assert noisy.item() == exact.item() != 0
+
+
+def test_maps_that_say_the_same_of_every_cell_are_counted() -> None:
+    maps = torch.zeros(3, 1, 32, 32)
+    maps[1] = 0.5
+    maps[2, :, :8, :8] = 1
+    basis = Basis(["a", "b", "c"], (32, 32), {"drops": torch.rand(3, 16)})
+    subject: Any = None  # no pass is made
+    found = SingleDeletion(SingleDeletionOptions()).judge(subject, maps[:, 0], basis, subject)
+    assert found[SILENT].tolist() == [True, True, False]
+    assert found["single_deletion"][:2].tolist() == [0, 0]
 
 
 def test_cells_cover_the_image_once() -> None:

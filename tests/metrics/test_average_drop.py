@@ -7,7 +7,7 @@ from torch import nn
 from ttame.backbones.backbone import Backbone
 from ttame.data.sample import Sample
 from ttame.data.transforms import Preprocessing
-from ttame.metrics.average_drop import drop, increase
+from ttame.metrics.average_drop import drop, gain, increase
 from ttame.params.evaluation import CurveSettings, MetricSettings, RoadSettings
 from ttame.stages.evaluation_images import EvaluationBatch
 from ttame.stages.scores import score_batch
@@ -21,6 +21,15 @@ def test_golden_confidences(golden) -> None:
     clean, masked = arrays["conf.original"].double(), arrays["conf.masked"].double()
     assert 100 * drop(clean, masked).mean().item() == pytest.approx(arrays["AD"].item(), rel=1e-6)
     assert 100 * increase(clean, masked).double().mean().item() == pytest.approx(arrays["IC"].item(), rel=1e-6)
+
+
+def test_gain_in_closed_form() -> None:
+    """Of 0.5, 0.75 brings half of what is missing; a fall brings none, and of a probability of 1 none is missing."""
+    clean = torch.tensor([0.5, 0.2, 0.8, 1.0, 1.0, 0.0], dtype=torch.float64)
+    masked = torch.tensor([0.75, 1.0, 0.3, 1.0, 0.4, 0.25], dtype=torch.float64)
+    torch.testing.assert_close(gain(clean, masked), torch.tensor([0.5, 1, 0, 0, 0, 0.25], dtype=torch.float64))
+    nearly = torch.tensor([1 - 1e-12], dtype=torch.float64)
+    assert gain(nearly, torch.ones(1, dtype=torch.float64)).item() == pytest.approx(1)
 
 
 @pytest.mark.parametrize("case", ["normalizedF", "normalizedT"])

@@ -42,6 +42,7 @@ OTHER_WEIGHTS = {
     "sensitivity": 1,
 }
 ONE_SEED_MORE = RETRAINED | {"scores_trained": 2}
+ONE_MEASURE_MORE = {"basis": 2, "measure": 6, "measure_trained": 2, "sensitivity": 2, "tables": 1, "page": 1}
 
 Change = tuple[str, tuple[str, str] | None, dict[str, int], dict[str, int] | None]
 
@@ -74,6 +75,12 @@ CHANGES: list[Change] = [
         {"maps": 1, "sanity": 1, "measure": 1, "scores": 1, "sensitivity": 1, "figure": 1, "tables": 1, "page": 1},
     ),
     ("params.yaml", ("seeds:\n  - 1\n", "seeds:\n  - 1\n  - 2\n"), ONE_SEED_MORE, None),
+    (
+        "params.yaml",
+        ("taken:\n  - single_deletion\n", "taken:\n  - single_deletion\n  - known_parts\n"),
+        ONE_MEASURE_MORE,
+        None,
+    ),
     ("params.yaml", ("batch_size: 4\n", "batch_size: 5\n"), {}, {}),
     (WEIGHTS, None, OTHER_WEIGHTS, OTHER_WEIGHTS | {"figure": 1, "tables": 1, "page": 1}),
     (

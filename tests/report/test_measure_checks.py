@@ -63,6 +63,7 @@ def test_a_measure_that_noise_does_not_move_is_told(evaluation: Evaluation) -> N
     assert checks.loc["deletion", "sensitivity"] == 0
     assert "does not get steadily worse with noise (tau 0.00)" in str(checks.loc["deletion", "objection"])
     assert np.isnan(checks["sensitivity"]["single_deletion"]), "it was not tried"
+    assert "was not tried with noise" in str(checks.loc["single_deletion", "objection"])
 
 
 def test_a_control_without_a_measure_is_no_verdict_on_it(evaluation: Evaluation) -> None:

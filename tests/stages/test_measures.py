@@ -14,7 +14,9 @@ from torch import Tensor
 from ttame.backbones.backbone import Backbone
 from ttame.cli.main import main
 from ttame.measures import single_deletion
+from ttame.measures.column import SILENT
 from ttame.store.basis_file import read_basis
+from ttame.store.scores_file import read_rows, write_scores
 from ttame.store.undefined import undefined_reason
 
 from .conftest import run
@@ -85,6 +87,16 @@ def test_tables_have_the_measures_and_what_they_can_tell(measured: Path) -> None
     text = (RESULTS / "tables/results.md").read_text()
     assert "Grid pointing game:" in text
     assert "do not rank by it" in text
+
+
+def test_tables_count_maps_that_say_nothing(measured: Path) -> None:
+    path = RESULTS / "measures/shapes_cnn/single_deletion/gradcam.parquet"
+    table, origin = read_rows(path, "measure")
+    assert not table[SILENT].any()
+    write_scores(path, table.assign(**{SILENT: [1.0] * 10 + [0.0] * 30}), origin or {})
+    run("tables")
+    said = "Single deletion: 40 images; maps that tell it nothing count as 0: Grad-CAM 25 %."
+    assert said in (RESULTS / "tables/results.md").read_text()
 
 
 def test_noise_makes_the_new_measures_worse(measured: Path) -> None:

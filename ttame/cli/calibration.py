@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections import deque
-from collections.abc import Callable
+from copy import deepcopy
 from functools import cache, cached_property
 from itertools import islice
 
@@ -20,7 +20,8 @@ from ttame.attention.warm_start import rows_of_head
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
 from ttame.cli.costs import Cost
-from ttame.cli.live_memory import memory_bytes, peak_bytes
+from ttame.cli.live_memory import memory_bytes
+from ttame.cli.measured_calls import MeasuredCalls
 from ttame.data.sample import Sample
 from ttame.explainers.explainer import make_explainer
 from ttame.explainers.families.inner_batches import rehearsed
@@ -29,7 +30,6 @@ from ttame.metrics.imputation import impute_linear
 from ttame.params.attention import AttentionSettings
 from ttame.params.auxiliary import auxiliary_of
 from ttame.params.settings import Settings
-from ttame.runtime.device import read_clock
 from ttame.runtime.processes import one_process
 
 LARGEST_BATCH = {"cpu": 2, "cuda": 64}
@@ -61,6 +61,7 @@ class Calibration:
         size = min(settings.execution.batch_size, LARGEST_BATCH.get(device.type, 4))
         shape = (size, 3, *self.backbone.preprocessing.input_size)
         self._images = torch.rand(shape, device=device).contiguous(memory_format=torch.channels_last)
+        self._calls = MeasuredCalls(self.backbone.passes, device)
         weights = itertools.chain(self.backbone.parameters(), self.backbone.buffers())
         self._at_rest = libraries + float(sum(tensor.numel() * tensor.element_size() for tensor in weights))
 
@@ -69,12 +70,28 @@ class Calibration:
     def forward(self) -> Cost:
         """The classifier alone."""
         clean = self.backbone.normalise(self._images)
-        return self._cost(lambda count: self.backbone(clean[:count]), len(clean))
+        return self._calls.cost(lambda count: self.backbone(clean[:count]), len(clean))
 
     @cached_property
     def process(self) -> Cost:
         """Libraries and the classifier: memory of the process on a CPU, of the device on CUDA."""
         return Cost(0.0, fixed=self._at_rest)
+
+    @cached_property
+    def judge(self) -> Cost:
+        """A step of training a copy of the classifier itself, which SGD with momentum holds twice more."""
+        judge = deepcopy(self.backbone)
+        judge.model.requires_grad_(True)
+        clean = self.backbone.normalise(self._images)
+        size = sum(tensor.numel() * tensor.element_size() for tensor in judge.parameters())
+
+        def step(count: int) -> None:
+            judge.zero_grad()
+            judge(clean[:count]).sum().backward()
+
+        step(1)  # which makes the gradients' tensors
+        cost = self._calls.cost(step, len(clean))
+        return dataclasses.replace(cost, forward=1.0, backward=1.0, fixed=cost.fixed + 3 * size)
 
     def training(self, method: str) -> Cost:
         """A step of training: both passes and the optimiser; the weights of the loss do not change what it costs."""
@@ -115,7 +132,7 @@ class Calibration:
         )
         batch = self._images[: attention.recipe.batch_size]
         training.step(batch)  # which makes the optimiser's tensors
-        cost = self._cost(lambda count: training.step(batch[:count]), len(batch))
+        cost = self._calls.cost(lambda count: training.step(batch[:count]), len(batch))
         # All passes have a backward but the clean one, and that of an auxiliary classifier.
         frozen = 1 if auxiliary is None else 2
         # The mechanism itself, and what the optimiser keeps, at most two numbers for each of its own.
@@ -138,8 +155,8 @@ class Calibration:
         def gradients(images: int, count: int) -> None:
             deque(islice(self.backbone.gradients(clean[:images], layer), count), maxlen=0)
 
-        one = self._cost(lambda images: gradients(images, 1), len(clean))
-        few = self._cost(lambda images: gradients(images, 1 + FEW_CLASSES), len(clean))
+        one = self._calls.cost(lambda images: gradients(images, 1), len(clean))
+        few = self._calls.cost(lambda images: gradients(images, 1 + FEW_CLASSES), len(clean))
         a_class = max(0.0, few.seconds - one.seconds) / FEW_CLASSES
         return dataclasses.replace(
             few, seconds=one.seconds + (classes - 1) * a_class, forward=1.0, backward=float(classes)
@@ -171,7 +188,7 @@ class Calibration:
             shapes.append(maps.shape[1:])
 
         with rehearsed() as left_out:
-            cost = self._first_call(lambda: explain(1))
+            cost = self._calls.first(lambda: explain(1))
         if left_out.passes:
             seconds, forward = cost.seconds + left_out.seconds, cost.forward + left_out.passes
             # What was left out goes backwards as what was done: always (SmoothGrad) or never (RISE).
@@ -180,7 +197,7 @@ class Calibration:
             image = float(clean[0].numel() * clean.element_size())
             cost = dataclasses.replace(cost, seconds=seconds, forward=forward, backward=backward, each=image)
         else:
-            cost = self._cost(explain, len(clean))
+            cost = self._calls.cost(explain, len(clean))
         return dataclasses.replace(cost, bytes=4 * shapes[0].numel())
 
     @cached_property
@@ -189,7 +206,7 @@ class Calibration:
         """One fill of ROAD."""
         rows, columns = self.backbone.preprocessing.input_size
         removed = torch.rand(len(self._images), rows, columns, device=self._images.device) < 0.5
-        return self._cost(lambda count: impute_linear(self._images[:count], removed[:count]), len(removed))
+        return self._calls.cost(lambda count: impute_linear(self._images[:count], removed[:count]), len(removed))
 
     @torch.no_grad()
     def _learned_map(self, method: str) -> Cost:
@@ -203,7 +220,7 @@ class Calibration:
             features = features_read(self.backbone, auxiliary, clean[:count], layers)
             shapes.append(network(features, classes[:count]).shape)
 
-        cost = self._cost(explain, len(clean))
+        cost = self._calls.cost(explain, len(clean))
         return dataclasses.replace(cost, bytes=4 * shapes[0][2] * shapes[0][3])
 
     def _attention(self, method: str) -> AttentionSettings:
@@ -220,26 +237,3 @@ class Calibration:
         layers = chosen_layers(read, self._attention(method).mechanism.feature_layers)
         network = make_network(self.backbone, training_of.design, layers, auxiliary)
         return network.to(self._images.device), layers, auxiliary
-
-    def _cost(self, work: Callable[[int], object], images: int) -> Cost:
-        """Seconds and passes an image of the second call with so many, memory by the first and one with one image."""
-        device = self._images.device
-        one = peak_bytes(lambda: work(1), device)
-        all_of_them = peak_bytes(lambda: work(images), device)
-        each = max(0.0, (all_of_them - one) / (images - 1)) if images > 1 else float(one)
-        seconds, forward, backward = self._timed(lambda: work(images))
-        return Cost(seconds / images, forward / images, backward / images, fixed=max(0.0, one - each), each=each)
-
-    def _first_call(self, work: Callable[[], object]) -> Cost:
-        """Of one image, in a call that may be too long to be made twice."""
-        found = []
-        peak = peak_bytes(lambda: found.append(self._timed(work)), self._images.device)
-        return Cost(*found[0], fixed=float(peak))
-
-    def _timed(self, work: Callable[[], object]) -> tuple[float, int, int]:
-        """Seconds, forward and backward passes."""
-        passes = self.backbone.passes
-        passes.forward = passes.backward = 0
-        started = read_clock(self._images.device)
-        work()
-        return read_clock(self._images.device) - started, passes.forward, passes.backward

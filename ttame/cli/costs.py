@@ -82,6 +82,11 @@ class Costs:
         """One fill of ROAD."""
         return self._of("fill", lambda calibration: calibration.fill)
 
+    @property
+    def judge(self) -> Cost:
+        """A step of training a copy of the classifier itself."""
+        return self._of("judge", lambda calibration: calibration.judge)
+
     def training(self, method: str) -> Cost:
         """A step of training: both passes and the optimiser."""
         return self._of(f"train {method}", lambda calibration: calibration.training(method))

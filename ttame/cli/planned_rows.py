@@ -122,14 +122,17 @@ def _of_backbone(settings: Settings, backbone: str, images: Mapping[Split, int],
     if backbone in settings.data.model_truths:
         yield Row("truths", backbone, "", images["train"], forward, memory)
     evaluated = images["evaluation"]
-    for measure in settings.measures.taken:
-        passes = make_measure(measure, settings).passes(evaluated)
+    taken = {measure: make_measure(measure, settings) for measure in settings.measures.taken}
+    for measure, made in taken.items():
+        passes, batch = made.passes(evaluated), made.trained_batch()
         cost = Cost(passes * forward.seconds, passes)
-        yield Row("basis", backbone, "", evaluated, cost, memory, measure=measure)
+        most = max(memory, base + costs.judge.memory(batch)) if batch else memory
+        yield Row("basis", backbone, "", evaluated, cost, most, measure=measure)
     few = min(settings.sensitivity.images, evaluated)
     versions = few * settings.sensitivity.methods * len(STEPS)
-    scoring = _scoring(settings, costs)
-    yield Row("sensitivity", backbone, "", versions, scoring, base + scoring.memory(settings.execution.batch_size))
+    # The maps that measures need of the best methods are left out: which those are is known only then.
+    cost = _scoring(settings, costs).plus(forward, sum(made.judge_passes() for made in taken.values()))
+    yield Row("sensitivity", backbone, "", versions, cost, base + cost.memory(settings.execution.batch_size))
 
 
 def _of_method(

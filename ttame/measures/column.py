@@ -7,6 +7,9 @@ from typing import Literal
 
 ARROWS = {"higher": "↑", "lower": "↓", None: ""}
 
+SILENT = "silent"
+"""Beside the columns of a measure: share of a unit's maps, 0 to 1, that tell it nothing and so count as 0."""
+
 
 @dataclass(frozen=True)
 class Column:

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from ttame.data.sample import Sample
 from ttame.errors import NotDefined
+from ttame.measures.column import SILENT
 from ttame.measures.measure import Explained, Measure, cell_masks, refuse_other_sizes
 from ttame.measures.options import GridPointingOptions
 from ttame.metrics.masking import resize_map
@@ -125,7 +126,8 @@ class GridPointing(Measure):
 
     def judge(self, subject: Subject, maps: Tensor, basis: Basis, scratch: Scratch) -> Mapping[str, Tensor]:
         """`grid_pointing` in [0, 1]; no forward pass, these were made for the maps."""
-        return {"grid_pointing": share_inside(maps, basis.input_size).mean(1)}
+        empty = (maps.flatten(2) <= 0).all(2)
+        return {"grid_pointing": share_inside(maps, basis.input_size).mean(1), SILENT: empty.double().mean(1)}
 
 
 def draw_grids(

@@ -53,6 +53,10 @@ class JudgedFidelity(Measure):
         """The comparison of both on the evaluation list, and the fine-tuning, whose backward passes count as two."""
         return 2 + 2 * CHECKS + 4 * self.options.steps * self.options.batch_size / images
 
+    def trained_batch(self) -> int:
+        """Those of a step of the judge's."""
+        return self.options.batch_size
+
     def judge_passes(self) -> int:
         """Two removals for each draw and share."""
         return 2 * self.options.draws * len(self.options.shares)

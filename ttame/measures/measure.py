@@ -49,6 +49,10 @@ class Measure(ABC):
         """Forward passes an image that `judge` makes."""
         return 0
 
+    def trained_batch(self) -> int:
+        """Images a step of what `prepare` trains; 0 where it trains nothing."""
+        return 0
+
     def new_maps(self, images: int) -> int:
         """How many maps, at most, a method has to make for it beside those of an evaluation list of so many images."""
         return 0
@@ -84,7 +88,7 @@ class Measure(ABC):
 
     @abstractmethod
     def judge(self, subject: Subject, maps: Tensor, basis: Basis, scratch: Scratch) -> Mapping[str, Tensor]:
-        """A (U,) tensor for every column of the measure.
+        """A (U,) tensor for every column of the measure, and `SILENT` where it has maps that say nothing.
 
         Args:
             subject: the classifier, for measures that ask it again.

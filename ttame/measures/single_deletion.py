@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ttame.data.blurring import blurred
+from ttame.measures.column import SILENT
 from ttame.measures.measure import Measure, cell_masks, refuse_other_sizes
 from ttame.measures.options import SingleDeletionOptions
 from ttame.metrics.masking import resize_map
@@ -59,7 +60,9 @@ class SingleDeletion(Measure):
     def judge(self, subject: Subject, maps: Tensor, basis: Basis, scratch: Scratch) -> Mapping[str, Tensor]:
         """`single_deletion` in [-1, 1]; no forward pass."""
         saliency = resize_map(maps, basis.input_size)
-        return {"single_deletion": cell_correlation(saliency, basis.tensors["drops"])}
+        sums = cell_sums(saliency, self.options.cells)
+        correlation = cell_correlation(saliency, basis.tensors["drops"])
+        return {"single_deletion": correlation, SILENT: (sums == sums[:, :1]).all(1)}
 
 
 def cell_drops(
@@ -99,9 +102,20 @@ def cell_correlation(saliency: Tensor, drops: Tensor) -> Tensor:
     Returns:
         (B,) float64 in [-1, 1]; 0 where all cells have the same sum.
     """
-    cells = round(drops.shape[1] ** 0.5)
+    return rank_correlation(cell_sums(saliency, round(drops.shape[1] ** 0.5)), drops)
+
+
+def cell_sums(saliency: Tensor, cells: int) -> Tensor:
+    """What a map says of the cells of a grid, as far as two cells can be told apart.
+
+    Args:
+        saliency: (B, H, W) in [0, 1].
+        cells: a side.
+
+    Returns:
+        (B, cells^2) float64, row by row: the sums over the largest of them, rounded; all 0 for a map of zeros.
+    """
     sums = functional.avg_pool2d(saliency[:, None].double(), (saliency.shape[1] // cells, saliency.shape[2] // cells))
     sums = sums.flatten(1)
     largest = sums.amax(1, keepdim=True)
-    rounded = torch.where(largest > 0, sums / largest, 0.0).round(decimals=SAME)
-    return rank_correlation(rounded, drops)
+    return torch.where(largest > 0, sums / largest, 0.0).round(decimals=SAME)

@@ -67,7 +67,9 @@ def _objection(resolution: float, sensitivity: float, truth_first: float, fooled
         found.append("puts a control above the ground truth")
     if resolution == 0:
         found.append("separates no two methods")
-    if sensitivity < NOTICES:
+    if np.isnan(sensitivity):
+        found.append("was not tried with noise")
+    elif sensitivity < NOTICES:
         found.append(f"does not get steadily worse with noise (tau {sensitivity:.2f})")
     return ", ".join(found)
 

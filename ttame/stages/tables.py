@@ -29,7 +29,7 @@ from ttame.report.seeds import units
 from ttame.store.artifacts import write_folder, write_text
 from ttame.store.basis_file import read_note
 from ttame.store.checks_file import write_agreement, write_checks
-from ttame.store.measures_file import read_measures
+from ttame.store.measures_file import read_measures, silent_shares
 from ttame.store.paths import (
     agreement_file,
     basis_file,
@@ -138,7 +138,10 @@ def _units(settings: Settings, backbone: str, evaluation: Evaluation) -> list[st
             basis = basis_file(settings, backbone, measure)
             note = read_note(basis) if basis.exists() else ""  # of measures that were copied here without it
             said = f"{entry.title}: {count} {entry.unit}{'' if count == 1 else 's'}"
-            lines.append(f"{said}; {note}.\n" if note else f"{said}.\n")
+            silent = silent_shares(settings, backbone, measure, tables)
+            shares = ", ".join(f"{title(method)} {share:.0f} %" for method, share in silent.items())
+            counted = f"maps that tell it nothing count as 0: {shares}" if silent else ""
+            lines.append("; ".join(filter(None, (said, note, counted))) + ".\n")
             continue
         path = basis_file(settings, backbone, measure)
         if path.exists() and (reason := undefined_reason(path)):

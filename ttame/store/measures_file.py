@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection
 
+import numpy as np
 import pandas as pd
 
 from ttame.errors import TTameError
+from ttame.measures.column import SILENT
 from ttame.measures.registry import MEASURES
 from ttame.params.settings import Settings
 from ttame.store.commands import command_of
@@ -43,6 +45,19 @@ def read_measures(settings: Settings, backbone: str, methods: Collection[str]) -
         present = {method: table for method, table in tables.items() if table is not None}
         if present:
             found[measure] = present
+    return found
+
+
+def silent_shares(settings: Settings, backbone: str, measure: str, methods: Collection[str]) -> dict[str, float]:
+    """Percent of the maps that say nothing to a measure, mean over the seeds, of the methods that have such maps."""
+    found = {}
+    for method in methods:
+        runs = [measure_file(settings, backbone, method, seed, measure) for seed in settings.methods.seeds_of(method)]
+        again = command_of("measure", backbone, method, None, measure)
+        tables = [read_rows(path, again, lambda name: name not in {"name", SILENT})[0] for path in runs]
+        shares = [100 * table[SILENT].mean() for table in tables if SILENT in table]
+        if any(shares):
+            found[method] = float(np.mean(shares))
     return found
 
 
