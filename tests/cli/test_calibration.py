@@ -24,6 +24,6 @@ def test_memory_of_a_process_does_not_depend_on_the_classifiers_before() -> None
 def test_a_judge_takes_the_memory_of_its_gradients_and_momentum() -> None:
     calibration = Calibration(load_settings(REPOSITORY / "params.yaml"), "shapes_cnn", CPU)
     weights = 4 * sum(tensor.numel() for tensor in calibration.backbone.parameters())
-    assert calibration.judge.fixed >= 3 * weights
+    assert 2.5 * weights < calibration.judge.fixed < 3.5 * weights, "the copy, its gradients and its momentum"
     assert calibration.judge.each > calibration.forward.each, "activations are kept for the backward pass"
     assert not any(parameter.requires_grad for parameter in calibration.backbone.parameters())

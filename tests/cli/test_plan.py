@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ttame.cli.costs import Cost, Known
 from ttame.cli.main import main
+from ttame.cli.planned_rows import planned_rows
 from ttame.explainers.registry import title
+from ttame.params.reading import parse_settings
+from ttame.params.section import Split
 
 from ..conftest import whole_maps
 from .conftest import run
@@ -86,6 +90,27 @@ def test_devices_of_a_plan_and_the_costs_of_another(experiment, capsys, monkeypa
     (folder / "gpu.json").write_text(json.dumps(costs))
     assert main(["plan", "--costs", "gpu.json"]) == 1
     assert "--costs: nothing of 'train ttame' on shapes_cnn; name the plan of" in capsys.readouterr().err
+
+
+def test_a_judge_is_trained_once_and_asked_at_every_step_of_noise(experiment) -> None:
+    experiment()
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["methods"] |= {"training_free": ["random"], "trained": []}
+    settings = {
+        taken: parse_settings(params | {"measures": {"taken": [taken]}})
+        for taken in ("single_deletion", "judged_fidelity")
+    }
+    one = Cost(1.0, 1.0, fixed=10.0, each=1.0)
+    told: Known = dict.fromkeys(("process", "forward", "fill", "map random"), one)
+    images: dict[Split, int] = {"train": 24, "validation": 6, "evaluation": 10}
+    judge = Cost(1.0, 1.0, 1.0, fixed=5000.0, each=7.0)
+    rows, _ = planned_rows(settings["judged_fidelity"], images, {"shapes_cnn": told | {"judge": judge}})
+    without, _ = planned_rows(settings["single_deletion"], images, {"shapes_cnn": told})
+    by_stage = {row.stage: row for row in rows}
+    options = settings["judged_fidelity"].measures.model_dump()["judged_fidelity"]
+    assert by_stage["basis"].memory == 10 + 5000 + 7 * options["batch_size"]
+    asked = by_stage["sensitivity"].cost.forward - {row.stage: row for row in without}["sensitivity"].cost.forward
+    assert asked == 2 * options["draws"] * len(options["shares"])
 
 
 @pytest.mark.slow

@@ -14,8 +14,7 @@ NOT_STEADY = {
     ("shapes_cnn", "ag_15"),
     *(("shapes_vit", key) for key in ("ag_100", "ag_50", "ag_15")),
 }
-"""Average gain is of few images, those that a mask brings above their probability: with 32 of them it wavers, and the
-tables say so."""
+"""Average gain is of few images, those that a mask brings above their probability: with 32 of them it wavers."""
 
 
 @pytest.mark.parametrize("backbone", ["shapes_cnn", "shapes_vit"])
@@ -28,8 +27,8 @@ def test_every_new_measure_puts_the_truth_above_every_control(backbone: str) -> 
 
 
 @pytest.mark.parametrize("backbone", ["shapes_cnn", "shapes_vit"])
-def test_noise_makes_every_new_measure_steadily_worse_or_the_table_objects(backbone: str) -> None:
+def test_noise_makes_every_new_measure_steadily_worse_but_average_gain(backbone: str) -> None:
     checks = pd.read_csv(TABLES / "measures.csv").query("backbone == @backbone").set_index("measure")
     unsteady = {(backbone, key) for key in NEW if checks["sensitivity"][key] < 0.9}
     assert unsteady == {pair for pair in NOT_STEADY if pair[0] == backbone}
-    assert all(checks["objection"].notna()[key] for _, key in unsteady)
+    assert checks["objection"][[key for _, key in unsteady]].notna().all(), "so no method is ranked by it"

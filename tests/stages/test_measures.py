@@ -95,7 +95,7 @@ def test_tables_count_maps_that_say_nothing(measured: Path) -> None:
     assert not table[SILENT].any()
     write_scores(path, table.assign(**{SILENT: [1.0] * 10 + [0.0] * 30}), origin or {})
     run("tables")
-    said = "Single deletion: 40 images; maps that tell it nothing count as 0: Grad-CAM 25 %."
+    said = "Single deletion: 40 images; maps that tell it nothing count as 0: Grad-CAM 25.0 %."
     assert said in (RESULTS / "tables/results.md").read_text()
 
 

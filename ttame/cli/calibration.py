@@ -79,7 +79,7 @@ class Calibration:
 
     @cached_property
     def judge(self) -> Cost:
-        """A step of training a copy of the classifier itself, which SGD with momentum holds twice more."""
+        """A step of training a copy of the classifier itself."""
         judge = deepcopy(self.backbone)
         judge.model.requires_grad_(True)
         clean = self.backbone.normalise(self._images)
@@ -89,9 +89,9 @@ class Calibration:
             judge.zero_grad()
             judge(clean[:count]).sum().backward()
 
-        step(1)  # which makes the gradients' tensors
         cost = self._calls.cost(step, len(clean))
-        return dataclasses.replace(cost, forward=1.0, backward=1.0, fixed=cost.fixed + 3 * size)
+        # The gradients are made within the step; the copy itself and its momentum come on top.
+        return dataclasses.replace(cost, forward=1.0, backward=1.0, fixed=cost.fixed + 2 * size)
 
     def training(self, method: str) -> Cost:
         """A step of training: both passes and the optimiser; the weights of the loss do not change what it costs."""

@@ -126,7 +126,7 @@ class GridPointing(Measure):
 
     def judge(self, subject: Subject, maps: Tensor, basis: Basis, scratch: Scratch) -> Mapping[str, Tensor]:
         """`grid_pointing` in [0, 1]; no forward pass, these were made for the maps."""
-        empty = (maps.flatten(2) <= 0).all(2)
+        empty = maps.flatten(2).sum(2) <= NO_MASS
         return {"grid_pointing": share_inside(maps, basis.input_size).mean(1), SILENT: empty.double().mean(1)}
 
 

@@ -88,7 +88,7 @@ class Measure(ABC):
 
     @abstractmethod
     def judge(self, subject: Subject, maps: Tensor, basis: Basis, scratch: Scratch) -> Mapping[str, Tensor]:
-        """A (U,) tensor for every column of the measure, and `SILENT` where it has maps that say nothing.
+        """A (U,) tensor for every column of the measure, and `SILENT` of a measure to which a map may say nothing.
 
         Args:
             subject: the classifier, for measures that ask it again.

@@ -139,7 +139,7 @@ def _units(settings: Settings, backbone: str, evaluation: Evaluation) -> list[st
             note = read_note(basis) if basis.exists() else ""  # of measures that were copied here without it
             said = f"{entry.title}: {count} {entry.unit}{'' if count == 1 else 's'}"
             silent = silent_shares(settings, backbone, measure, tables)
-            shares = ", ".join(f"{title(method)} {share:.0f} %" for method, share in silent.items())
+            shares = ", ".join(f"{title(method)} {share:.1f} %" for method, share in silent.items())
             counted = f"maps that tell it nothing count as 0: {shares}" if silent else ""
             lines.append("; ".join(filter(None, (said, note, counted))) + ".\n")
             continue

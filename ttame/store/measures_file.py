@@ -49,7 +49,11 @@ def read_measures(settings: Settings, backbone: str, methods: Collection[str]) -
 
 
 def silent_shares(settings: Settings, backbone: str, measure: str, methods: Collection[str]) -> dict[str, float]:
-    """Percent of the maps that say nothing to a measure, mean over the seeds, of the methods that have such maps."""
+    """Percent of the maps that say nothing to a measure, mean over the seeds, of the methods that have such maps.
+
+    Raises:
+        TTameError: when a file is broken or not there.
+    """
     found = {}
     for method in methods:
         runs = [measure_file(settings, backbone, method, seed, measure) for seed in settings.methods.seeds_of(method)]
