@@ -94,6 +94,7 @@ def test_tables_count_maps_that_say_nothing(measured: Path) -> None:
     table, origin = read_rows(path, "measure")
     assert not table[SILENT].any()
     write_scores(path, table.assign(**{SILENT: [1.0] * 10 + [0.0] * 30}), origin or {})
+    run("sensitivity", "shapes_cnn")
     run("tables")
     said = "Single deletion: 40 images; maps that tell it nothing count as 0: Grad-CAM 25.0 %."
     assert said in (RESULTS / "tables/results.md").read_text()
