@@ -32,7 +32,7 @@ def stage(folder) -> Path:
     params["methods"] |= {"training_free": ["center"], "trained": ["ttame"]}
     params["measures"]["taken"] = ["single_deletion"]
     params["attention"]["ttame"]["recipe"] |= {"epochs": 2, "batch_size": 3}
-    params["attention"]["ttame"]["mechanism"] |= {"warm_start": {"scale": "auto", "images": 4}}
+    params["attention"]["ttame"]["mechanism"] |= {"warm_start": {"scale": "auto", "range": 12.0, "images": 4}}
     params["execution"] |= {"device": "cpu", "threads": 1, "portable": False}
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     assert main(["datalists"]) == 0

@@ -115,16 +115,17 @@ def test_the_general_form_is_the_mean_weight_of_grad_cam(name) -> None:
 
 
 @pytest.mark.parametrize("name", ["shapes_cnn", "shapes_vit"])
-def test_the_scale_gives_the_maps_of_own_classes_a_range_of_four(name) -> None:
+@pytest.mark.parametrize("wanted", [4.0, 12.0])
+def test_the_scale_gives_the_maps_of_own_classes_their_range(name, wanted) -> None:
     backbone = load_backbone(name, ModelSettings(model=name))
     images = _images(backbone, 5)
     layer = backbone.layers[-1]
     rows = class_rows(backbone, layer, [images])
-    scale = scale_of_range(backbone, layer, rows, images.split(2))
+    scale = scale_of_range(backbone, layer, rows, images.split(2), wanted)
     targets = backbone(backbone.normalise(images)).argmax(1)
     side = torch.Size([8, 8])
     own = scale * _cam(backbone, rows, images, side)[torch.arange(5), targets].flatten(1)
-    assert (own.amax(1) - own.amin(1)).mean().item() == pytest.approx(4.0, rel=1e-4)
+    assert (own.amax(1) - own.amin(1)).mean().item() == pytest.approx(wanted, rel=1e-4)
 
 
 def test_training_can_leave_the_start(tiny_cnn) -> None:
@@ -185,6 +186,7 @@ def test_a_classifier_without_gradients_is_a_line(tiny_vit) -> None:
     ("value", "message"),
     [
         ({"scale": 0.0}, r"mechanism\.warm_start\.scale: 0\.0 should be greater than 0 or be 'auto' \(of the maps"),
+        ({"range": 0}, r"mechanism\.warm_start\.range: 0 should be greater than 0"),
         ({"image": 4}, r"mechanism\.warm_start: unknown key 'image'; did you mean 'images'"),
         ("yes", r"mechanism\.warm_start: 'yes' should be keys and values"),
     ],

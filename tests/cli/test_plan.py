@@ -110,7 +110,7 @@ def test_a_judge_is_trained_once_and_asked_at_every_step_of_noise(experiment) ->
     options = settings["judged_fidelity"].measures.model_dump()["judged_fidelity"]
     assert by_stage["basis"].memory == 10 + 5000 + 7 * options["batch_size"]
     asked = by_stage["sensitivity"].cost.forward - {row.stage: row for row in without}["sensitivity"].cost.forward
-    assert asked == 2 * options["draws"] * len(options["shares"])
+    assert asked == 2 * 2 * options["draws"] * len(options["shares"]), "by the best of Fid+ and the best of Fid-"
 
 
 @pytest.mark.slow
@@ -160,7 +160,7 @@ def test_a_warm_start_has_its_place_in_the_plan(experiment, capsys, design, scal
     params = yaml.safe_load(Path("params.yaml").read_text())
     params["methods"] |= {"training_free": [], "trained": [design]}
     section = params["attention"].pop("ttame")
-    section["mechanism"]["warm_start"] = {"scale": scale, "images": 12}
+    section["mechanism"]["warm_start"] = {"scale": scale, "range": 12.0, "images": 12}
     params["attention"] = {design: section}
     Path("params.yaml").write_text(yaml.safe_dump(params))
     run("plan")

@@ -159,7 +159,7 @@ def _mechanisms(place: Place) -> Any:
     history = rate_range.rate_range_test(training, [place.images], 1e-4, 1e-2, 1)
     return [
         rows,
-        torch.tensor(warm_start.scale_of_range(cnn, layer, rows.to(place.device), [place.clean])),
+        torch.tensor(warm_start.scale_of_range(cnn, layer, rows.to(place.device), [place.clean], 12.0)),
         torch.tensor(history["loss"].to_list()),
         maps_to_tokens(place.given(2, 5, 3, 4)),
     ]

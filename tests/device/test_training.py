@@ -89,7 +89,7 @@ def test_a_warm_start(pair, images) -> None:
     for backbone in pair:
         given = images.to(next(backbone.parameters()).device)
         rows = class_rows(backbone, backbone.layers[-1], [given])
-        scale = scale_of_range(backbone, backbone.layers[-1], rows, [given])
+        scale = scale_of_range(backbone, backbone.layers[-1], rows, [given], 12.0)
         network = make_network(backbone, "passing", backbone.layers).to(given.device)
         start_from_cam(network, rows * scale, 0.0)
         starts.append((rows.cpu(), scale))

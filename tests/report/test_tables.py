@@ -16,6 +16,7 @@ from ttame.cli.main import main
 from ttame.measures.column import Column
 from ttame.report import latex
 from ttame.report.comparisons import compare
+from ttame.report.markdown import number
 from ttame.report.marks import mark_cells, rank_methods
 
 from ..stages.conftest import tiny_params
@@ -77,7 +78,7 @@ def scored(tmp_path: Path, params: dict[str, Any], monkeypatch) -> Any:
         names = [f"shape_{number}" for number in range(images)]
         (results / "datalists/evaluation.txt").write_text("".join(f"{name}\n" for name in names))
         for index, method in enumerate(methods):
-            named = "ttame.seed1" if method == "ttame" else method
+            named = f"{method}.seed1" if "ttame" in method else method
             sanity = results / "sanity/shapes_cnn" / f"{named}.csv"
             sanity.parent.mkdir(parents=True, exist_ok=True)
             sanity.write_text("name,depth_1,depth_50,depth_100\na,0.5,0.25,0.1\nb,0.7,0.35,-0.1\n")
@@ -88,6 +89,7 @@ def scored(tmp_path: Path, params: dict[str, Any], monkeypatch) -> Any:
 
 
 METHODS = ["random", "center", "gradcam", "ttame"]
+FROM_CAM = {"scale": "auto", "range": 12.0, "images": 100}
 
 
 def test_every_table_is_written_and_agrees_with_the_scores(scored) -> None:
@@ -134,21 +136,33 @@ def test_every_pair_has_metrics_and_no_other(scored) -> None:
     }
 
 
-def test_classes_that_training_never_met_keep_cam_where_it_started_from_it(scored) -> None:
+@pytest.mark.parametrize(
+    ("method", "warm_start", "keeps_cam"),
+    [("ttame_ranked", None, False), ("ttame_ranked", FROM_CAM, True), ("ttame", FROM_CAM, False)],
+)
+def test_classes_that_training_never_met_keep_cam_where_it_starts_as_that(
+    scored, method, warm_start, keeps_cam
+) -> None:
     params = json.loads(Path("params.yaml").read_text())
-    for warm_start in (None, {"scale": 0.2, "images": 100}):
-        params["attention"]["ttame"]["mechanism"]["warm_start"] = warm_start
-        Path("params.yaml").write_text(json.dumps(params))
-        folder = scored(METHODS)
-        scores = folder.parent / "scores/shapes_cnn/ttame.seed1.parquet"
-        pd.read_parquet(scores).assign(training_count=[0, 0, 0, 1, 2, 3]).to_parquet(scores)
-        assert main(["tables"]) == 0
-        files = {"results.md": " 50.0 CAM |", "comparison.tex": r" & 50.0 CAM \\"}
-        for name, cell in files.items():
-            assert (cell in (folder / name).read_text()) == (warm_start is not None), name
-        seen = (folder / "results.md").read_text().partition("3 of 6 images")[2]
-        assert "0.0 CAM" not in seen, "of the classes that it met none keeps it"
-        assert ("untrained_is_cam" in (folder / "results.csv").read_text()) == (warm_start is not None)
+    params["methods"]["trained"] = [method]
+    params["attention"] = {method: params["attention"]["ttame"]}
+    params["attention"][method]["mechanism"]["warm_start"] = warm_start
+    Path("params.yaml").write_text(json.dumps(params))
+    folder = scored([*METHODS[:-1], method])
+    scores = folder.parent / f"scores/shapes_cnn/{method}.seed1.parquet"
+    pd.read_parquet(scores).assign(training_count=[0, 0, 0, 1, 2, 3]).to_parquet(scores)
+    assert main(["tables"]) == 0
+    files = {"results.md": " 50.0 CAM |", "comparison.tex": r" & 50.0 CAM \\"}
+    for name, cell in files.items():
+        assert (cell in (folder / name).read_text()) == keeps_cam, name
+    seen = (folder / "results.md").read_text().partition("3 of 6 images")[2]
+    assert "0.0 CAM" not in seen, "of the classes that it met none keeps it"
+    assert ("untrained_is_cam" in (folder / "results.csv").read_text()) == keeps_cam
+
+
+def test_what_is_shown_as_zero_has_no_sign() -> None:
+    assert number(-0.04, AD) == "0.0"
+    assert number(-0.06, AD) == "-0.1"
 
 
 def test_one_image_and_one_method_have_no_intervals(scored) -> None:

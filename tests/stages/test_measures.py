@@ -15,6 +15,8 @@ from ttame.backbones.backbone import Backbone
 from ttame.cli.main import main
 from ttame.measures import single_deletion
 from ttame.measures.column import SILENT
+from ttame.params.active import load_settings
+from ttame.stages import sensitivity
 from ttame.store.basis_file import read_basis
 from ttame.store.scores_file import read_rows, write_scores
 from ttame.store.undefined import undefined_reason
@@ -108,6 +110,22 @@ def test_noise_makes_the_new_measures_worse(measured: Path) -> None:
     assert means["part_found"].iloc[-1] < means["part_found"].iloc[0]
     whole = pd.read_csv(RESULTS / "tables/results.csv").set_index("method")
     assert means["grid_pointing"][0] == pytest.approx(whole.loc["gradcam", "grid_pointing"], abs=30)
+
+
+def test_every_column_is_asked_about_the_methods_that_it_calls_the_best(measured: Path, monkeypatch) -> None:
+    tables = {
+        "gradcam": pd.DataFrame({"part_found": [1.0, 0.0], "idle_mass": [0.9, 0.9]}),
+        "rise": pd.DataFrame({"part_found": [0.0, 0.0], "idle_mass": [0.1, 0.2]}),
+        "random": pd.DataFrame({"part_found": [1.0, 1.0], "idle_mass": [0.0, 0.0]}),
+    }
+    monkeypatch.setattr(sensitivity, "read_measures", lambda *_: {"known_parts": tables})
+    settings = load_settings(Path("params.yaml"))
+    one = settings.model_copy(update={"sensitivity": settings.sensitivity.model_copy(update={"methods": 1})})
+    asked = sensitivity._best_of_each(one, "shapes_cnn")
+    keys = {pair: [column.key for column in columns] for pair, columns in asked.items()}
+    assert keys["scores", "gradcam"]
+    del keys["scores", "gradcam"]
+    assert keys == {("known_parts", "gradcam"): ["part_found"], ("known_parts", "rise"): ["idle_mass"]}
 
 
 def test_a_basis_of_other_options_is_refused(measured: Path, capsys) -> None:

@@ -30,7 +30,7 @@ def _warm(rate: float, scale: float | str = 0.3, **changes: Any) -> None:
     """Let the active experiment start from CAM."""
     params = yaml.safe_load(Path("params.yaml").read_text())
     section = params["attention"]["ttame"]
-    section["mechanism"] |= {"initial_bias": 1.5, "warm_start": {"scale": scale, "images": 12}}
+    section["mechanism"] |= {"initial_bias": 1.5, "warm_start": {"scale": scale, "range": 6.0, "images": 12}}
     section["learning_rate"] = rate
     section["loss"] |= changes
     Path("params.yaml").write_text(yaml.safe_dump(params))
@@ -52,7 +52,7 @@ def test_at_a_rate_near_zero_the_checkpoint_is_cam(experiment, scale) -> None:
     rows = class_rows(backbone, "layer3", [images])
     found = load_file(CHECKPOINT)
     before, last = found["fuser.weight"][:, :96, 0, 0], found["fuser.weight"][:, 96:, 0, 0]
-    factor = scale_of_range(backbone, "layer3", rows, [images]) if scale == "auto" else scale
+    factor = scale_of_range(backbone, "layer3", rows, [images], 6.0) if scale == "auto" else scale
     torch.testing.assert_close(last, factor * rows, atol=1e-6, rtol=1e-4)
     assert before.abs().max() < 1e-6
     assert found["bns.2.weight"].abs().max() < 1e-6
@@ -92,7 +92,7 @@ def test_a_method_that_cannot_start_from_cam_is_one_line(experiment, capsys) -> 
     params = yaml.safe_load(Path("params.yaml").read_text())
     params["methods"]["trained"] = ["no_skip"]
     params["attention"]["no_skip"] = params["attention"].pop("ttame")
-    params["attention"]["no_skip"]["mechanism"]["warm_start"] = {"scale": 0.2, "images": 12}
+    params["attention"]["no_skip"]["mechanism"]["warm_start"] = {"scale": 0.2, "range": 12.0, "images": 12}
     Path("params.yaml").write_text(yaml.safe_dump(params))
     run("datalists")
     capsys.readouterr()

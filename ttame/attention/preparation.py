@@ -60,7 +60,7 @@ def rows_of_warm_start(training: AttentionTraining, settings: WarmStart, images:
 
     Args:
         training: an untrained mechanism.
-        settings: how many images tell, and the scale.
+        settings: how many images tell, and the scale or the range that it is found by.
         images: the training list, not augmented.
         workers: processes that decode.
 
@@ -75,5 +75,6 @@ def rows_of_warm_start(training: AttentionTraining, settings: WarmStart, images:
             yield pixels_of(training, batch)
 
     rows = class_rows(backbone, layer, stream())
-    scale = scale_of_range(backbone, layer, rows, stream()) if settings.scale == "auto" else settings.scale
-    return scale * rows
+    if settings.scale != "auto":
+        return settings.scale * rows
+    return scale_of_range(backbone, layer, rows, stream(), settings.range) * rows

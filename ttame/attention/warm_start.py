@@ -18,9 +18,6 @@ from ttame.backbones.backbone import Backbone
 from ttame.backbones.hooks import hooked
 from ttame.errors import TTameError, is_lack_of_memory, reason_of
 
-RANGE = 4.0
-"""Of the own class's maps at the start, where the scale is found by it: sigmoids of 0.5 to 0.98 above 0."""
-
 
 def class_rows(backbone: Backbone, layer: str, batches: Iterable[Tensor]) -> Tensor:
     """The weights w of CAM: how much each channel of a layer says for each class.
@@ -60,8 +57,8 @@ def class_rows(backbone: Backbone, layer: str, batches: Iterable[Tensor]) -> Ten
 
 
 @torch.no_grad()
-def scale_of_range(backbone: Backbone, layer: str, rows: Tensor, batches: Iterable[Tensor]) -> float:
-    """The scale at which the maps of CAM of the images' own classes have a range of 4 in the mean.
+def scale_of_range(backbone: Backbone, layer: str, rows: Tensor, batches: Iterable[Tensor], wanted: float) -> float:
+    """The scale at which the maps of CAM of the images' own classes have a given range in the mean.
 
     Maps are logits of masks, and how large CAM's are differs by a factor of 50 between classifiers.
 
@@ -70,6 +67,7 @@ def scale_of_range(backbone: Backbone, layer: str, rows: Tensor, batches: Iterab
         layer: name of its layer.
         rows: (K, C), see `class_rows`.
         batches: (B, 3, H, W) images in [0, 1].
+        wanted: the highest value of a map less its lowest, above 0.
     """
     ranges = []
     for batch in batches:
@@ -77,7 +75,7 @@ def scale_of_range(backbone: Backbone, layer: str, rows: Tensor, batches: Iterab
         own = rows.to(logits)[logits.argmax(1)]
         maps = torch.einsum("bc,bchw->bhw", own, backbone.to_maps(features[layer])).flatten(1)
         ranges.append((maps.amax(1) - maps.amin(1)).double().cpu())
-    return RANGE / max(float(torch.cat(ranges).mean()), 1e-6)
+    return wanted / max(float(torch.cat(ranges).mean()), 1e-6)
 
 
 def start_from_cam(network: nn.Module, rows: Tensor, bias: float) -> None:

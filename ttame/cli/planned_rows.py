@@ -131,7 +131,8 @@ def _of_backbone(settings: Settings, backbone: str, images: Mapping[Split, int],
     few = min(settings.sensitivity.images, evaluated)
     versions = few * settings.sensitivity.methods * len(STEPS)
     # The maps that measures need of the best methods are left out: which those are is known only then.
-    cost = _scoring(settings, costs).plus(forward, sum(made.judge_passes() for made in taken.values()))
+    asked = sum(made.judge_passes() * len(MEASURES[measure].columns) for measure, made in taken.items())
+    cost = _scoring(settings, costs).plus(forward, asked)
     yield Row("sensitivity", backbone, "", versions, cost, base + cost.memory(settings.execution.batch_size))
 
 

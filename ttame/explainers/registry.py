@@ -73,7 +73,7 @@ P_TAME_RECIPE: Mapping[str, Any] = {
     "learning_rate": 1e-4,
 }
 RANKED: Mapping[str, Any] = {
-    "mechanism": {"warm_start": {"scale": "auto"}},
+    "mechanism": {"warm_start": {}},
     "loss": {"ranked_masks": 0.5, "complement": 0.5},
 }
 

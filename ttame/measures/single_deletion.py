@@ -61,7 +61,7 @@ class SingleDeletion(Measure):
         """`single_deletion` in [-1, 1]; no forward pass."""
         saliency = resize_map(maps, basis.input_size)
         sums = cell_sums(saliency, self.options.cells)
-        correlation = cell_correlation(saliency, basis.tensors["drops"])
+        correlation = rank_correlation(sums, basis.tensors["drops"])
         return {"single_deletion": correlation, SILENT: (sums == sums[:, :1]).all(1)}
 
 

@@ -19,9 +19,12 @@ class WarmStart(Section):
     """A start at which the map of every class is its class activation map."""
 
     scale: Annotated[float, Field(gt=0, le=1e6)] | Literal["auto"] = Field(
-        0.2,
-        description="of the maps at the start; 0.2 gives masks of 0.5 to 0.98 on EfficientNet-Lite0, auto on every "
-        "classifier: the maps of the images' own classes then have a range of 4 in the mean",
+        "auto", description="of the maps at the start; auto finds it by their range, which suits every classifier"
+    )
+    range: Annotated[float, Field(gt=0, le=1000)] = Field(
+        12.0,
+        description="of the maps at the start where scale is auto: the mean over images of the own class's highest "
+        "value less its lowest, in logits of the mask. The larger, the closer training stays to CAM",
     )
     images: Count = Field(
         100,

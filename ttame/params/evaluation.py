@@ -59,7 +59,9 @@ class SensitivitySettings(Section):
     """Does a measure fall when maps are mixed with noise?"""
 
     methods: Count = Field(
-        2, description="how many of the methods that a stage ranks best, by their mean rank over its columns"
+        2,
+        description="how many of the methods that each column of a measure calls the best, and of those with the best "
+        "mean rank over the scores",
     )
     images: Count = Field(
         32, description="how many are scored again, spread evenly over the evaluation list, and how many grids at most"

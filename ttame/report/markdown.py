@@ -95,7 +95,7 @@ def cell_text(comparison: pd.DataFrame, method: str, column: Column) -> str:
 
 def number(value: float, column: Column) -> str:
     """A value as a column shows it."""
-    return MISSING if pd.isna(value) else f"{value:.{column.decimals}f}"
+    return MISSING if pd.isna(value) else f"{value:z.{column.decimals}f}"
 
 
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]], numbers_from: int = 1) -> str:

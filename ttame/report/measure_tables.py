@@ -54,4 +54,4 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _number(value: float, decimals: int) -> str:
-    return MISSING if pd.isna(value) else f"{value:.{decimals}f}"
+    return MISSING if pd.isna(value) else f"{value:z.{decimals}f}"

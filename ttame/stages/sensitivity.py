@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ttame.data.datalists import read_names
+from ttame.measures.column import Column
 from ttame.measures.measure import make_measure
 from ttame.measures.noise import STEPS, mixed
 from ttame.measures.registry import MEASURES
@@ -44,13 +45,14 @@ AtNoise = Callable[[int], Means]
 def run(settings: Settings, backbone: str) -> None:
     """Write a CSV with a row per method, percent of noise and column of the measures: the mean over a few images.
 
-    Every measure is asked about the methods that it calls the best, all columns of the scores together: a method that
-    it puts at chance has no way to fall. Of a trained method, the maps of its first seed are mixed.
+    Every column of a measure is asked about the methods that it calls the best, those of the scores all together: a
+    method that it puts at chance has no way to fall. Of a trained method, the maps of its first seed are mixed.
     """
     subject = Subject(settings, backbone)
     target, origin = sensitivity_file(settings, backbone), origin_of_sensitivity(settings, backbone)
     identity = subject.identity(origin)
-    jobs = [(*pair, step) for pair in _best_of_each(settings, backbone) for step in STEPS]
+    asked = _best_of_each(settings, backbone)
+    jobs = [(*pair, step) for pair in asked for step in STEPS]
     scratch = Scratch(target, identity)
 
     @lru_cache(1)
@@ -58,7 +60,11 @@ def run(settings: Settings, backbone: str) -> None:
         method = Method(subject, name, settings.methods.first_seed_of(name))
         if measure == SCORES:
             return _ask_scores(method)
-        return _ask_measure(measure, method, lambda part: Scratch(target / f"{measure}-{name}-{part}", identity))
+
+        def scratch_of(part: str) -> Scratch:
+            return Scratch(target / f"{measure}-{name}-{part}", identity)
+
+        return _ask_measure(method, measure, asked[measure, name], scratch_of)
 
     def work(missing: list[int], advance: Callable[[int], object]) -> Iterator[dict[str, Tensor]]:
         for number in missing:
@@ -78,17 +84,21 @@ def run(settings: Settings, backbone: str) -> None:
     scratch.clear()
 
 
-def _best_of_each(settings: Settings, backbone: str) -> list[tuple[str, str]]:
-    """Pairs of a measure, or all of the scores, and a method that it calls one of the best."""
+def _best_of_each(settings: Settings, backbone: str) -> dict[tuple[str, str], list[Column]]:
+    """By measure, or all of the scores, and method, the columns that call this method one of the best."""
     scores, _ = read_scores(settings, backbone, read_names(list_file(settings, "evaluation")))
-    means = {SCORES: comparison(scores, settings.metrics)}
-    for measure, tables in read_measures(settings, backbone, scores).items():
-        means[measure] = pd.DataFrame({method: table.mean() for method, table in tables.items()}).T
     columns, count = quality_columns(settings.metrics), settings.sensitivity.methods
-    return [(measure, name) for measure, table in means.items() for name in best_methods(table, columns, count)]
+    together = best_methods(comparison(scores, settings.metrics), columns, count)
+    found = {(SCORES, name): columns for name in together}
+    for measure, tables in read_measures(settings, backbone, scores).items():
+        means = pd.DataFrame({method: table.mean() for method, table in tables.items()}).T
+        for column in MEASURES[measure].columns:
+            for name in best_methods(means, [column], count):
+                found.setdefault((measure, name), []).append(column)
+    return found
 
 
-def _ask_measure(measure: str, method: Method, scratch: Callable[[str], Scratch]) -> AtNoise:
+def _ask_measure(method: Method, measure: str, columns: Sequence[Column], scratch: Callable[[str], Scratch]) -> AtNoise:
     """On all units of the measure's basis; on a few where the method has to make maps for them."""
     subject, settings = method.subject, method.subject.settings
     basis = read_basis(basis_file(settings, subject.name, measure), f"ttame basis {subject.name} {measure}")
@@ -100,9 +110,7 @@ def _ask_measure(measure: str, method: Method, scratch: Callable[[str], Scratch]
     def means(noise: int) -> Means:
         noisy = mixed(maps, basis.units, noise, settings.sensitivity.seed)
         judged = made.judge(subject, made.normalise(noisy), basis, scratch(f"noise-{noise}"))
-        return {
-            column.key: column.scale * float(judged[column.key].double().mean()) for column in MEASURES[measure].columns
-        }
+        return {column.key: column.scale * float(judged[column.key].double().mean()) for column in columns}
 
     return means
 

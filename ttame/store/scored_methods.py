@@ -11,6 +11,7 @@ import pandas as pd
 
 from ttame.data.datalists import read_names
 from ttame.errors import TTameError, reason_of
+from ttame.explainers.registry import find
 from ttame.params.settings import Settings
 from ttame.store.artifacts import reading
 from ttame.store.commands import command_of
@@ -142,8 +143,12 @@ def _read_sanity(settings: Settings, backbone: str, method: str, seed: int | Non
 
 
 def _starts_from_cam(settings: Settings, backbone: str, method: str) -> bool:
+    """Whether it is trained here from a start that is CAM on every classifier; T-TAME's and TAME's is it on some."""
     attention = settings.attention.get(method)
     if attention is None or backbone in attention.checkpoints:
+        return False
+    training = find(method).training
+    if training is None or training.design != "passing":
         return False
     return attention.on(backbone).mechanism.warm_start is not None
 
