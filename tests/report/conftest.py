@@ -18,12 +18,13 @@ from PIL import Image
 from ttame.cli.main import main
 from ttame.data.contents import digest_of, write_contents
 from ttame.data.transforms import Preprocessing
+from ttame.params.active import load_settings
 from ttame.store.maps_file import Maps, write_maps
 from ttame.store.undefined import write_undefined
 
 from ..stages.conftest import tiny_params
 from .opening import open_page
-from .results_by_hand import write_scores
+from .results_by_hand import write_scores, write_sensitivity
 
 MALICIOUS = "<script>alert(1)</script>.png"
 
@@ -79,6 +80,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
                         _write_method(results, backbone, method, names, made, run, leads=leads)
                         if backbone in others:
                             _add_pointing_game(results, backbone, method)
+                write_sensitivity(load_settings(Path("params.yaml")), backbone)
             assert main(["tables"]) == 0
             assert main(["page"]) == 0
         return folder / "results/by_hand/page/index.html"

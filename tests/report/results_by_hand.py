@@ -7,6 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ttame.measures.noise import STEPS as NOISE
+from ttame.params.settings import Settings
+from ttame.report.columns import quality_columns
+from ttame.store.origin import origin_of_sensitivity
+from ttame.store.paths import sensitivity_file
+
 STEPS = 4
 
 
@@ -25,3 +31,16 @@ def write_scores(path: Path, names: list[str], seed: int, *, leads: bool = False
         table["insertion"] = 0.99 + 0.01 * table["insertion"]
     path.parent.mkdir(parents=True, exist_ok=True)
     table.to_parquet(path)
+
+
+def write_sensitivity(settings: Settings, backbone: str) -> None:
+    """Every measure gets worse with every step of noise in the maps of a method."""
+    rows = [
+        ["gradcam", noise, column.key, float(-noise if column.better == "higher" else noise)]
+        for column in quality_columns(settings.metrics)
+        for noise in NOISE
+    ]
+    path = sensitivity_file(settings, backbone)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = pd.DataFrame(rows, columns=["method", "noise", "column", "mean"])
+    table.assign(**origin_of_sensitivity(settings, backbone)).to_csv(path, index=False)
