@@ -27,8 +27,9 @@ NOT_STEADY = {
     ("shapes_seeds", "shapes_cnn"): {"fid_minus", "idle_mass"},
     ("shapes_seeds", "shapes_vit"): {"ag_15", "idle_mass"},
 }
-"""Average gain is of few images, those that a mask brings above their probability: with the demo's 32 it wavers. And in
-the study one of the two methods with the least idle mass has more of it than noise."""
+"""Average gain is of few images, those that a mask brings above their probability: with the demo's 32 it wavers, and at
+15 % on the transformer with the study's 200. Fid- is all but 0 on the CNN. And in the study one of the two methods with
+the least idle mass has more of it than noise."""
 
 RUNS = pytest.mark.parametrize(("experiment", "backbone"), NOT_STEADY)
 
@@ -50,6 +51,7 @@ def test_every_new_measure_puts_the_truth_above_every_control(experiment: str, b
         for key, sign in NEW.items()
         if key in results
     }
+    assert len(first) == (len(NEW) if experiment == "shapes_seeds" else len(NEW) - 2), "the demo has no judge"
     assert {key for key, is_first in first.items() if not is_first} == TRUTH_IS_NOT_FIRST.get(
         (experiment, backbone), set()
     )

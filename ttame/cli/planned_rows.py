@@ -131,6 +131,7 @@ def _of_backbone(settings: Settings, backbone: str, images: Mapping[Split, int],
     few = min(settings.sensitivity.images, evaluated)
     versions = few * settings.sensitivity.methods * len(STEPS)
     # The maps that measures need of the best methods are left out: which those are is known only then.
+    # At most: a method that is the best of two columns of a measure is judged once.
     asked = sum(made.judge_passes() * len(MEASURES[measure].columns) for measure, made in taken.items())
     cost = _scoring(settings, costs).plus(forward, asked)
     yield Row("sensitivity", backbone, "", versions, cost, base + cost.memory(settings.execution.batch_size))

@@ -56,7 +56,8 @@ class MechanismSettings(Section):
     warm_start: WarmStart | None = Field(
         None,
         description="start where every class's map is its class activation map (CAM), so that classes which training "
-        "never meets keep that; null is the published random start, {} the values below",
+        "never meets keep that: of `ttame_ranked` on every classifier, of T-TAME and TAME where features are not "
+        "negative; null is the published random start, {} the values below",
     )
 
 

@@ -45,8 +45,9 @@ AtNoise = Callable[[int], Means]
 def run(settings: Settings, backbone: str) -> None:
     """Write a CSV with a row per method, percent of noise and column of the measures: the mean over a few images.
 
-    Every column of a measure is asked about the methods that it calls the best, those of the scores all together: a
-    method that it puts at chance has no way to fall. Of a trained method, the maps of its first seed are mixed.
+    Every column of a measure is asked about the methods that it calls the best, since one that it puts at chance has
+    no way to fall; the scores are asked about those with the best mean rank over them, since each of their methods
+    costs as much as scoring it. Of a trained method, the maps of its first seed are mixed.
     """
     subject = Subject(settings, backbone)
     target, origin = sensitivity_file(settings, backbone), origin_of_sensitivity(settings, backbone)
@@ -85,11 +86,11 @@ def run(settings: Settings, backbone: str) -> None:
 
 
 def _best_of_each(settings: Settings, backbone: str) -> dict[tuple[str, str], list[Column]]:
-    """By measure, or all of the scores, and method, the columns that call this method one of the best."""
+    """By measure, or all of the scores together, and method, the columns that it is asked about."""
     scores, _ = read_scores(settings, backbone, read_names(list_file(settings, "evaluation")))
     columns, count = quality_columns(settings.metrics), settings.sensitivity.methods
-    together = best_methods(comparison(scores, settings.metrics), columns, count)
-    found = {(SCORES, name): columns for name in together}
+    of_scores = best_methods(comparison(scores, settings.metrics), columns, count)
+    found = {(SCORES, name): columns for name in of_scores}
     for measure, tables in read_measures(settings, backbone, scores).items():
         means = pd.DataFrame({method: table.mean() for method, table in tables.items()}).T
         for column in MEASURES[measure].columns:

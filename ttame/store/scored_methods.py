@@ -143,7 +143,7 @@ def _read_sanity(settings: Settings, backbone: str, method: str, seed: int | Non
 
 
 def _starts_from_cam(settings: Settings, backbone: str, method: str) -> bool:
-    """Whether it is trained here from a start that is CAM on every classifier; T-TAME's and TAME's is it on some."""
+    """Whether it is trained here from a start that is CAM on every classifier; that of T-TAME or TAME is so on some."""
     attention = settings.attention.get(method)
     if attention is None or backbone in attention.checkpoints:
         return False
