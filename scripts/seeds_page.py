@@ -84,7 +84,8 @@ class Study:
         good = {method: sum(self.marks.get((method, column.key)) in GOOD for column in columns) for method in methods}
         ranked = sorted(methods, key=lambda method: -good[method])
         counts = ", ".join(f"{title(method)} {good[method]}" for method in ranked)
-        return f"No worse than the best, of {len(columns)} measures: {counts}."
+        measures = "measure" if len(columns) == 1 else "measures"
+        return f"No worse than the best, of {len(columns)} {measures}: {counts}."
 
     def _cell(self, method: str, column: Column) -> str:
         text = number(float(self.means[column.key][method]), column)

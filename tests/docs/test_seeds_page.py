@@ -46,7 +46,7 @@ def test_the_verdict_counts_the_best_and_what_ties_with_it() -> None:
     column = next(column for column in study.columns if column.key == "insertion")
     study.marks = {("ttame", "insertion"): "best", ("tame", "insertion"): "tied", ("gradcam", "insertion"): "second"}
     said = study.verdict([column])
-    assert said.startswith("No worse than the best, of 1 measures: T")
+    assert said.startswith("No worse than the best, of 1 measure: T")
     assert "T-TAME 1" in said
     assert "TAME 1" in said.replace("T-TAME 1", "")
     assert "Grad-CAM 0" in said
