@@ -212,6 +212,7 @@ def test_methods_are_brought_out_with_their_bands(opened: Any) -> None:
     assert band.is_visible()
     opened.select_option("#dots-measure", "deletion")
     opened.locator('nav a[href="#curves"]').click()
+    opened.wait_for_function("location.hash.includes('at=')")  # the page hears of the click a moment later
     assert "measure=deletion&at=curves" in reopened(opened)
     assert band.is_visible()
     assert opened.locator('.dots[data-measure="deletion"]').is_visible()
