@@ -10,6 +10,7 @@ the measures that may not. Both name the experiment's tables.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -19,6 +20,7 @@ from ttame.measures.column import Column
 from ttame.params.composition import compose
 from ttame.report.columns import quality_columns
 from ttame.report.markdown import WRITTEN, markdown_table, number, shown
+from ttame.report.marks import Mark
 from ttame.report.ranking import is_control
 from ttame.store.artifacts import write_text
 
@@ -26,8 +28,6 @@ PAGE = Path("docs/seeds.md")
 COMMENT = r"<!-- table (?P<experiment>\w+) (?P<backbone>\w+) (?P<which>may rank|the others) -->\n"
 WRITTEN_BELOW = r"(?:\n*(?:\||No worse than the best).*\n)*"
 PLACE = re.compile(f"^(?P<comment>{COMMENT}){WRITTEN_BELOW}", re.MULTILINE)
-GOOD = ("best", "tied", "tied second")
-"""Marks of what is no worse than the best as far as chance can tell."""
 
 
 def main() -> None:
@@ -68,7 +68,10 @@ class Study:
         means, marks, checks = rows("results.csv"), rows("statistics.csv"), rows("measures.csv")
         self.means = means.set_index("method").loc[in_order(map(str, means["method"]))]
         self.seeds = rows("seeds.csv")
-        self.marks = marks.set_index(["method", "column"])["mark"].dropna().to_dict()
+        found = marks.dropna(subset="mark")
+        self.marks: dict[tuple[str, str], Mark] = dict(
+            zip(zip(found["method"], found["column"], strict=True), found["mark"], strict=True)
+        )
         self.votes = set(checks.loc[checks["objection"].isna(), "measure"])
         settings = compose(Path("experiments", f"{experiment}.yaml"))
         self.columns = shown(self.means, quality_columns(settings.metrics))
@@ -80,10 +83,11 @@ class Study:
 
     def verdict(self, columns: list[Column]) -> str:
         """In how many of the measures each method is the best or cannot be told from it."""
+        keys = {column.key for column in columns}
+        leads = Counter(method for (method, key), mark in self.marks.items() if key in keys and mark != "second")
         methods = [method for method in map(str, self.means.index) if not is_control(method)]
-        good = {method: sum(self.marks.get((method, column.key)) in GOOD for column in columns) for method in methods}
-        ranked = sorted(methods, key=lambda method: -good[method])
-        counts = ", ".join(f"{title(method)} {good[method]}" for method in ranked)
+        ranked = sorted(methods, key=lambda method: -leads[method])
+        counts = ", ".join(f"{title(method)} {leads[method]}" for method in ranked)
         measures = "measure" if len(columns) == 1 else "measures"
         return f"No worse than the best, of {len(columns)} {measures}: {counts}."
 
