@@ -111,6 +111,9 @@ def test_a_judge_is_trained_once_and_asked_at_every_step_of_noise(experiment) ->
     assert by_stage["basis"].memory == 10 + 5000 + 7 * options["batch_size"]
     asked = by_stage["sensitivity"].cost.forward - {row.stage: row for row in without}["sensitivity"].cost.forward
     assert asked == 2 * 2 * options["draws"] * len(options["shares"]), "by the best of Fid+ and the best of Fid-"
+    scoring = by_stage["scores"].cost.forward
+    of_scores = by_stage["sensitivity"].cost.forward - asked
+    assert scoring < of_scores < 2 * scoring, "methods that columns call best are asked about the image itself too"
 
 
 @pytest.mark.slow

@@ -29,7 +29,10 @@ def test_worth_is_higher_for_the_better() -> None:
     assert worth_of(table, IC).idxmax() == 1
 
 
-def test_best_methods_have_the_best_mean_rank_and_are_no_controls() -> None:
-    means = pd.DataFrame({"ad": [0.0, 3, 1, 2], "ic": [99.0, 1, 3, 2]}, index=["center", "rise", "gradcam", "ttame"])
-    assert best_methods(means, [AD, IC], 2) == ["gradcam", "ttame"]
-    assert best_methods(means, [AD, IC], 9) == ["gradcam", "ttame", "rise"]
+def test_best_methods_are_those_of_the_better_end_and_no_controls() -> None:
+    means = pd.DataFrame(
+        {"ad": [0.0, 3, 1, 2, np.nan], "ic": [99.0, 3, 1, 2, 5]}, index=["center", "rise", "gradcam", "ttame", "gae"]
+    )
+    assert best_methods(means, AD, 2) == ["gradcam", "ttame"]
+    assert best_methods(means, AD, 9) == ["gradcam", "ttame", "rise"], "none that does not have it"
+    assert best_methods(means, IC, 2) == ["gae", "rise"]

@@ -26,6 +26,7 @@ def change(**options: Mapping[str, Any]) -> None:
     for measure, changed in options.items():
         params["measures"][measure] |= changed
     params["metrics"]["coherency"] = False
+    params["sensitivity"]["images"] = 40
     Path("params.yaml").write_text(yaml.safe_dump(params))
 
 

@@ -20,6 +20,7 @@ from ttame.measures.noise import STEPS
 from ttame.measures.registry import MEASURES
 from ttame.params.section import SPLITS, Split
 from ttame.params.settings import Settings
+from ttame.report.columns import score_columns
 from ttame.runtime.device import select_device
 from ttame.runtime.progress import progress
 
@@ -131,9 +132,9 @@ def _of_backbone(settings: Settings, backbone: str, images: Mapping[Split, int],
     few = min(settings.sensitivity.images, evaluated)
     versions = few * settings.sensitivity.methods * len(STEPS)
     # The maps that measures need of the best methods are left out: which those are is known only then.
-    # At most: a method that is the best of two columns of a measure is judged once.
+    # At most: a method that is the best of two columns is judged once, and asked once about the image itself.
     asked = sum(made.judge_passes() * len(MEASURES[measure].columns) for measure, made in taken.items())
-    cost = _scoring(settings, costs).plus(forward, asked)
+    cost = _scoring(settings, costs).plus(forward, asked + len(score_columns(settings.metrics)) - 1)
     yield Row("sensitivity", backbone, "", versions, cost, base + cost.memory(settings.execution.batch_size))
 
 

@@ -22,13 +22,15 @@ from ttame.runtime.seeding import image_seed
 ORDERS = ("morf", "lerf")
 
 
-def road_versions(settings: RoadSettings) -> list[tuple[str, int]]:
+def road_versions(settings: RoadSettings, orders: Sequence[str] = ORDERS) -> list[tuple[str, int]]:
     """Order and share of every perturbed version of an image: `morf` removes the most relevant pixels first, `lerf`
     the least relevant; shares are percent of the pixels."""
-    return [(order, share) for order in ORDERS for share in settings.shares]
+    return [(order, share) for order in orders for share in settings.shares]
 
 
-def perturbed_images(images: Tensor, saliency: Tensor, names: Sequence[str], settings: RoadSettings) -> Tensor:
+def perturbed_images(
+    images: Tensor, saliency: Tensor, names: Sequence[str], settings: RoadSettings, orders: Sequence[str] = ORDERS
+) -> Tensor:
     """Remove shares of the pixels and fill them by noisy linear imputation.
 
     Args:
@@ -37,12 +39,13 @@ def perturbed_images(images: Tensor, saliency: Tensor, names: Sequence[str], set
         names: B names, which seed the noise; so a score does not depend on the batch or the device.
         settings: shares, of which exactly so many pixels are removed, ties by position; standard deviation and seed
             of the noise.
+        orders: in which pixels go; one alone gives the same images as both together.
 
     Returns:
         (B, V, 3, H, W) on the device of `images`, the versions in the order of `road_versions`.
     """
-    ranks = {"morf": rank_pixels(saliency), "lerf": rank_pixels(-saliency)}
-    versions = road_versions(settings)
+    ranks = {order: rank_pixels(saliency if order == "morf" else -saliency) for order in orders}
+    versions = road_versions(settings, orders)
     removed = torch.stack([removed_pixels(ranks[order], share) for order, share in versions], dim=1)
     removed = removed.view(len(images), len(versions), *saliency.shape[1:])
     repeated = images.unsqueeze(1).expand(-1, len(versions), -1, -1, -1)

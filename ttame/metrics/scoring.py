@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,10 +12,34 @@ from ttame.backbones.backbone import Backbone
 from ttame.metrics.imputation import images_at_once
 from ttame.metrics.insertion_deletion import area_under_curve, deletion_images, insertion_images
 from ttame.metrics.masking import keep_most_salient
-from ttame.metrics.road import perturbed_images, road_versions
-from ttame.params.evaluation import CurveSettings, RoadSettings
+from ttame.metrics.road import ORDERS, perturbed_images, road_versions
+from ttame.params.evaluation import CurveSettings, MetricSettings, RoadSettings
 
 CURVES = ("insertion", "deletion")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the classifier is asked of a map.
+
+    Attributes:
+        shares: percent of the pixels that are kept, for AD, IC and AG.
+        orders: of ROAD.
+        curves: of `CURVES`.
+    """
+
+    shares: Sequence[int]
+    orders: Sequence[str] = ORDERS
+    curves: Sequence[str] = CURVES
+
+    @classmethod
+    def for_columns(cls, keys: Collection[str], settings: MetricSettings) -> Asked:
+        """Only what some columns of the tables are made of."""
+        return cls(
+            [share for share in settings.shares if {f"ad_{share}", f"ic_{share}", f"ag_{share}"} & {*keys}],
+            [order for order in ORDERS if f"road_{order}" in keys],
+            [curve for curve in CURVES if curve in keys],
+        )
 
 
 def probability(backbone: Backbone, clean: Tensor, targets: Tensor) -> Tensor:
@@ -54,7 +79,13 @@ def masked_probabilities(
 
 
 def road_outcomes(
-    backbone: Backbone, clean: Tensor, saliency: Tensor, targets: Tensor, names: Sequence[str], settings: RoadSettings
+    backbone: Backbone,
+    clean: Tensor,
+    saliency: Tensor,
+    targets: Tensor,
+    names: Sequence[str],
+    settings: RoadSettings,
+    orders: Sequence[str] = ORDERS,
 ) -> dict[str, Tensor]:
     """Whether the target is still the top class once pixels are removed and filled.
 
@@ -65,17 +96,20 @@ def road_outcomes(
         targets: (B,) classes.
         names: of the images, which seed the noise.
         settings: shares of the pixels, and the noise.
+        orders: in which pixels go.
 
     Returns:
         (B,) bool for every `road_<order>_<share>`.
     """
-    versions = road_versions(settings)
+    if not orders:
+        return {}
+    versions = road_versions(settings, orders)
     kept = []
     # A GPU fills hundreds of images in the time of a few.
     at_least = 0 if clean.device.type == "cpu" else images_at_once(clean)
     for rows in _groups(len(clean), len(versions), max(len(clean), at_least)):
         chosen = [names[row] for row in rows]
-        perturbed = perturbed_images(clean[rows], saliency[rows], chosen, settings).flatten(0, 1)
+        perturbed = perturbed_images(clean[rows], saliency[rows], chosen, settings, orders).flatten(0, 1)
         slices = perturbed.split(max(len(clean), len(versions)))
         classes = torch.cat([_logits(backbone, part).argmax(1) for part in slices]).view(len(rows), len(versions))
         kept.append(classes == targets[rows, None])
@@ -84,7 +118,13 @@ def road_outcomes(
 
 
 def insertion_and_deletion(
-    backbone: Backbone, clean: Tensor, saliency: Tensor, targets: Tensor, unchanged: Tensor, settings: CurveSettings
+    backbone: Backbone,
+    clean: Tensor,
+    saliency: Tensor,
+    targets: Tensor,
+    unchanged: Tensor,
+    settings: CurveSettings,
+    curves: Sequence[str] = CURVES,
 ) -> dict[str, Tensor]:
     """The curves of insertion and deletion, and the areas below them.
 
@@ -95,23 +135,27 @@ def insertion_and_deletion(
         targets: (B,) classes.
         unchanged: (B,) probability of the image itself.
         settings: points of a curve, and the blur.
+        curves: which of the two.
 
     Returns:
         (B,) float64 in [0, 1] for `insertion`, `deletion`, and every `insertion_<step>` and `deletion_<step>`.
     """
-    curves: dict[str, list[Tensor]] = {name: [] for name in CURVES}
-    for rows in _groups(len(clean), settings.steps, len(clean)):
-        chosen = clean[rows], saliency[rows]
-        inserted = insertion_images(*chosen, settings.steps, settings.blur)
-        deleted = deletion_images(*chosen, settings.steps)
-        for name, versions in (("insertion", inserted), ("deletion", deleted)):
+
+    def versions(curve: str, rows: Tensor) -> Tensor:
+        if curve == "insertion":
+            return insertion_images(clean[rows], saliency[rows], settings.steps, settings.blur)
+        return deletion_images(clean[rows], saliency[rows], settings.steps)
+
+    columns: dict[str, Tensor] = {}
+    for curve in curves:
+        found = []
+        for rows in _groups(len(clean), settings.steps, len(clean)):
             repeated = targets[rows].repeat_interleave(settings.steps)
-            curves[name].append(probability(backbone, versions.flatten(0, 1), repeated).view(len(rows), -1))
-    insertion = torch.cat([torch.cat(curves["insertion"]), unchanged[:, None]], dim=1)
-    deletion = torch.cat([unchanged[:, None], torch.cat(curves["deletion"])], dim=1)
-    columns = {"insertion": area_under_curve(insertion), "deletion": area_under_curve(deletion)}
-    for step in range(settings.steps + 1):
-        columns |= {f"insertion_{step}": insertion[:, step], f"deletion_{step}": deletion[:, step]}
+            found.append(probability(backbone, versions(curve, rows).flatten(0, 1), repeated).view(len(rows), -1))
+        changed, itself = torch.cat(found), unchanged[:, None]
+        points = torch.cat([changed, itself] if curve == "insertion" else [itself, changed], dim=1)
+        columns[curve] = area_under_curve(points)
+        columns |= {f"{curve}_{step}": points[:, step] for step in range(settings.steps + 1)}
     return columns
 
 

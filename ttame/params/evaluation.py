@@ -58,11 +58,7 @@ class MetricSettings(Section):
 class SensitivitySettings(Section):
     """Does a measure fall when maps are mixed with noise?"""
 
-    methods: Count = Field(
-        2,
-        description="how many of the methods that each column of a measure calls the best, and of those with the best "
-        "mean rank over the scores",
-    )
+    methods: Count = Field(2, description="how many of the methods that each column of the tables calls the best")
     images: Count = Field(
         32, description="how many are scored again, spread evenly over the evaluation list, and how many grids at most"
     )

@@ -26,9 +26,9 @@ def qualities(scores: pd.DataFrame, settings: MetricSettings) -> pd.DataFrame:
         settings: the shares that were scored, in percent of the pixels.
 
     Returns:
-        A row per image, indexed by its name, or by seed and name: ad_<share>, ic_<share> and ag_<share>;
-        road_<order>_<share> and their mean road_<order>; and, where the scores have them, deletion, insertion,
-        coherency, complexity, adcc, pointing_game, mass_inside.
+        A row per image, indexed by its name, or by seed and name; of what the scores have, ad_<share>, ic_<share> and
+        ag_<share>; road_<order>_<share> and their mean road_<order>; deletion, insertion, coherency, complexity, adcc,
+        pointing_game, mass_inside.
     """
     numbers = confidence_qualities(scores, settings.shares) | road_qualities(scores, settings.road.shares)
     numbers |= {name: scores[name].to_numpy() for name in FRACTIONS if name in scores}
@@ -40,7 +40,7 @@ def confidence_qualities(scores: pd.DataFrame, shares: Sequence[int]) -> dict[st
     """ad_<share>, ic_<share> and ag_<share> of every row, in [0, 1], from probability and probability_<share>."""
     clean = torch.tensor(scores["probability"].to_numpy())
     numbers = {}
-    for share in shares:
+    for share in (share for share in shares if f"probability_{share}" in scores):
         masked = torch.tensor(scores[f"probability_{share}"].to_numpy())
         numbers[f"ad_{share}"] = drop(clean, masked).numpy()
         numbers[f"ic_{share}"] = increase(clean, masked).numpy()
@@ -51,7 +51,7 @@ def confidence_qualities(scores: pd.DataFrame, shares: Sequence[int]) -> dict[st
 def road_qualities(scores: pd.DataFrame, shares: Sequence[int]) -> dict[str, NDArray[Any]]:
     """road_<order>_<share> of every row, in [0, 1], and their mean over the shares, road_<order>."""
     numbers = {}
-    for order in ORDERS:
+    for order in (order for order in ORDERS if f"road_{order}_{shares[0]}" in scores):
         steps = scores[[f"road_{order}_{share}" for share in shares]].astype(float)
         numbers[f"road_{order}"] = steps.mean(axis=1).to_numpy()
         numbers |= {str(name): steps[name].to_numpy() for name in steps}

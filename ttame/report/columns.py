@@ -8,9 +8,12 @@ from ttame.params.evaluation import MetricSettings, SanitySettings
 
 
 def quality_columns(settings: MetricSettings) -> list[Column]:
-    """What is measured of a map: AD, IC and AG at each share, mean ROAD, curves, ADCC, localisation, all in percent,
-    and the measures of `ttame.measures`.
-    """
+    """What is measured of a map: the scores, and the measures of `ttame.measures`."""
+    return [*score_columns(settings), *measure_columns()]
+
+
+def score_columns(settings: MetricSettings) -> list[Column]:
+    """AD, IC and AG at each share, mean ROAD, curves, ADCC, localisation, all in percent."""
     columns: list[Column] = []
     for share in settings.shares:
         columns += [
@@ -27,7 +30,6 @@ def quality_columns(settings: MetricSettings) -> list[Column]:
         Column("adcc", "ADCC", "higher"),
         Column("pointing_game", "Pointing game", "higher"),
         Column("mass_inside", "Mass inside", "higher"),
-        *measure_columns(),
     ]
 
 

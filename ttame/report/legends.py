@@ -35,10 +35,9 @@ BOLD = "Best in bold, second best underlined."
 MEASURES_CHECKED = """\
 What the measures can tell. *Separates*: percent of the pairs of methods whose difference is significant (5 %, Holm's
 correction over the pairs) as these maps are, without chance in training. *Noise τ*: Kendall's rank correlation of the
-noise that is mixed into the maps of good methods with a worse score; 1 when every step makes it worse. These are those
-that a measure calls best, or of AD to mass inside those with the best mean rank over them; of a trained one, the first
-seed. *Truth first*: whether the ground truth is above every control. *Fooled*: percent of the methods that are called
-worse than a map of everything but one corner.
+noise that is mixed into the maps of the methods that the measure calls best with a worse score; 1 when every step makes
+it worse. Of a trained method the maps of its first seed are mixed. *Truth first*: whether the ground truth is above
+every control. *Fooled*: percent of the methods that are called worse than a map of everything but one corner.
 """
 SANITY = """\
 Sanity check: rank correlation of the map with the map after so many layers, counted from the output, were randomised,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -39,9 +37,8 @@ def kendall_tau(first: ArrayLike, second: ArrayLike) -> float:
     return float((order * other_order).sum() / size) if size else float("nan")
 
 
-def best_methods(means: pd.DataFrame, columns: Sequence[Column], count: int) -> list[str]:
-    """The methods with the best mean rank over all measures, controls aside."""
-    present = [column for column in columns if column.better and column.key in means]
+def best_methods(means: pd.DataFrame, column: Column, count: int) -> list[str]:
+    """The methods that a column calls the best, controls aside, and those that do not have it."""
     methods = means.loc[[name for name in means.index if not is_control(name)]]
-    ranks = pd.DataFrame({column.key: worth_of(methods, column).rank(ascending=False) for column in present})
-    return [str(name) for name in ranks.mean(axis=1).sort_values(kind="stable").index[:count]]
+    worth = worth_of(methods, column).dropna()
+    return [str(name) for name in worth.sort_values(ascending=False, kind="stable").index[:count]]

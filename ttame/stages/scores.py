@@ -17,7 +17,14 @@ from ttame.metrics.average_drop import drop
 from ttame.metrics.localisation import mass_inside, pointing_game
 from ttame.metrics.masking import normalise_map, saliency_map
 from ttame.metrics.road import road_versions
-from ttame.metrics.scoring import CURVES, insertion_and_deletion, masked_probabilities, probability, road_outcomes
+from ttame.metrics.scoring import (
+    CURVES,
+    Asked,
+    insertion_and_deletion,
+    masked_probabilities,
+    probability,
+    road_outcomes,
+)
 from ttame.params.evaluation import MetricSettings
 from ttame.params.settings import Settings
 from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages
@@ -73,26 +80,31 @@ def _refuse_other_images(source: Path, maps: Description, images: EvaluationImag
         )
 
 
-def score_batch(backbone: Backbone, batch: EvaluationBatch, maps: Maps, settings: MetricSettings) -> dict[str, Tensor]:
-    """All scores of one batch.
+def score_batch(
+    backbone: Backbone, batch: EvaluationBatch, maps: Maps, settings: MetricSettings, asked: Asked | None = None
+) -> dict[str, Tensor]:
+    """The scores of one batch.
 
     Args:
         backbone: the frozen classifier.
         batch: (B, 3, H, W) images in [0, 1] and their samples.
         maps: the maps of these B images and the classes that they explain.
         settings: shares, steps and the settings of ROAD.
+        asked: what the classifier is asked; all of it by default.
 
     Returns:
         A (B,) tensor on the CPU for every column, see `run`.
     """
+    asked = asked or Asked(settings.shares)
     targets = maps.targets
     saliency = saliency_map(maps.maps, backbone.preprocessing.input_size)
     clean = backbone.normalise(batch.images)
     unchanged, names = probability(backbone, clean, targets), [sample.name for sample in batch.samples]
     columns = {"probability": unchanged}
-    columns |= masked_probabilities(backbone, batch.images, saliency, targets, settings.shares)
-    columns |= road_outcomes(backbone, clean, saliency, targets, names, settings.road)
-    columns |= insertion_and_deletion(backbone, clean, saliency, targets, unchanged, settings.insertion_deletion)
+    columns |= masked_probabilities(backbone, batch.images, saliency, targets, asked.shares)
+    columns |= road_outcomes(backbone, clean, saliency, targets, names, settings.road, asked.orders)
+    curves = settings.insertion_deletion
+    columns |= insertion_and_deletion(backbone, clean, saliency, targets, unchanged, curves, asked.curves)
     columns["complexity"] = complexity(saliency)
     if maps.maps_of_masked is not None:
         columns["coherency"] = coherency(normalise_map(maps.maps), normalise_map(maps.maps_of_masked))

@@ -17,9 +17,10 @@ from ttame.measures.measure import make_measure
 from ttame.measures.noise import STEPS, mixed
 from ttame.measures.registry import MEASURES
 from ttame.metrics.masking import normalise_map
+from ttame.metrics.scoring import Asked
 from ttame.params.settings import Settings
 from ttame.report.aggregate import comparison, qualities
-from ttame.report.columns import quality_columns
+from ttame.report.columns import score_columns
 from ttame.report.ranking import best_methods
 from ttame.stages.evaluation_images import EvaluationImages
 from ttame.stages.method import Method
@@ -36,6 +37,8 @@ from ttame.store.scratch import Scratch
 
 SCORES = "scores"
 """Stands for all that the scores stage measures, beside the names of the measures."""
+UNASKED = ("adcc",)
+"""A method would have to run again, on every image times its noisy map."""
 
 Means = Mapping[str, float]
 AtNoise = Callable[[int], Means]
@@ -45,9 +48,8 @@ AtNoise = Callable[[int], Means]
 def run(settings: Settings, backbone: str) -> None:
     """Write a CSV with a row per method, percent of noise and column of the measures: the mean over a few images.
 
-    Every column of a measure is asked about the methods that it calls the best, since one that it puts at chance has
-    no way to fall; the scores are asked about those with the best mean rank over them, since each of their methods
-    costs as much as scoring it. Of a trained method, the maps of its first seed are mixed.
+    Every column is asked about the methods that it calls the best, since one that it puts at chance has no way to
+    fall. Of a trained method, the maps of its first seed are mixed.
     """
     subject = Subject(settings, backbone)
     target, origin = sensitivity_file(settings, backbone), origin_of_sensitivity(settings, backbone)
@@ -60,7 +62,7 @@ def run(settings: Settings, backbone: str) -> None:
     def ask(measure: str, name: str) -> AtNoise:
         method = Method(subject, name, settings.methods.first_seed_of(name))
         if measure == SCORES:
-            return _ask_scores(method)
+            return _ask_scores(method, asked[measure, name])
 
         def scratch_of(part: str) -> Scratch:
             return Scratch(target / f"{measure}-{name}-{part}", identity)
@@ -86,15 +88,16 @@ def run(settings: Settings, backbone: str) -> None:
 
 
 def _best_of_each(settings: Settings, backbone: str) -> dict[tuple[str, str], list[Column]]:
-    """By measure, or all of the scores together, and method, the columns that it is asked about."""
+    """By measure, or `SCORES`, and method, the columns that it is asked about."""
     scores, _ = read_scores(settings, backbone, read_names(list_file(settings, "evaluation")))
-    columns, count = quality_columns(settings.metrics), settings.sensitivity.methods
-    of_scores = best_methods(comparison(scores, settings.metrics), columns, count)
-    found = {(SCORES, name): columns for name in of_scores}
+    means = {SCORES: comparison(scores, settings.metrics)}
     for measure, tables in read_measures(settings, backbone, scores).items():
-        means = pd.DataFrame({method: table.mean() for method, table in tables.items()}).T
-        for column in MEASURES[measure].columns:
-            for name in best_methods(means, [column], count):
+        means[measure] = pd.DataFrame({method: table.mean() for method, table in tables.items()}).T
+    found: dict[tuple[str, str], list[Column]] = {}
+    for measure, table in means.items():
+        columns = score_columns(settings.metrics) if measure == SCORES else MEASURES[measure].columns
+        for column in (column for column in columns if column.key in table and column.key not in UNASKED):
+            for name in best_methods(table, column, settings.sensitivity.methods):
                 found.setdefault((measure, name), []).append(column)
     return found
 
@@ -116,14 +119,15 @@ def _ask_measure(method: Method, measure: str, columns: Sequence[Column], scratc
     return means
 
 
-def _ask_scores(method: Method) -> AtNoise:
-    """All that the scores stage computes but the coherency, for which the method would have to run again."""
+def _ask_scores(method: Method, columns: Sequence[Column]) -> AtNoise:
+    """Columns of what the scores stage computes."""
+    keys = [column.key for column in columns]
     subject, settings = method.subject, method.subject.settings
     images = EvaluationImages(settings, subject.backbone, subject.device, at_most=settings.sensitivity.images)
     found = method.maps()
     places = {name: place for place, name in enumerate(found.names)}
     few = replace(found.at([places[name] for name in images.names]), maps_of_masked=None)
-    starts = np.cumsum([0, *images.sizes()])
+    starts, asked = np.cumsum([0, *images.sizes()]), Asked.for_columns(keys, settings.metrics)
 
     @torch.no_grad()
     def means(noise: int) -> Means:
@@ -132,9 +136,10 @@ def _ask_scores(method: Method) -> AtNoise:
         pieces = []
         for batch in images.all():
             rows = slice(starts[batch.number], starts[batch.number + 1])
-            pieces.append(score_batch(subject.backbone, batch, maps.of(rows, subject.device), settings.metrics))
+            given = maps.of(rows, subject.device)
+            pieces.append(score_batch(subject.backbone, batch, given, settings.metrics, asked))
         table = pd.DataFrame({key: torch.cat([piece[key] for piece in pieces]).numpy() for key in pieces[0]})
-        numbers = qualities(table.assign(name=images.names), settings.metrics).mean()
+        numbers = qualities(table.assign(name=images.names), settings.metrics)[keys].mean()
         return {str(key): float(mean) for key, mean in numbers.items()}
 
     return means
