@@ -66,6 +66,15 @@ def test_a_measure_that_noise_does_not_move_is_told(evaluation: Evaluation) -> N
     assert "was not tried with noise" in str(checks.loc["single_deletion", "objection"])
 
 
+def test_a_measure_that_calls_no_method_better_than_noise_is_told(evaluation: Evaluation) -> None:
+    scores = {name: table.copy() for name, table in evaluation.scores.items()}
+    scores["random"]["deletion"] = 0.0
+    worst = evaluate(scores, METRICS, evaluation.report)
+    checks = check_measures(worst, COLUMNS, _noise(insertion=-1.0))
+    assert "calls no method better than noise" in str(checks.loc["deletion", "objection"])
+    assert "was not tried" not in str(checks.loc["deletion", "objection"])
+
+
 def test_a_control_without_a_measure_is_no_verdict_on_it(evaluation: Evaluation) -> None:
     judged = {name: table for name, table in evaluation.measured["single_deletion"].items() if name != "random"}
     partly = evaluate(evaluation.scores, METRICS, evaluation.report, {"single_deletion": judged})

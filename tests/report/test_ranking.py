@@ -6,7 +6,7 @@ import pytest
 import scipy.stats
 
 from ttame.measures.column import Column
-from ttame.report.ranking import best_methods, kendall_tau, worth_of
+from ttame.report.ranking import Run, best_runs, kendall_tau, worth_of
 
 AD, IC = Column("ad", "AD", "lower"), Column("ic", "IC", "higher")
 
@@ -29,10 +29,11 @@ def test_worth_is_higher_for_the_better() -> None:
     assert worth_of(table, IC).idxmax() == 1
 
 
-def test_best_methods_are_those_of_the_better_end_and_no_controls() -> None:
-    means = pd.DataFrame(
-        {"ad": [0.0, 3, 1, 2, np.nan], "ic": [99.0, 3, 1, 2, 5]}, index=["center", "rise", "gradcam", "ttame", "gae"]
-    )
-    assert best_methods(means, AD, 2) == ["gradcam", "ttame"]
-    assert best_methods(means, AD, 9) == ["gradcam", "ttame", "rise"], "none that does not have it"
-    assert best_methods(means, IC, 2) == ["gae", "rise"]
+def test_best_runs_are_of_different_methods_that_beat_noise() -> None:
+    learned: dict[Run, float] = {("ttame", 1): 2.0, ("ttame", 2): 9.0, ("ttame", 3): 8.0, ("tame", 1): 7.0}
+    read_off: dict[Run, float] = {("gradcam", None): 5.0, ("rise", None): 3.0, ("gae", None): np.nan}
+    assert best_runs(learned | read_off, 2) == [("ttame", 2), ("tame", 1)]
+    controls: dict[Run, float] = {("center", None): 99.0, ("random", None): 4.0}
+    assert best_runs(learned | read_off | controls, 9) == [("ttame", 2), ("tame", 1), ("gradcam", None)]
+    assert best_runs({("random", None): np.nan, ("rise", None): -3.0}, 2) == [("rise", None)], "noise is not measured"
+    assert best_runs({("random", None): 4.0, ("rise", None): 4.0}, 2) == []

@@ -117,21 +117,29 @@ def test_every_column_is_asked_about_the_methods_that_it_calls_the_best(measured
     tables = {
         "gradcam": pd.DataFrame({"part_found": [1.0, 0.0], "idle_mass": [0.9, 0.9]}),
         "rise": pd.DataFrame({"part_found": [0.0, 0.0], "idle_mass": [0.1, 0.2]}),
-        "random": pd.DataFrame({"part_found": [1.0, 1.0], "idle_mass": [0.0, 0.0]}),
+        "random": pd.DataFrame({"part_found": [0.2, 0.2], "idle_mass": [0.9, 0.9]}),
     }
     monkeypatch.setattr(sensitivity, "read_measures", lambda *_: {"known_parts": tables})
-    scores = pd.DataFrame({"ad_100": [1, 2, 0], "road_lerf": [80, 90, 99], "adcc": [70, 60, 99]}, index=[*tables])
-    monkeypatch.setattr(sensitivity, "comparison", lambda *_: scores)
+    scores = {
+        "gradcam": pd.DataFrame({"ad_100": [1, 2], "road_lerf": [80, 82], "adcc": [70, 60]}),
+        "rise": pd.concat(
+            {2: pd.DataFrame({"ad_100": [3, 3]}), 7: pd.DataFrame({"ad_100": [3, 3], "road_lerf": [99, 79]})},
+            names=["seed"],
+        ),
+        "random": pd.DataFrame({"ad_100": [60, 70], "road_lerf": [50, 50], "adcc": [10, 20]}),
+    }
+    monkeypatch.setattr(sensitivity, "read_scores", lambda *_: (scores, []))
+    monkeypatch.setattr(sensitivity, "qualities", lambda table, _: table)
     settings = load_settings(Path("params.yaml"))
     one = settings.model_copy(update={"sensitivity": settings.sensitivity.model_copy(update={"methods": 1})})
     asked = sensitivity._best_of_each(one, "shapes_cnn")
     keys = {pair: [column.key for column in columns] for pair, columns in asked.items()}
     assert keys == {
-        ("scores", "gradcam"): ["ad_100"],
-        ("scores", "rise"): ["road_lerf"],
-        ("known_parts", "gradcam"): ["part_found"],
-        ("known_parts", "rise"): ["idle_mass"],
-    }, "no control, and ADCC would need the method to run again"
+        ("scores", ("gradcam", None)): ["ad_100"],
+        ("scores", ("rise", 7)): ["road_lerf"],
+        ("known_parts", ("gradcam", None)): ["part_found"],
+        ("known_parts", ("rise", None)): ["idle_mass"],
+    }, "no control, the best seed, and ADCC would need the method to run again"
 
 
 def test_a_basis_of_other_options_is_refused(measured: Path, capsys) -> None:

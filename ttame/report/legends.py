@@ -36,7 +36,7 @@ MEASURES_CHECKED = """\
 What the measures can tell. *Separates*: percent of the pairs of methods whose difference is significant (5 %, Holm's
 correction over the pairs) as these maps are, without chance in training. *Noise τ*: Kendall's rank correlation of the
 noise that is mixed into the maps of the methods that the measure calls best with a worse score; 1 when every step makes
-it worse. Of a trained method the maps of its first seed are mixed. *Truth first*: whether the ground truth is above
+it worse. Those that it calls no better than noise are not asked about. *Truth first*: whether the ground truth is above
 every control. *Fooled*: percent of the methods that are called worse than a map of everything but one corner.
 """
 SANITY = """\

@@ -10,7 +10,7 @@ import pandas as pd
 from ttame.measures.column import Column
 from ttame.report.evaluation import Evaluation
 from ttame.report.pairs import every_pair
-from ttame.report.ranking import is_control, kendall_tau, worth_of
+from ttame.report.ranking import NOISE, is_control, kendall_tau, worth_of
 from ttame.report.seeds import units
 from ttame.report.statistics import LEVEL
 
@@ -35,7 +35,7 @@ def check_measures(evaluation: Evaluation, columns: Sequence[Column], sensitivit
         A row per measure, indexed by its key:
         resolution, percent of the pairs of methods that it separates at 5 % after Holm's correction, controls aside;
         sensitivity, Kendall's tau in [-1, 1] between the noise in the maps of its best methods and a worse mean score,
-        mean over these methods, NaN where it was not tried;
+        mean over these methods, NaN where it was not tried, or no method was better than noise to begin with;
         truth_first, 1 or 0, whether the ground truth is above every control, NaN where it is not known;
         fooled, percent of the methods that *everything but one* is better than, NaN without that control;
         objection, why methods should not be ranked by it, empty where they may.
@@ -55,11 +55,11 @@ def check_measures(evaluation: Evaluation, columns: Sequence[Column], sensitivit
             "truth_first": _truth_first(worth),
             "fooled": _fooled(worth),
         }
-        rows[column.key] = numbers | {"objection": _objection(**numbers)}
+        rows[column.key] = numbers | {"objection": _objection(**numbers, all_noise=_all_noise(worth))}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def _objection(resolution: float, sensitivity: float, truth_first: float, fooled: float) -> str:
+def _objection(resolution: float, sensitivity: float, truth_first: float, fooled: float, all_noise: bool) -> str:
     found = []
     if fooled >= 100 * FOOLED:
         found.append(f"prefers everything but one to {fooled:.0f} % of the methods")
@@ -68,7 +68,7 @@ def _objection(resolution: float, sensitivity: float, truth_first: float, fooled
     if resolution == 0:
         found.append("separates no two methods")
     if np.isnan(sensitivity):
-        found.append("was not tried with noise")
+        found.append("calls no method better than noise" if all_noise else "was not tried with noise")
     elif sensitivity < NOTICES:
         found.append(f"does not get steadily worse with noise (tau {sensitivity:.2f})")
     return ", ".join(found)
@@ -123,5 +123,10 @@ def _truth_first(worth: pd.Series) -> float:
 
 def _fooled(worth: pd.Series) -> float:
     known = worth.dropna()
-    methods = [name for name in known.index if not is_control(name)]
-    return 100 * float((known[methods] < known[FOOLS]).mean()) if FOOLS in known.index and methods else np.nan
+    methods = known[[name for name in known.index if not is_control(name)]]
+    return 100 * float((methods < known[FOOLS]).mean()) if FOOLS in known.index and len(methods) else np.nan
+
+
+def _all_noise(worth: pd.Series) -> bool:
+    methods = worth[[name for name in worth.index if not is_control(name)]]
+    return NOISE in worth.index and not bool((methods > worth[NOISE]).any())

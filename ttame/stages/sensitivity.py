@@ -19,9 +19,9 @@ from ttame.measures.registry import MEASURES
 from ttame.metrics.masking import normalise_map
 from ttame.metrics.scoring import Asked
 from ttame.params.settings import Settings
-from ttame.report.aggregate import comparison, qualities
+from ttame.report.aggregate import qualities
 from ttame.report.columns import score_columns
-from ttame.report.ranking import best_methods
+from ttame.report.ranking import Run, best_runs, sign_of
 from ttame.stages.evaluation_images import EvaluationImages
 from ttame.stages.method import Method
 from ttame.stages.pieces import finish_pieces
@@ -34,6 +34,7 @@ from ttame.store.origin import origin_of_sensitivity
 from ttame.store.paths import basis_file, list_file, sensitivity_file
 from ttame.store.scored_methods import read_scores
 from ttame.store.scratch import Scratch
+from ttame.store.seeds import SEED
 
 SCORES = "scores"
 """Stands for all that the scores stage measures, beside the names of the measures."""
@@ -48,58 +49,67 @@ AtNoise = Callable[[int], Means]
 def run(settings: Settings, backbone: str) -> None:
     """Write a CSV with a row per method, percent of noise and column of the measures: the mean over a few images.
 
-    Every column is asked about the methods that it calls the best, since one that it puts at chance has no way to
-    fall. Of a trained method, the maps of its first seed are mixed.
+    Every column is asked about the methods that it calls the best, of a trained one about its best seed, since maps
+    that it calls no better than noise have no way to fall.
     """
     subject = Subject(settings, backbone)
     target, origin = sensitivity_file(settings, backbone), origin_of_sensitivity(settings, backbone)
     identity = subject.identity(origin)
     asked = _best_of_each(settings, backbone)
-    jobs = [(*pair, step) for pair in asked for step in STEPS]
+    jobs = [(*question, step) for question in asked for step in STEPS]
     scratch = Scratch(target, identity)
 
     @lru_cache(1)
-    def ask(measure: str, name: str) -> AtNoise:
-        method = Method(subject, name, settings.methods.first_seed_of(name))
+    def ask(measure: str, run: Run) -> AtNoise:
+        method, columns = Method(subject, *run), asked[measure, run]
         if measure == SCORES:
-            return _ask_scores(method, asked[measure, name])
+            return _ask_scores(method, columns)
 
         def scratch_of(part: str) -> Scratch:
-            return Scratch(target / f"{measure}-{name}-{part}", identity)
+            return Scratch(target / f"{measure}-{run[0]}-{run[1]}-{part}", identity)
 
-        return _ask_measure(method, measure, asked[measure, name], scratch_of)
+        return _ask_measure(method, measure, columns, scratch_of)
 
     def work(missing: list[int], advance: Callable[[int], object]) -> Iterator[dict[str, Tensor]]:
         for number in missing:
-            measure, name, step = jobs[number]
-            found = ask(measure, name)(step)
+            measure, run, step = jobs[number]
+            found = ask(measure, run)(step)
             yield {key: torch.tensor(mean, dtype=torch.float64) for key, mean in found.items()}
             advance(1)
 
     pieces = finish_pieces(scratch, [1] * len(jobs), work, f"sensitivity {backbone}", what="steps")
     rows = [
-        [name, step, key, float(mean)]
-        for (_, name, step), piece in zip(jobs, pieces, strict=True)
+        [*run, step, key, float(mean)]
+        for (_, run, step), piece in zip(jobs, pieces, strict=True)
         for key, mean in sorted(piece.items())
     ]
-    table = pd.DataFrame(rows, columns=["method", "noise", "column", "mean"]).assign(**origin)
-    write_text(target, table.to_csv(index=False, float_format="%.9g"))
+    table = pd.DataFrame(rows, columns=["method", "seed", "noise", "column", "mean"]).astype({"seed": "Int64"})
+    write_text(target, table.assign(**origin).to_csv(index=False, float_format="%.9g"))
     scratch.clear()
 
 
-def _best_of_each(settings: Settings, backbone: str) -> dict[tuple[str, str], list[Column]]:
-    """By measure, or `SCORES`, and method, the columns that it is asked about."""
+def _best_of_each(settings: Settings, backbone: str) -> dict[tuple[str, Run], list[Column]]:
+    """By measure, or `SCORES`, and method with its seed, the columns that are asked about them."""
     scores, _ = read_scores(settings, backbone, read_names(list_file(settings, "evaluation")))
-    means = {SCORES: comparison(scores, settings.metrics)}
-    for measure, tables in read_measures(settings, backbone, scores).items():
-        means[measure] = pd.DataFrame({method: table.mean() for method, table in tables.items()}).T
-    found: dict[tuple[str, str], list[Column]] = {}
-    for measure, table in means.items():
+    values = {SCORES: {name: qualities(table, settings.metrics) for name, table in scores.items()}}
+    values |= read_measures(settings, backbone, scores)
+    found: dict[tuple[str, Run], list[Column]] = {}
+    for measure, tables in values.items():
         columns = score_columns(settings.metrics) if measure == SCORES else MEASURES[measure].columns
-        for column in (column for column in columns if column.key in table and column.key not in UNASKED):
-            for name in best_methods(table, column, settings.sensitivity.methods):
-                found.setdefault((measure, name), []).append(column)
+        means = {run: mean for name, table in tables.items() for run, mean in _means(settings, name, table).items()}
+        for column in (column for column in columns if column.key not in UNASKED):
+            worth = {run: sign_of(column) * mean.get(column.key, np.nan) for run, mean in means.items()}
+            for run in best_runs(worth, settings.sensitivity.methods):
+                found.setdefault((measure, run), []).append(column)
     return found
+
+
+def _means(settings: Settings, name: str, values: pd.DataFrame) -> dict[Run, pd.Series]:
+    """By seed, the mean of every column of one method; the index of `values` is (seed, name), or the name alone."""
+    if SEED not in values.index.names:
+        return {(name, settings.methods.first_seed_of(name)): values.mean()}
+    by_seed = values.groupby(level=SEED, sort=False).mean()
+    return {(name, int(seed)): by_seed.loc[seed] for seed in by_seed.index}
 
 
 def _ask_measure(method: Method, measure: str, columns: Sequence[Column], scratch: Callable[[str], Scratch]) -> AtNoise:
