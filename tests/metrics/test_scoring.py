@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from torch import Tensor
 from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
 from ttame.data.sample import Sample
+from ttame.data.shapes import render
 from ttame.metrics.scoring import Asked
 from ttame.params.evaluation import CurveSettings, MetricSettings, RoadSettings
 from ttame.params.settings import ModelSettings
@@ -31,6 +33,7 @@ ITSELF = 1
         ([], 0, set()),
         (["mass_inside"], 0, set()),
         (["ic_15", "ag_15"], 1, {"probability_15"}),
+        (["road_morf"], 3, {"road_morf_10", "road_morf_50", "road_morf_90"}),
         (["road_lerf"], 3, {"road_lerf_10", "road_lerf_50", "road_lerf_90"}),
         (["insertion"], 4, {"insertion", *(f"insertion_{step}" for step in range(5))}),
         (["ad_100", "deletion"], 5, {"probability_100", "deletion", *(f"deletion_{step}" for step in range(5))}),
@@ -40,19 +43,21 @@ def test_some_columns_cost_their_own_passes_and_are_as_among_all(
     monkeypatch, keys: list[str], passes: int, columns: set[str]
 ) -> None:
     backbone = load_backbone("shapes_cnn", ModelSettings(model="shapes_cnn"))
-    generator = torch.Generator().manual_seed(1)
-    names = [f"{number}.png" for number in range(3)]
-    batch = EvaluationBatch(0, torch.rand(3, 3, 64, 64, generator=generator), [Sample(name) for name in names])
+    shown = [render(seed=9, index=index) for index in range(4)]
+    names = [f"{index}.png" for index in range(len(shown))]
+    pixels = torch.from_numpy(np.stack([image.pixels for image in shown])).permute(0, 3, 1, 2) / 255
+    batch = EvaluationBatch(0, pixels, [Sample(name) for name in names])
     maps = Maps(
         names=names,
-        maps=torch.rand(3, 8, 8, generator=generator),
-        targets=torch.tensor([0, 3, 5]),
+        maps=torch.from_numpy(np.stack([image.object_mask for image in shown])).float() + torch.linspace(0, 0.5, 64),
+        targets=torch.tensor([image.label for image in shown]),
         forward_passes=1.0,
         backward_passes=0.0,
         preprocessing=backbone.preprocessing,
     )
     with torch.no_grad():
         whole = score_batch(backbone, batch, maps, SETTINGS)
+        assert not torch.equal(whole["road_morf_10"], whole["road_lerf_10"]), "so the orders cannot be mistaken"
         seen: list[int] = []
         forward = Backbone.forward
 
@@ -62,7 +67,7 @@ def test_some_columns_cost_their_own_passes_and_are_as_among_all(
 
         monkeypatch.setattr(Backbone, "forward", count)
         found = score_batch(backbone, batch, maps, SETTINGS, Asked.for_columns(keys, SETTINGS))
-    assert sum(seen) == 3 * (ITSELF + passes)
+    assert sum(seen) == len(shown) * (ITSELF + passes)
     assert {*found} == {"probability", "complexity"} | columns
     for name, values in found.items():
         torch.testing.assert_close(values, whole[name], rtol=1e-5, atol=1e-6)

@@ -81,6 +81,7 @@ def test_a_control_without_a_measure_is_no_verdict_on_it(evaluation: Evaluation)
     checks = check_measures(partly, COLUMNS, _noise(deletion=1.0))
     worth = {name: table["single_deletion"].mean() for name, table in judged.items()}
     assert checks.loc["single_deletion", "truth_first"] == (worth["ground_truth"] > worth["everything_but_one"])
+    assert "was not tried with noise" in str(checks.loc["single_deletion", "objection"])
 
 
 def test_resolution_is_holm_over_all_pairs_of_methods() -> None:

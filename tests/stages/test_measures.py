@@ -142,6 +142,26 @@ def test_every_column_is_asked_about_the_methods_that_it_calls_the_best(measured
     }, "no control, the best seed, and ADCC would need the method to run again"
 
 
+def test_a_killed_sensitivity_goes_on(measured: Path, monkeypatch) -> None:
+    path = RESULTS / "sensitivity/shapes_cnn.csv"
+    whole = path.read_text()
+    path.unlink()
+    steps: list[int] = []
+    mixed = sensitivity.mixed
+
+    def dies(maps, units, noise, seed):
+        steps.append(noise)
+        if len(steps) == 7:
+            raise KeyboardInterrupt
+        return mixed(maps, units, noise, seed)
+
+    monkeypatch.setattr(sensitivity, "mixed", dies)
+    assert main(["sensitivity", "shapes_cnn"]) != 0
+    run("sensitivity", "shapes_cnn")
+    assert len(steps) == 7 + 9, "six steps of 15 were kept"
+    assert path.read_text() == whole
+
+
 def test_a_basis_of_other_options_is_refused(measured: Path, capsys) -> None:
     change(single_deletion={"fill": "blur"})
     assert main(["measure", "shapes_cnn", "gradcam", "single_deletion"]) == 1

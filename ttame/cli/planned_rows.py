@@ -132,9 +132,11 @@ def _of_backbone(settings: Settings, backbone: str, images: Mapping[Split, int],
     few = min(settings.sensitivity.images, evaluated)
     versions = few * settings.sensitivity.methods * len(STEPS)
     # The maps that measures need of the best methods are left out: which those are is known only then.
-    # At most: a method that is the best of two columns is judged once, and asked once about the image itself.
+    # At most: a method that is the best of two columns is judged once, and asked once about the image itself, and the
+    # best of AD, IC and AG of one share about the same masked image.
     asked = sum(made.judge_passes() * len(MEASURES[measure].columns) for measure, made in taken.items())
-    cost = _scoring(settings, costs).plus(forward, asked + len(score_columns(settings.metrics)) - 1)
+    asked += len(score_columns(settings.metrics)) - 1 + 2 * len(settings.metrics.shares)
+    cost = _scoring(settings, costs).plus(forward, asked)
     yield Row("sensitivity", backbone, "", versions, cost, base + cost.memory(settings.execution.batch_size))
 
 

@@ -99,7 +99,7 @@ def road_outcomes(
         orders: in which pixels go.
 
     Returns:
-        (B,) bool for every `road_<order>_<share>`.
+        (B,) bool for every `road_<order>_<share>` of these orders.
     """
     if not orders:
         return {}
@@ -138,10 +138,10 @@ def insertion_and_deletion(
         curves: which of the two.
 
     Returns:
-        (B,) float64 in [0, 1] for `insertion`, `deletion`, and every `insertion_<step>` and `deletion_<step>`.
+        (B,) float64 in [0, 1] for every curve and its points, `insertion` and `insertion_<step>` say.
     """
 
-    def versions(curve: str, rows: Tensor) -> Tensor:
+    def changed_images(curve: str, rows: Tensor) -> Tensor:
         if curve == "insertion":
             return insertion_images(clean[rows], saliency[rows], settings.steps, settings.blur)
         return deletion_images(clean[rows], saliency[rows], settings.steps)
@@ -151,7 +151,8 @@ def insertion_and_deletion(
         found = []
         for rows in _groups(len(clean), settings.steps, len(clean)):
             repeated = targets[rows].repeat_interleave(settings.steps)
-            found.append(probability(backbone, versions(curve, rows).flatten(0, 1), repeated).view(len(rows), -1))
+            images = changed_images(curve, rows).flatten(0, 1)
+            found.append(probability(backbone, images, repeated).view(len(rows), -1))
         changed, itself = torch.cat(found), unchanged[:, None]
         points = torch.cat([changed, itself] if curve == "insertion" else [itself, changed], dim=1)
         columns[curve] = area_under_curve(points)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ttame.metrics.average_drop import drop, gain, increase
 from ttame.metrics.road import ORDERS
+from ttame.metrics.scoring import Asked
 from ttame.params.evaluation import MetricSettings
 from ttame.store.seeds import SEED
 
@@ -18,19 +19,21 @@ FRACTIONS = ("deletion", "insertion", "coherency", "complexity", "adcc", "pointi
 """Columns of the scores in [0, 1] that are taken as they are; not every data set and setting has all of them."""
 
 
-def qualities(scores: pd.DataFrame, settings: MetricSettings) -> pd.DataFrame:
+def qualities(scores: pd.DataFrame, settings: MetricSettings, asked: Asked | None = None) -> pd.DataFrame:
     """What every image adds to the numbers of one method, in percent.
 
     Args:
         scores: one row per image, as the scores stage writes them, or per seed and image.
         settings: the shares that were scored, in percent of the pixels.
+        asked: what was scored; all of it by default.
 
     Returns:
-        A row per image, indexed by its name, or by seed and name; of what the scores have, ad_<share>, ic_<share> and
-        ag_<share>; road_<order>_<share> and their mean road_<order>; deletion, insertion, coherency, complexity, adcc,
-        pointing_game, mass_inside.
+        A row per image, indexed by its name, or by seed and name: ad_<share>, ic_<share> and ag_<share>;
+        road_<order>_<share> and their mean road_<order>; and, where the scores have them, deletion, insertion,
+        coherency, complexity, adcc, pointing_game, mass_inside.
     """
-    numbers = confidence_qualities(scores, settings.shares) | road_qualities(scores, settings.road.shares)
+    asked = asked or Asked(settings.shares)
+    numbers = confidence_qualities(scores, asked.shares) | road_qualities(scores, settings.road.shares, asked.orders)
     numbers |= {name: scores[name].to_numpy() for name in FRACTIONS if name in scores}
     index = pd.MultiIndex.from_frame(scores[[SEED, "name"]]) if SEED in scores else pd.Index(scores["name"])
     return 100.0 * pd.DataFrame(numbers, index=index).astype(float)
@@ -40,7 +43,7 @@ def confidence_qualities(scores: pd.DataFrame, shares: Sequence[int]) -> dict[st
     """ad_<share>, ic_<share> and ag_<share> of every row, in [0, 1], from probability and probability_<share>."""
     clean = torch.tensor(scores["probability"].to_numpy())
     numbers = {}
-    for share in (share for share in shares if f"probability_{share}" in scores):
+    for share in shares:
         masked = torch.tensor(scores[f"probability_{share}"].to_numpy())
         numbers[f"ad_{share}"] = drop(clean, masked).numpy()
         numbers[f"ic_{share}"] = increase(clean, masked).numpy()
@@ -48,10 +51,12 @@ def confidence_qualities(scores: pd.DataFrame, shares: Sequence[int]) -> dict[st
     return numbers
 
 
-def road_qualities(scores: pd.DataFrame, shares: Sequence[int]) -> dict[str, NDArray[Any]]:
+def road_qualities(
+    scores: pd.DataFrame, shares: Sequence[int], orders: Sequence[str] = ORDERS
+) -> dict[str, NDArray[Any]]:
     """road_<order>_<share> of every row, in [0, 1], and their mean over the shares, road_<order>."""
     numbers = {}
-    for order in (order for order in ORDERS if f"road_{order}_{shares[0]}" in scores):
+    for order in orders:
         steps = scores[[f"road_{order}_{share}" for share in shares]].astype(float)
         numbers[f"road_{order}"] = steps.mean(axis=1).to_numpy()
         numbers |= {str(name): steps[name].to_numpy() for name in steps}

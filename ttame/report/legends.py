@@ -36,8 +36,9 @@ MEASURES_CHECKED = """\
 What the measures can tell. *Separates*: percent of the pairs of methods whose difference is significant (5 %, Holm's
 correction over the pairs) as these maps are, without chance in training. *Noise τ*: Kendall's rank correlation of the
 noise that is mixed into the maps of the methods that the measure calls best with a worse score; 1 when every step makes
-it worse. Those that it calls no better than noise are not asked about. *Truth first*: whether the ground truth is above
-every control. *Fooled*: percent of the methods that are called worse than a map of everything but one corner.
+it worse. Of a trained one it is the best seed; what is called no better than noise is not mixed with it. *Truth first*:
+whether the ground truth is above every control. *Fooled*: percent of the methods that are called worse than a map of
+everything but one corner.
 """
 SANITY = """\
 Sanity check: rank correlation of the map with the map after so many layers, counted from the output, were randomised,

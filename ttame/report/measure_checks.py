@@ -128,5 +128,6 @@ def _fooled(worth: pd.Series) -> float:
 
 
 def _all_noise(worth: pd.Series) -> bool:
-    methods = worth[[name for name in worth.index if not is_control(name)]]
-    return NOISE in worth.index and not bool((methods > worth[NOISE]).any())
+    known = worth.dropna()
+    methods = known[[name for name in known.index if not is_control(name)]]
+    return NOISE in known.index and len(methods) > 0 and bool((methods <= known[NOISE]).all())

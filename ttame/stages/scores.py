@@ -93,7 +93,7 @@ def score_batch(
         asked: what the classifier is asked; all of it by default.
 
     Returns:
-        A (B,) tensor on the CPU for every column, see `run`.
+        A (B,) tensor on the CPU for every column, see `run`, that was asked, or that costs no pass.
     """
     asked = asked or Asked(settings.shares)
     targets = maps.targets
@@ -106,7 +106,7 @@ def score_batch(
     curves = settings.insertion_deletion
     columns |= insertion_and_deletion(backbone, clean, saliency, targets, unchanged, curves, asked.curves)
     columns["complexity"] = complexity(saliency)
-    if maps.maps_of_masked is not None:
+    if maps.maps_of_masked is not None and 100 in asked.shares:
         columns["coherency"] = coherency(normalise_map(maps.maps), normalise_map(maps.maps_of_masked))
         lost = drop(columns["probability"], columns["probability_100"])
         columns["adcc"] = adcc(lost, columns["coherency"], columns["complexity"])

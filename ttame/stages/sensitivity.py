@@ -47,40 +47,41 @@ AtNoise = Callable[[int], Means]
 
 
 def run(settings: Settings, backbone: str) -> None:
-    """Write a CSV with a row per method, percent of noise and column of the measures: the mean over a few images.
+    """Write a CSV with a row per method with its seed, percent of noise and column of the tables: the mean over a few
+    images.
 
     Every column is asked about the methods that it calls the best, of a trained one about its best seed, since maps
     that it calls no better than noise have no way to fall.
     """
     subject = Subject(settings, backbone)
     target, origin = sensitivity_file(settings, backbone), origin_of_sensitivity(settings, backbone)
-    identity = subject.identity(origin)
-    asked = _best_of_each(settings, backbone)
-    jobs = [(*question, step) for question in asked for step in STEPS]
+    questions = _best_of_each(settings, backbone)
+    jobs = [(*question, step) for question in questions for step in STEPS]
+    identity = subject.identity(origin) | {"jobs": jobs}
     scratch = Scratch(target, identity)
 
     @lru_cache(1)
-    def ask(measure: str, run: Run) -> AtNoise:
-        method, columns = Method(subject, *run), asked[measure, run]
+    def ask(measure: str, mechanism: Run) -> AtNoise:
+        method, columns = Method(subject, *mechanism), questions[measure, mechanism]
         if measure == SCORES:
             return _ask_scores(method, columns)
 
         def scratch_of(part: str) -> Scratch:
-            return Scratch(target / f"{measure}-{run[0]}-{run[1]}-{part}", identity)
+            return Scratch(target / f"{measure}-{method.name}-{method.seed}-{part}", identity)
 
         return _ask_measure(method, measure, columns, scratch_of)
 
     def work(missing: list[int], advance: Callable[[int], object]) -> Iterator[dict[str, Tensor]]:
         for number in missing:
-            measure, run, step = jobs[number]
-            found = ask(measure, run)(step)
+            measure, mechanism, step = jobs[number]
+            found = ask(measure, mechanism)(step)
             yield {key: torch.tensor(mean, dtype=torch.float64) for key, mean in found.items()}
             advance(1)
 
     pieces = finish_pieces(scratch, [1] * len(jobs), work, f"sensitivity {backbone}", what="steps")
     rows = [
-        [*run, step, key, float(mean)]
-        for (_, run, step), piece in zip(jobs, pieces, strict=True)
+        [*mechanism, step, key, float(mean)]
+        for (_, mechanism, step), piece in zip(jobs, pieces, strict=True)
         for key, mean in sorted(piece.items())
     ]
     table = pd.DataFrame(rows, columns=["method", "seed", "noise", "column", "mean"]).astype({"seed": "Int64"})
@@ -90,15 +91,17 @@ def run(settings: Settings, backbone: str) -> None:
 
 def _best_of_each(settings: Settings, backbone: str) -> dict[tuple[str, Run], list[Column]]:
     """By measure, or `SCORES`, and method with its seed, the columns that are asked about them."""
-    scores, _ = read_scores(settings, backbone, read_names(list_file(settings, "evaluation")))
-    values = {SCORES: {name: qualities(table, settings.metrics) for name, table in scores.items()}}
-    values |= read_measures(settings, backbone, scores)
+    scores, _ = read_scores(settings, backbone, read_names(list_file(settings, "evaluation")), curves=False)
+    means: dict[str, dict[Run, pd.Series]] = {SCORES: {}}
+    for name in scores:  # a method at a time, since there may be many images
+        means[SCORES] |= _means(settings, name, qualities(scores[name], settings.metrics))
+    for measure, tables in read_measures(settings, backbone, scores).items():
+        means[measure] = {run: mean for name in tables for run, mean in _means(settings, name, tables[name]).items()}
     found: dict[tuple[str, Run], list[Column]] = {}
-    for measure, tables in values.items():
+    for measure, of_runs in means.items():
         columns = score_columns(settings.metrics) if measure == SCORES else MEASURES[measure].columns
-        means = {run: mean for name, table in tables.items() for run, mean in _means(settings, name, table).items()}
-        for column in (column for column in columns if column.key not in UNASKED):
-            worth = {run: sign_of(column) * mean.get(column.key, np.nan) for run, mean in means.items()}
+        for column in (column for column in columns if column.better and column.key not in UNASKED):
+            worth = {run: sign_of(column) * mean.get(column.key, np.nan) for run, mean in of_runs.items()}
             for run in best_runs(worth, settings.sensitivity.methods):
                 found.setdefault((measure, run), []).append(column)
     return found
@@ -137,7 +140,8 @@ def _ask_scores(method: Method, columns: Sequence[Column]) -> AtNoise:
     found = method.maps()
     places = {name: place for place, name in enumerate(found.names)}
     few = replace(found.at([places[name] for name in images.names]), maps_of_masked=None)
-    starts, asked = np.cumsum([0, *images.sizes()]), Asked.for_columns(keys, settings.metrics)
+    starts = np.cumsum([0, *images.sizes()])
+    asked = Asked.for_columns(keys, settings.metrics)
 
     @torch.no_grad()
     def means(noise: int) -> Means:
@@ -149,7 +153,7 @@ def _ask_scores(method: Method, columns: Sequence[Column]) -> AtNoise:
             given = maps.of(rows, subject.device)
             pieces.append(score_batch(subject.backbone, batch, given, settings.metrics, asked))
         table = pd.DataFrame({key: torch.cat([piece[key] for piece in pieces]).numpy() for key in pieces[0]})
-        numbers = qualities(table.assign(name=images.names), settings.metrics)[keys].mean()
+        numbers = qualities(table.assign(name=images.names), settings.metrics, asked)[keys].mean()
         return {str(key): float(mean) for key, mean in numbers.items()}
 
     return means
