@@ -19,17 +19,13 @@ NEW = {
     "fid_minus": -1,
 }
 """Measures and the sign of their better end."""
-TRUTH_IS_NOT_FIRST = {("shapes_seeds", "shapes_cnn"): {"fid_minus"}}
-"""Below 2 % for all maps there."""
-NOT_STEADY = {
-    ("shapes", "shapes_cnn"): {"ag_15"},
-    ("shapes", "shapes_vit"): {"ag_100", "ag_50", "ag_15"},
-    ("shapes_seeds", "shapes_cnn"): {"fid_minus", "idle_mass"},
-    ("shapes_seeds", "shapes_vit"): {"ag_15", "idle_mass"},
+NOT_STEADY: dict[tuple[str, str], set[str]] = {
+    ("shapes", "shapes_cnn"): {"ag_50"},
+    ("shapes", "shapes_vit"): {"ag_15"},
+    ("shapes_seeds", "shapes_cnn"): set(),
+    ("shapes_seeds", "shapes_vit"): set(),
 }
-"""Average gain is of few images, those that a mask brings above their probability: with the demo's 32 it wavers, and at
-15 % on the transformer with the study's 200. Fid- is all but 0 on the CNN. And in the study one of the two methods with
-the least idle mass has more of it than noise."""
+"""Average gain is of few images, those that a mask brings above their probability: with the demo's 50 it wavers."""
 
 RUNS = pytest.mark.parametrize(("experiment", "backbone"), NOT_STEADY)
 
@@ -44,12 +40,9 @@ def test_every_new_measure_puts_the_truth_above_every_control(experiment: str, b
     results = _rows(experiment, "results", backbone).set_index("method")
     missing = {"fid_plus", "fid_minus"} if experiment == "shapes" else set()
     assert {*NEW} - {*results} == missing, "the demo alone has no judge"
-    fooled = set()
     for key in {*NEW} - missing:
         worth = NEW[key] * results[key]
-        if worth["ground_truth"] <= worth[["random", "center", "everything_but_one"]].max():
-            fooled.add(key)
-    assert fooled == TRUTH_IS_NOT_FIRST.get((experiment, backbone), set())
+        assert worth["ground_truth"] > worth[["random", "center", "everything_but_one"]].max(), key
 
 
 @RUNS
