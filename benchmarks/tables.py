@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.photographs import settings_of
+from ttame.metrics.insertion_deletion import CURVES
 from ttame.metrics.road import ORDERS
-from ttame.metrics.scoring import CURVES
 from ttame.params.evaluation import MetricSettings
 from ttame.report.evaluation import evaluate
 

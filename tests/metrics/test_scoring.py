@@ -11,7 +11,7 @@ from ttame.backbones.backbone import Backbone
 from ttame.backbones.loading import load_backbone
 from ttame.data.sample import Sample
 from ttame.data.shapes import render
-from ttame.metrics.scoring import Asked
+from ttame.metrics.asked import Asked
 from ttame.params.evaluation import CurveSettings, MetricSettings, RoadSettings
 from ttame.params.settings import ModelSettings
 from ttame.stages.evaluation_images import EvaluationBatch

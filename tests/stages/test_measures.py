@@ -128,7 +128,7 @@ def test_every_column_is_asked_about_the_methods_that_it_calls_the_best(measured
         ),
         "random": pd.DataFrame({"ad_100": [60, 70], "road_lerf": [50, 50], "adcc": [10, 20]}),
     }
-    monkeypatch.setattr(sensitivity, "read_scores", lambda *_: (scores, []))
+    monkeypatch.setattr(sensitivity, "read_scores", lambda *_, **__: (scores, []))
     monkeypatch.setattr(sensitivity, "qualities", lambda table, _: table)
     settings = load_settings(Path("params.yaml"))
     one = settings.model_copy(update={"sensitivity": settings.sensitivity.model_copy(update={"methods": 1})})

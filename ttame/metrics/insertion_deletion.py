@@ -8,6 +8,8 @@ from torch import Tensor
 from ttame.data.blurring import blurred
 from ttame.metrics.masking import rank_pixels, removed_pixels
 
+CURVES = ("insertion", "deletion")
+
 
 def insertion_images(images: Tensor, saliency: Tensor, steps: int, blur: float) -> Tensor:
     """A blurred image whose most salient pixels come back sharp, more of them at every step.

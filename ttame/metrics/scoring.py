@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from ttame.backbones.backbone import Backbone
 from ttame.metrics.imputation import images_at_once
-from ttame.metrics.insertion_deletion import area_under_curve, deletion_images, insertion_images
+from ttame.metrics.insertion_deletion import CURVES, area_under_curve, deletion_images, insertion_images
 from ttame.metrics.masking import keep_most_salient
 from ttame.metrics.road import ORDERS, perturbed_images, road_versions
-from ttame.params.evaluation import CurveSettings, MetricSettings, RoadSettings
-
-CURVES = ("insertion", "deletion")
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What the classifier is asked of a map.
-
-    Attributes:
-        shares: percent of the pixels that are kept, for AD, IC and AG.
-        orders: of ROAD.
-        curves: of `CURVES`.
-    """
-
-    shares: Sequence[int]
-    orders: Sequence[str] = ORDERS
-    curves: Sequence[str] = CURVES
-
-    @classmethod
-    def for_columns(cls, keys: Collection[str], settings: MetricSettings) -> Asked:
-        """Only what some columns of the tables are made of."""
-        return cls(
-            [share for share in settings.shares if {f"ad_{share}", f"ic_{share}", f"ag_{share}"} & {*keys}],
-            [order for order in ORDERS if f"road_{order}" in keys],
-            [curve for curve in CURVES if curve in keys],
-        )
+from ttame.params.evaluation import CurveSettings, RoadSettings
 
 
 def probability(backbone: Backbone, clean: Tensor, targets: Tensor) -> Tensor:

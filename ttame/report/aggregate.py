@@ -9,9 +9,9 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from ttame.metrics.asked import Asked
 from ttame.metrics.average_drop import drop, gain, increase
 from ttame.metrics.road import ORDERS
-from ttame.metrics.scoring import Asked
 from ttame.params.evaluation import MetricSettings
 from ttame.store.seeds import SEED
 

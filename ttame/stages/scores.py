@@ -13,18 +13,13 @@ from torch import Tensor
 from ttame.backbones.backbone import Backbone
 from ttame.errors import TTameError
 from ttame.metrics.adcc import adcc, coherency, complexity
+from ttame.metrics.asked import Asked
 from ttame.metrics.average_drop import drop
+from ttame.metrics.insertion_deletion import CURVES
 from ttame.metrics.localisation import mass_inside, pointing_game
 from ttame.metrics.masking import normalise_map, saliency_map
 from ttame.metrics.road import road_versions
-from ttame.metrics.scoring import (
-    CURVES,
-    Asked,
-    insertion_and_deletion,
-    masked_probabilities,
-    probability,
-    road_outcomes,
-)
+from ttame.metrics.scoring import insertion_and_deletion, masked_probabilities, probability, road_outcomes
 from ttame.params.evaluation import MetricSettings
 from ttame.params.settings import Settings
 from ttame.stages.evaluation_images import EvaluationBatch, EvaluationImages

@@ -16,8 +16,8 @@ from ttame.measures.column import Column
 from ttame.measures.measure import make_measure
 from ttame.measures.noise import STEPS, mixed
 from ttame.measures.registry import MEASURES
+from ttame.metrics.asked import Asked
 from ttame.metrics.masking import normalise_map
-from ttame.metrics.scoring import Asked
 from ttame.params.settings import Settings
 from ttame.report.aggregate import qualities
 from ttame.report.columns import score_columns
