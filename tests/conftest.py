@@ -113,6 +113,20 @@ def whole_maps(path: Path) -> Maps:
 
 
 @pytest.fixture
+def forward_passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many images each pass of a classifier has had since the test began, or cleared it."""
+    seen: list[int] = []
+    forward = Backbone.forward
+
+    def count(backbone: Backbone, images: Tensor) -> Tensor:
+        seen.append(len(images))
+        return forward(backbone, images)
+
+    monkeypatch.setattr(Backbone, "forward", count)
+    return seen
+
+
+@pytest.fixture
 def params() -> dict[str, Any]:
     """The params of the repository, to be changed by a test."""
     return copy.deepcopy(yaml.safe_load((REPOSITORY / "params.yaml").read_text()))

@@ -61,8 +61,8 @@ def run(settings: Settings, backbone: str) -> None:
     scratch = Scratch(target, identity)
 
     @lru_cache(1)
-    def ask(measure: str, mechanism: Run) -> AtNoise:
-        method, columns = Method(subject, *mechanism), questions[measure, mechanism]
+    def ask(measure: str, method_run: Run) -> AtNoise:
+        method, columns = Method(subject, *method_run), questions[measure, method_run]
         if measure == SCORES:
             return _ask_scores(method, columns)
 
@@ -73,15 +73,15 @@ def run(settings: Settings, backbone: str) -> None:
 
     def work(missing: list[int], advance: Callable[[int], object]) -> Iterator[dict[str, Tensor]]:
         for number in missing:
-            measure, mechanism, step = jobs[number]
-            found = ask(measure, mechanism)(step)
+            measure, method_run, step = jobs[number]
+            found = ask(measure, method_run)(step)
             yield {key: torch.tensor(mean, dtype=torch.float64) for key, mean in found.items()}
             advance(1)
 
     pieces = finish_pieces(scratch, [1] * len(jobs), work, f"sensitivity {backbone}", what="steps")
     rows = [
-        [*mechanism, step, key, float(mean)]
-        for (_, mechanism, step), piece in zip(jobs, pieces, strict=True)
+        [*method_run, step, key, float(mean)]
+        for (_, method_run, step), piece in zip(jobs, pieces, strict=True)
         for key, mean in sorted(piece.items())
     ]
     table = pd.DataFrame(rows, columns=["method", "seed", "noise", "column", "mean"]).astype({"seed": "Int64"})
